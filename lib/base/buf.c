@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/buf.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void sp_buf_clear(struct sp_buf *b)
+{
+    free(b->data);
+    *b = (struct sp_buf){0};
+}
+
+void sp_buf_wipe(struct sp_buf *b)
+{
+    if (b->data != NULL)
+        explicit_bzero(b->data, b->size);
+    sp_buf_clear(b);
+}
+
+bool sp_buf_ok(const struct sp_buf *b)
+{
+    return !b->failed;
+}
+
+const char *sp_buf_str(const struct sp_buf *b)
+{
+    return b->data != NULL ? b->data : "";
+}
+
+char *sp_buf_steal(struct sp_buf *b)
+{
+    char *data;
+
+    sp_buf_add(b, "", 0);
+    if (b->failed)
+        return NULL;
+    data = b->data;
+    *b = (struct sp_buf){0};
+    return data;
+}
+
+/* Room for `more` bytes and the NUL. The old block is wiped on growth: it may hold a secret. */
+static bool reserve(struct sp_buf *b, size_t more)
+{
+    size_t want = b->size != 0 ? b->size : 256;
+    char *data;
+
+    if (b->failed || more > ((size_t)-1) / 4 || b->len > ((size_t)-1) / 4)
+        goto fail;
+    while (want < b->len + more + 1)
+        want *= 2;
+    if (want == b->size)
+        return true;
+    data = malloc(want);
+    if (data == NULL)
+        goto fail;
+    if (b->data != NULL) {
+        memcpy(data, b->data, b->len + 1);
+        explicit_bzero(b->data, b->size);
+        free(b->data);
+    }
+    b->data = data;
+    b->size = want;
+    return true;
+fail:
+    b->failed = true;
+    return false;
+}
+
+void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len)
+{
+    if (!reserve(b, len))
+        return;
+    if (len > 0)
+        memcpy(b->data + b->len, bytes, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void sp_buf_puts(struct sp_buf *b, const char *s)
+{
+    sp_buf_add(b, s, strlen(s));
+}
+
+void sp_buf_printf(struct sp_buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    int n;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        b->failed = true;
+    else if (reserve(b, (size_t)n)) {
+        (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+static long long now_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait until fd is readable. 1 readable (or at its end), 0 too late, -1 errno. */
+static int wait_readable(int fd, long long until)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    for (;;) {
+        long long left = until == 0 ? -1 : until - now_ms();
+        int n;
+
+        if (until != 0 && left <= 0)
+            return 0;
+        n = poll(&p, 1, (int)left);
+        if (n >= 0 || errno != EINTR)
+            return n;
+    }
+}
+
+int sp_buf_read_fd(struct sp_buf *b, int fd, size_t max, unsigned deadline_ms, struct sp_error *err)
+{
+    long long until = deadline_ms != 0 ? now_ms() + deadline_ms : 0;
+    char chunk[16384];
+    ssize_t n;
+
+    for (;;) {
+        int ready = wait_readable(fd, until);
+        if (ready == 0)
+            return sp_fail(err, SP_E_BUSY, 0, "the input did not end within %u ms", deadline_ms);
+        n = ready < 0 ? -1 : read(fd, chunk, sizeof(chunk));
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n < 0)
+            return sp_fail(err, SP_E_IO, errno, "reading failed");
+        if (n == 0)
+            break;
+        if (b->len + (size_t)n > max) {
+            explicit_bzero(chunk, sizeof(chunk));
+            return sp_fail(err, SP_E_INVALID, 0, "more than %zu bytes", max);
+        }
+        sp_buf_add(b, chunk, (size_t)n);
+    }
+    explicit_bzero(chunk, sizeof(chunk));
+    return b->failed ? sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory") : 0;
+}
+
+int sp_write_all(int fd, const void *bytes, size_t len)
+{
+    const char *p = bytes;
+
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool sp_str_prefix(const char *s, const char *prefix, const char **ret_rest)
+{
+    size_t n = strlen(prefix);
+
+    if (strncmp(s, prefix, n) != 0)
+        return false;
+    if (ret_rest != NULL)
+        *ret_rest = s + n;
+    return true;
+}
+
+int sp_str_copy(char *dst, size_t size, const char *src)
+{
+    size_t n = strlen(src);
+
+    if (n >= size) {
+        dst[0] = '\0';
+        return -1;
+    }
+    memcpy(dst, src, n + 1);
+    return 0;
+}
+
+int sp_str_format(char *dst, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(dst, size, fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < size)
+        return 0;
+    dst[0] = '\0';
+    return -1;
+}
+
+int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+    uint64_t v = 0;
+
+    if (s[0] == '\0' || (s[0] == '0' && s[1] != '\0'))
+        return -1;
+    for (; *s; s++) {
+        unsigned digit = (unsigned char)*s - (unsigned)'0';
+        if (digit > 9 || v > (max - digit) / 10 || digit > max)
+            return -1;
+        v = v * 10 + digit;
+    }
+    *ret = v;
+    return 0;
+}
+
+/* Length of the UTF-8 sequence at s, or 0 if it is malformed: RFC 3629, no overlong forms, no surrogates. */
+static size_t utf8_sequence(const unsigned char *s, size_t len)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+
+    if (n == 0 || n > len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+bool sp_str_is_clean(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+
+    while (len > 0) {
+        size_t n = utf8_sequence(p, len);
+        if (n == 0 || (n == 1 && (*p < 0x20 || *p == 0x7f)))
+            return false;
+        p += n;
+        len -= n;
+    }
+    return true;
+}

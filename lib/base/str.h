@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Strings: comparison without strcmp's sign traps, bounded copies that say when they did not fit. */
+#ifndef SP_BASE_STR_H
+#define SP_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline bool sp_streq(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* True if s begins with prefix; *ret_rest (may be NULL) then points behind it. */
+bool sp_str_prefix(const char *s, const char *prefix, const char **ret_rest);
+
+/* Copy src into dst of `size` bytes, always terminated (size > 0). 0, or -1 if it did not fit (dst is then ""). */
+int sp_str_copy(char *dst, size_t size, const char *src);
+
+/* snprintf that treats truncation as failure: 0, or -1 with dst "". */
+int sp_str_format(char *dst, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Decimal digits only: no sign, no blank, no leading zero but "0" itself, no more than max. 0 or -1. */
+int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret);
+
+/* True if s holds no control byte (below 0x20, 0x7f) and is well-formed UTF-8. */
+bool sp_str_is_clean(const char *s, size_t len);
+
+#endif

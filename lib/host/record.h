@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The entry record: what chroot-bash needs to know of one account, one flat file per uid, written by root and read by the user's own
+ * login. /var/lib/sallyport/entry/UID, root:(the user's gid) 0640.
+ *
+ *     sallyport-entry 1
+ *     user example
+ *     uid 1001
+ *     gid 1001
+ *     home /var/www/vhosts/example.com
+ *     profiles base+git
+ *     tmp_mib 512
+ *     root /var/www/vhosts/example.com      (one or more; the first is "/" in the jail)
+ *
+ * Key, one blank, value to the end of the line; no escapes: sp_name_check_path() lets no control byte into a path.
+ * This file is linked into the entry program: libc and base only.
+ */
+#ifndef SP_HOST_RECORD_H
+#define SP_HOST_RECORD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define SP_RECORD_MAX_BYTES 65536
+#define SP_RECORD_MAX_ROOTS 32
+#define SP_RECORD_PATH 1024
+
+struct sp_record {
+    char user[64];
+    uid_t uid;
+    gid_t gid;
+    char home[SP_RECORD_PATH];
+    char profiles[256]; /* names joined by '+', sorted, unique: the name of the link below sets/ */
+    unsigned tmp_mib;
+    size_t n_roots;
+    char (*roots)[SP_RECORD_PATH]; /* owned array of n_roots paths */
+};
+
+void sp_record_clear(struct sp_record *r);
+int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_error *err); /* checks every value */
+int sp_record_parse(const char *bytes, size_t len, struct sp_record *ret, struct sp_error *err);
+
+#endif
