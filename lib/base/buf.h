@@ -25,15 +25,15 @@ void sp_buf_clear(struct sp_buf *b); /* frees; the buffer may be used again */
 void sp_buf_wipe(struct sp_buf *b);  /* explicit_bzero, then clear: for secrets */
 bool sp_buf_ok(const struct sp_buf *b);
 const char *sp_buf_str(const struct sp_buf *b); /* "" when empty; borrowed */
-char *sp_buf_steal(struct sp_buf *b);           /* caller frees; NULL if failed; "" is allocated when empty */
+char *sp_buf_steal(struct sp_buf *b); /* caller frees; NULL if failed; "" is allocated when empty */
 
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len);
 void sp_buf_puts(struct sp_buf *b, const char *s);
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Read fd to its end. More than `max` bytes is SP_E_INVALID, a read error SP_E_IO; *b is then unchanged or
- * partly filled and the caller discards it. deadline_ms: 0 waits for ever, else the whole read must end within
- * that many milliseconds (SP_E_BUSY when it does not). */
+ * partly filled and the caller discards it. deadline_ms: 0 waits for ever, else the whole read must end
+ * within that many milliseconds (SP_E_BUSY when it does not). */
 int sp_buf_read_fd(struct sp_buf *b, int fd, size_t max, unsigned deadline_ms, struct sp_error *err);
 
 /* write(2) until all is out; 0 or -1 with errno. EINTR is retried. */

@@ -42,11 +42,11 @@ static inline int sp_steal_fd(int *fd)
     return stolen;
 }
 
-#define sp_steal_ptr(p)                                                                                      \
-    ({                                                                                                       \
-        __typeof__(p) stolen_ = (p);                                                                         \
-        (p) = NULL;                                                                                          \
-        stolen_;                                                                                             \
+#define sp_steal_ptr(p)                                                                                    \
+    ({                                                                                                     \
+        __typeof__(p) stolen_ = (p);                                                                       \
+        (p) = NULL;                                                                                        \
+        stolen_;                                                                                           \
     })
 
 #define SP_COUNT(array) (sizeof(array) / sizeof((array)[0]))

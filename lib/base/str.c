@@ -57,10 +57,15 @@ int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret)
     return 0;
 }
 
-/* Length of the UTF-8 sequence at s, or 0 if it is malformed: RFC 3629, no overlong forms, no surrogates. */
+/* Length of the UTF-8 sequence at s, or 0 if it is malformed: RFC 3629, no overlong forms, no surrogates.
+ */
 static size_t utf8_sequence(const unsigned char *s, size_t len)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+    size_t n = s[0] < 0x80                    ? 1
+               : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
+               : (s[0] & 0xf0) == 0xe0        ? 3
+               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                              : 0;
 
     if (n == 0 || n > len)
         return 0;

@@ -16,7 +16,8 @@ static inline bool sp_streq(const char *a, const char *b)
 /* True if s begins with prefix; *ret_rest (may be NULL) then points behind it. */
 bool sp_str_prefix(const char *s, const char *prefix, const char **ret_rest);
 
-/* Copy src into dst of `size` bytes, always terminated (size > 0). 0, or -1 if it did not fit (dst is then ""). */
+/* Copy src into dst of `size` bytes, always terminated (size > 0). 0, or -1 if it did not fit (dst is then
+ * ""). */
 int sp_str_copy(char *dst, size_t size, const char *src);
 
 /* snprintf that treats truncation as failure: 0, or -1 with dst "". */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Files by descriptor. A path is walked once, below a directory fd that is already held, and never resolved again: openat2(2) with
- * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, or component by component with O_NOFOLLOW where the kernel has
- * no openat2. All descriptors are O_CLOEXEC. Paths here are relative; a leading '/' is dropped ("/etc/passwd" below root_fd).
+ * Files by descriptor. A path is walked once, below a directory fd that is already held, and never resolved
+ * again: openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, or component by
+ * component with O_NOFOLLOW where the kernel has no openat2. All descriptors are O_CLOEXEC. Paths here are
+ * relative; a leading '/' is dropped ("/etc/passwd" below root_fd).
  */
 #ifndef SP_HOST_FSAT_H
 #define SP_HOST_FSAT_H
@@ -18,29 +19,33 @@
 enum sp_fsat_flags {
     SP_FSAT_NONE = 0,
     SP_FSAT_NO_XDEV = 1 << 0, /* RESOLVE_NO_XDEV: do not cross a mount */
-    SP_FSAT_FOLLOW = 1 << 1,  /* follow links, still beneath dirfd (RESOLVE_IN_ROOT): for the host's own files only (/etc/resolv.conf) */
+    SP_FSAT_FOLLOW = 1 << 1,  /* follow links, still beneath dirfd (RESOLVE_IN_ROOT): for the host's own
+                                 files only (/etc/resolv.conf) */
 };
 
-/* open(2) flags as usual; returns the fd or -1 with err: SP_E_NOT_FOUND (ENOENT), SP_E_UNSAFE_PATH (a link or a mount in the
- * way: ELOOP, EXDEV, ENOTDIR), SP_E_IO else. err->text names the path. */
-int sp_fsat_open(int dirfd, const char *path, int open_flags, mode_t mode, enum sp_fsat_flags flags, struct sp_error *err);
+/* open(2) flags as usual; returns the fd or -1 with err: SP_E_NOT_FOUND (ENOENT), SP_E_UNSAFE_PATH (a link
+ * or a mount in the way: ELOOP, EXDEV, ENOTDIR), SP_E_IO else. err->text names the path. */
+int sp_fsat_open(int dirfd, const char *path, int open_flags, mode_t mode, enum sp_fsat_flags flags,
+                 struct sp_error *err);
 
 /* A directory for walking and fsync. */
 int sp_fsat_open_dir(int dirfd, const char *path, enum sp_fsat_flags flags, struct sp_error *err);
 
-/* Make every missing component with `mode` (exact, umask notwithstanding), owned by the caller, and open the last. Existing ones
- * must be directories. Each new entry's parent is fsynced. */
+/* Make every missing component with `mode` (exact, umask notwithstanding), owned by the caller, and open
+ * the last. Existing ones must be directories. Each new entry's parent is fsynced. */
 int sp_fsat_make_dirs(int dirfd, const char *path, mode_t mode, struct sp_error *err);
 
-/* Read a whole regular file, at most max bytes: O_NONBLOCK, S_ISREG (a FIFO, socket or device is SP_E_UNSAFE_PATH, at once).
- * ret_st (may be NULL) is the fstat of what was read. */
-int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st, struct sp_error *err);
+/* Read a whole regular file, at most max bytes: O_NONBLOCK, S_ISREG (a FIFO, socket or device is
+ * SP_E_UNSAFE_PATH, at once). ret_st (may be NULL) is the fstat of what was read. */
+int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
+                 struct sp_error *err);
 
 /* True if path exists beneath dirfd without a link in the way; any failure is false. */
 bool sp_fsat_exists(int dirfd, const char *path);
 
-/* Remove a file or a whole directory below dirfd, without recursion of the C stack, by openat/unlinkat, bounded fds, never across
- * a mount (mount ids compared) and never through a link. A missing name is success. */
+/* Remove a file or a whole directory below dirfd, without recursion of the C stack, by openat/unlinkat,
+ * bounded fds, never across a mount (mount ids compared) and never through a link. A missing name is
+ * success. */
 int sp_fsat_remove_tree(int dirfd, const char *name, struct sp_error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * ~/.ssh/authorized_keys, read and written as the user: a child with the user's effective uid, gid and supplementary groups (real and saved
- * root, so that he cannot signal it), under a deadline, holding no lock of anybody else's. A home that root owns (a document root, an sftp
- * chroot) is no obstacle: root makes .ssh there on the held fd and gives it to the user.
+ * ~/.ssh/authorized_keys, read and written as the user: a child with the user's effective uid, gid and
+ * supplementary groups (real and saved root, so that he cannot signal it), under a deadline, holding no
+ * lock of anybody else's. A home that root owns (a document root, an sftp chroot) is no obstacle: root
+ * makes .ssh there on the held fd and gives it to the user.
  */
 #ifndef SP_HOST_HOME_H
 #define SP_HOST_HOME_H
@@ -17,19 +18,24 @@
 struct sp_home_keys {
     struct sp_buf bytes; /* the file, empty when it is missing */
     bool exists;
-    mode_t mode;         /* permission bits */
-    bool wide;           /* sshd's StrictModes would refuse: home, .ssh or the file can be written by others, or an ACL opens them */
+    mode_t mode; /* permission bits */
+    bool wide;   /* sshd's StrictModes would refuse: home, .ssh or the file can be written by others, or an
+                    ACL opens them */
 };
 
 void sp_home_keys_clear(struct sp_home_keys *k);
 
-/* relative: path below the home, normally ".ssh/authorized_keys". SP_E_NOT_FOUND only for a missing home; a missing file is an empty one.
- * FIFO, device, socket, link, mount, directory of that name, a file that is neither the user's nor root's: SP_E_UNSAFE_PATH within 2 s. */
-int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relative, struct sp_home_keys *ret, struct sp_error *err);
+/* relative: path below the home, normally ".ssh/authorized_keys". SP_E_NOT_FOUND only for a missing home; a
+ * missing file is an empty one. FIFO, device, socket, link, mount, directory of that name, a file that is
+ * neither the user's nor root's: SP_E_UNSAFE_PATH within 2 s. */
+int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relative, struct sp_home_keys *ret,
+                 struct sp_error *err);
 
-/* Replace (never edit in place: a hard link stays what it was) with mode 0600, no ACL, label from the policy; .ssh is made 0700 when missing.
- * group and other write permission of home and .ssh is taken away, since sshd refuses them; nothing else of the home changes. fsync of file
- * and directory. Taking bytes away succeeds at full quota (the file is then rewritten in place after a check that it has one link). */
-int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes, size_t len, struct sp_error *err);
+/* Replace (never edit in place: a hard link stays what it was) with mode 0600, no ACL, label from the
+ * policy; .ssh is made 0700 when missing. group and other write permission of home and .ssh is taken away,
+ * since sshd refuses them; nothing else of the home changes. fsync of file and directory. Taking bytes away
+ * succeeds at full quota (the file is then rewritten in place after a check that it has one link). */
+int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
+                  size_t len, struct sp_error *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The host: the only way to the system. Everything descends from root_fd, so that plan and apply run without root against a
- * directory; what a directory cannot confine (owner, label, programs, processes, the kernel's packet filter, the clock) goes
- * through `ops`, whose fake in the tests records it.
+ * The host: the only way to the system. Everything descends from root_fd, so that plan and apply run
+ * without root against a directory; what a directory cannot confine (owner, label, programs, processes, the
+ * kernel's packet filter, the clock) goes through `ops`, whose fake in the tests records it.
  */
 #ifndef SP_HOST_HOST_H
 #define SP_HOST_HOST_H
@@ -19,9 +19,9 @@ struct sp_host;
 struct sp_spawn; /* host/spawn.h */
 
 struct sp_host_ops {
-    int (*chown)(struct sp_host *, int fd, uid_t uid, gid_t gid);            /* fchown; 0 or -1 errno */
-    int (*spawn)(struct sp_host *, struct sp_spawn *, struct sp_error *);    /* run a program */
-    int64_t (*now)(struct sp_host *);                                        /* seconds since the epoch */
+    int (*chown)(struct sp_host *, int fd, uid_t uid, gid_t gid);         /* fchown; 0 or -1 errno */
+    int (*spawn)(struct sp_host *, struct sp_spawn *, struct sp_error *); /* run a program */
+    int64_t (*now)(struct sp_host *);                                     /* seconds since the epoch */
 };
 
 struct sp_host {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The store on disk, and the mount points below a document root. Shared by the resources that make and remove them and by the entry program
- * that mounts on them, so that both agree. libc, base and fsat only.
+ * The store on disk, and the mount points below a document root. Shared by the resources that make and
+ * remove them and by the entry program that mounts on them, so that both agree. libc, base and fsat only.
  *
  *     /var/lib/sallyport/            0711
  *       state/                       0700  one file per account
  *       entry/UID                    0640  root:gid      the entry record
  *       names/UID/{passwd,group}     0755/0644           what the jail's /etc/passwd and /etc/group show
- *       dev/                         0755  null zero full random urandom tty ptmx (real nodes), fd stdin stdout stderr, pts/ shm/
- *       gen/HASH/{usr,etc}           0755  one generation, never changed once it is named
- *       sets/base+git -> ../gen/HASH       the current generation of a profile set; one rename swaps it
+ *       dev/                         0755  null zero full random urandom tty ptmx (real nodes), fd stdin
+ * stdout stderr, pts/ shm/ gen/HASH/{usr,etc}           0755  one generation, never changed once it is
+ * named sets/base+git -> ../gen/HASH       the current generation of a profile set; one rename swaps it
  */
 #ifndef SP_HOST_LAYOUT_H
 #define SP_HOST_LAYOUT_H
@@ -24,8 +24,9 @@
 /* bin lib lib64 sbin usr etc dev proc tmp run; NULL-terminated. */
 extern const char *const sp_layout_points[];
 
-/* Every name that must be a mount point below the first root: sp_layout_points and the first component of each of the n absolute `paths`
- * (roots and home), without repeats. Writes at most max names; returns how many there are. Each name is shorter than 256 bytes. */
+/* Every name that must be a mount point below the first root: sp_layout_points and the first component of
+ * each of the n absolute `paths` (roots and home), without repeats. Writes at most max names; returns how
+ * many there are. Each name is shorter than 256 bytes. */
 size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], size_t max);
 
 enum sp_layout {
@@ -33,8 +34,8 @@ enum sp_layout {
     SP_LAYOUT_PATH, /* "/" is a skeleton; the document root stands at its real path only */
 };
 
-/* What the mount points below root_fd allow: ROOT if each is an empty plain directory; PATH else, *ret_why (size 300) naming the first
- * that is not. Never fails; in doubt it answers PATH. */
+/* What the mount points below root_fd allow: ROOT if each is an empty plain directory; PATH else, *ret_why
+ * (size 300) naming the first that is not. Never fails; in doubt it answers PATH. */
 enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, char ret_why[300]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The entry record: what chroot-bash needs to know of one account, one flat file per uid, written by root and read by the user's own
- * login. /var/lib/sallyport/entry/UID, root:(the user's gid) 0640.
+ * The entry record: what chroot-bash needs to know of one account, one flat file per uid, written by root
+ * and read by the user's own login. /var/lib/sallyport/entry/UID, root:(the user's gid) 0640.
  *
  *     sallyport-entry 1
  *     user example
@@ -12,8 +12,8 @@
  *     tmp_mib 512
  *     root /var/www/vhosts/example.com      (one or more; the first is "/" in the jail)
  *
- * Key, one blank, value to the end of the line; no escapes: sp_name_check_path() lets no control byte into a path.
- * This file is linked into the entry program: libc and base only.
+ * Key, one blank, value to the end of the line; no escapes: sp_name_check_path() lets no control byte into
+ * a path. This file is linked into the entry program: libc and base only.
  */
 #ifndef SP_HOST_RECORD_H
 #define SP_HOST_RECORD_H
@@ -40,7 +40,8 @@ struct sp_record {
 };
 
 void sp_record_clear(struct sp_record *r);
-int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_error *err); /* checks every value */
+int sp_record_format(const struct sp_record *r, struct sp_buf *out,
+                     struct sp_error *err); /* checks every value */
 int sp_record_parse(const char *bytes, size_t len, struct sp_record *ret, struct sp_error *err);
 
 #endif

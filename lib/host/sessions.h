@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Whose processes are a login over SSH: every process of the uid whose audit session (proc(5) sessionid, loginuid) was opened by an sshd for that
- * account, or whose ancestor is such an sshd, or that lives in a jail of the account (its PID 1). A daemon of the same uid that no sshd
- * started (PHP-FPM, cron's jobs) is none.
+ * Whose processes are a login over SSH: every process of the uid whose audit session (proc(5) sessionid,
+ * loginuid) was opened by an sshd for that account, or whose ancestor is such an sshd, or that lives in a
+ * jail of the account (its PID 1). A daemon of the same uid that no sshd started (PHP-FPM, cron's jobs) is
+ * none.
  */
 #ifndef SP_HOST_SESSIONS_H
 #define SP_HOST_SESSIONS_H
@@ -20,10 +21,12 @@ struct sp_sessions {
 };
 
 void sp_sessions_clear(struct sp_sessions *s);
-int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_sessions *ret, struct sp_error *err);
+int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_sessions *ret,
+                     struct sp_error *err);
 
-/* SIGHUP, a short grace, SIGKILL, until a new look finds none; by pidfd, so that no recycled pid is hit. SP_E_BUSY if some live on after
- * deadline_ms. ret_ended: how many processes were ended. */
-int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended, struct sp_error *err);
+/* SIGHUP, a short grace, SIGKILL, until a new look finds none; by pidfd, so that no recycled pid is hit.
+ * SP_E_BUSY if some live on after deadline_ms. ret_ended: how many processes were ended. */
+int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
+                    struct sp_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Run a program by argv array, never through a shell: clean environment, /dev/null or given bytes on stdin, a deadline. */
+/* Run a program by argv array, never through a shell: clean environment, /dev/null or given bytes on stdin,
+ * a deadline. */
 #ifndef SP_HOST_SPAWN_H
 #define SP_HOST_SPAWN_H
 
@@ -11,10 +12,10 @@ struct sp_spawn {
     const char *const *argv; /* absolute path first, NULL last; borrowed */
     const char *input;       /* NULL: /dev/null; borrowed */
     size_t input_len;
-    unsigned deadline_ms;    /* then SIGKILL to the child's process group and SP_E_BUSY */
-    size_t max_output;       /* of each stream; more is cut off */
+    unsigned deadline_ms;       /* then SIGKILL to the child's process group and SP_E_BUSY */
+    size_t max_output;          /* of each stream; more is cut off */
     struct sp_buf out, err_out; /* filled; owned by the caller */
-    int status;              /* exit status 0..255, or 128 + signal */
+    int status;                 /* exit status 0..255, or 128 + signal */
 };
 
 void sp_spawn_clear(struct sp_spawn *s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The local account files, edited in process under lckpwdf(3) and durably: passwd(5), group(5), gshadow(5). Reading is from those files
- * themselves, one line at a time: names of NSS services other than "files" are nobody's to edit here.
+ * The local account files, edited in process under lckpwdf(3) and durably: passwd(5), group(5), gshadow(5).
+ * Reading is from those files themselves, one line at a time: names of NSS services other than "files" are
+ * nobody's to edit here.
  */
 #ifndef SP_HOST_USERDB_H
 #define SP_HOST_USERDB_H
@@ -25,25 +26,31 @@ struct sp_user {
 /* By exact name. SP_E_NOT_FOUND; SP_E_STATE if the name stands twice or the line is malformed. */
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err);
 
-/* Write the shell of exactly that line. The name must still have `uid` (SP_E_CONFLICT else). Every other byte of the file is kept; the
- * writer asserts that exactly one line differs, and refuses ':' and control bytes. passwd- keeps the file as it was. */
-int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell, struct sp_error *err);
+/* Write the shell of exactly that line. The name must still have `uid` (SP_E_CONFLICT else). Every other
+ * byte of the file is kept; the writer asserts that exactly one line differs, and refuses ':' and control
+ * bytes. passwd- keeps the file as it was. */
+int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell,
+                        struct sp_error *err);
 
 /* Many at once, in one rewrite: names[i] gets shells[i]. Nothing is written if one fails. */
-int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_t *uids, const char *const *shells, size_t n,
+int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_t *uids,
+                         const char *const *shells, size_t n, struct sp_error *err);
+
+/* Membership by name in group(5) (gshadow(5) is edited alike where it has that group). A missing group is
+ * SP_E_NOT_FOUND. */
+int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, bool *ret,
+                       struct sp_error *err);
+enum sp_membership { SP_MEMBER_REMOVE, SP_MEMBER_ADD };
+int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user, enum sp_membership what,
                          struct sp_error *err);
 
-/* Membership by name in group(5) (gshadow(5) is edited alike where it has that group). A missing group is SP_E_NOT_FOUND. */
-int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, bool *ret, struct sp_error *err);
-enum sp_membership { SP_MEMBER_REMOVE, SP_MEMBER_ADD };
-int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user, enum sp_membership what, struct sp_error *err);
-
-/* The names of the groups that list `user`, or whose gid is his primary one. A NULL-terminated array; free each and the array
- * with sp_userdb_free_names(). */
+/* The names of the groups that list `user`, or whose gid is his primary one. A NULL-terminated array; free
+ * each and the array with sp_userdb_free_names(). */
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err);
 void sp_userdb_free_names(char ***names);
 
-/* Create a system group (gid from SYS_GID_MIN..SYS_GID_MAX, default 100..999) with no members if it is missing. */
+/* Create a system group (gid from SYS_GID_MIN..SYS_GID_MAX, default 100..999) with no members if it is
+ * missing. */
 int sp_userdb_ensure_group(struct sp_host *h, const char *group, struct sp_error *err);
 
 #endif

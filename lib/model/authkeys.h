@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT") as bytes in, bytes out. Lines that are not ours are kept byte for byte;
- * a line is ours when its key's fingerprint is one that the panel named.
+ * authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT") as bytes in, bytes out. Lines that are not ours
+ * are kept byte for byte; a line is ours when its key's fingerprint is one that the panel named.
  */
 #ifndef SP_MODEL_AUTHKEYS_H
 #define SP_MODEL_AUTHKEYS_H
@@ -28,30 +28,34 @@ struct sp_key_list {
 void sp_key_clear(struct sp_key *k);
 int sp_key_copy(struct sp_key *dst, const struct sp_key *src, struct sp_error *err);
 void sp_key_list_clear(struct sp_key_list *l);
-int sp_key_list_add(struct sp_key_list *l, const struct sp_key *k, struct sp_error *err); /* copies; replaces the same fingerprint */
+int sp_key_list_add(struct sp_key_list *l, const struct sp_key *k,
+                    struct sp_error *err); /* copies; replaces the same fingerprint */
 const struct sp_key *sp_key_list_find(const struct sp_key_list *l, const char *fingerprint);
 
-/* Append one line, newline included: [from="..."][,expiry-time="..."] TYPE BASE64 LABEL. The writer checks label, blocks and key
- * again: no value can add a line or an option. */
+/* Append one line, newline included: [from="..."][,expiry-time="..."] TYPE BASE64 LABEL. The writer checks
+ * label, blocks and key again: no value can add a line or an option. */
 int sp_authkeys_line(const struct sp_key *k, struct sp_buf *out, struct sp_error *err);
 
 /* One line of a file as sshd would read it. */
 struct sp_authkeys_entry {
-    const char *line;  /* borrowed: the raw line without its newline */
+    const char *line; /* borrowed: the raw line without its newline */
     size_t line_len;
-    size_t line_number; /* from 1 */
-    char fingerprint[SP_FINGERPRINT_SIZE]; /* "" for blank lines, comments and lines that hold no key we can read */
+    size_t line_number;                    /* from 1 */
+    char fingerprint[SP_FINGERPRINT_SIZE]; /* "" for blank lines, comments and lines that hold no key we can
+                                              read */
     char type[48];
 };
 
 /* Call `visit` for each line. Stops at its first non-zero answer and returns it. */
-int sp_authkeys_each(const char *bytes, size_t len, int (*visit)(const struct sp_authkeys_entry *, void *), void *data);
+int sp_authkeys_each(const char *bytes, size_t len, int (*visit)(const struct sp_authkeys_entry *, void *),
+                     void *data);
 
-/* The new file: every line of `old` whose fingerprint is in neither list is kept byte for byte (a missing final newline is
- * completed before anything is added); lines of `want` are written in order in place of the first line with the same
- * fingerprint, further ones with that fingerprint go, missing ones are appended; lines whose fingerprint is in `drop`
- * (an array of n_drop fingerprints) go. If nothing differs, *out equals old. */
-int sp_authkeys_edit(const char *old, size_t old_len, const struct sp_key_list *want, const char *const *drop, size_t n_drop,
-                     struct sp_buf *out, struct sp_error *err);
+/* The new file: every line of `old` whose fingerprint is in neither list is kept byte for byte (a missing
+ * final newline is completed before anything is added); lines of `want` are written in order in place of
+ * the first line with the same fingerprint, further ones with that fingerprint go, missing ones are
+ * appended; lines whose fingerprint is in `drop` (an array of n_drop fingerprints) go. If nothing differs,
+ * *out equals old. */
+int sp_authkeys_edit(const char *old, size_t old_len, const struct sp_key_list *want,
+                     const char *const *drop, size_t n_drop, struct sp_buf *out, struct sp_error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * JSON (RFC 8259) from someone we do not trust. cJSON alone lets duplicate keys, embedded NUL, trailing bytes and numbers it
- * cannot hold pass, so a strict scan of our own comes first; what passes it is parsed by cJSON and read through a table of
- * fields, so that an unknown, missing or mistyped field is an error with its path.
+ * JSON (RFC 8259) from someone we do not trust. cJSON alone lets duplicate keys, embedded NUL, trailing
+ * bytes and numbers it cannot hold pass, so a strict scan of our own comes first; what passes it is parsed
+ * by cJSON and read through a table of fields, so that an unknown, missing or mistyped field is an error
+ * with its path.
  */
 #ifndef SP_MODEL_JSON_H
 #define SP_MODEL_JSON_H
@@ -17,9 +18,10 @@
 #define SP_JSON_MAX_BYTES (1U << 20)
 #define SP_JSON_MAX_DEPTH 16
 
-/* Well-formed UTF-8 without BOM, RFC 8259 grammar to the byte, depth <= 16, no duplicate key in any object (keys that differ
- * only in ASCII case count as duplicates), no \u0000 and no lone surrogate, integers within +-2^53, numbers that a double can
- * hold, <= 1 MiB, nothing after the value but white space. SP_E_PARSE with the byte offset in the text. */
+/* Well-formed UTF-8 without BOM, RFC 8259 grammar to the byte, depth <= 16, no duplicate key in any object
+ * (keys that differ only in ASCII case count as duplicates), no \u0000 and no lone surrogate, integers
+ * within +-2^53, numbers that a double can hold, <= 1 MiB, nothing after the value but white space.
+ * SP_E_PARSE with the byte offset in the text. */
 int sp_json_scan(const char *bytes, size_t len, struct sp_error *err);
 
 /* Scan, then cJSON. *ret is owned by the caller (cJSON_Delete). */
@@ -31,12 +33,21 @@ static inline void sp_json_cleanup(cJSON **j)
 }
 #define _cleanup_json_ __attribute__((cleanup(sp_json_cleanup)))
 
-enum sp_json_type { SP_JSON_STRING, SP_JSON_BOOL, SP_JSON_INTEGER, SP_JSON_ARRAY, SP_JSON_OBJECT, SP_JSON_STRING_OR_NULL, SP_JSON_ANY };
+enum sp_json_type {
+    SP_JSON_STRING,
+    SP_JSON_BOOL,
+    SP_JSON_INTEGER,
+    SP_JSON_ARRAY,
+    SP_JSON_OBJECT,
+    SP_JSON_STRING_OR_NULL,
+    SP_JSON_ANY
+};
 
 enum sp_json_presence { SP_JSON_OPTIONAL, SP_JSON_REQUIRED };
 
-/* One field of an object: `decode` gets the value (its type already checked), the destination passed to sp_json_decode() and
- * sets *err with a field relative to this value ("" for the value itself, "[2].from" below it). */
+/* One field of an object: `decode` gets the value (its type already checked), the destination passed to
+ * sp_json_decode() and sets *err with a field relative to this value ("" for the value itself, "[2].from"
+ * below it). */
 struct sp_json_field {
     const char *name;
     enum sp_json_type type;
@@ -44,9 +55,10 @@ struct sp_json_field {
     int (*decode)(const cJSON *value, void *dst, struct sp_error *err);
 };
 
-/* Read an object through its table (terminated by a NULL name). Unknown and missing fields are SP_E_INVALID; the hint of an
- * unknown one lists what is known. Decoders run in table order. */
-int sp_json_decode(const cJSON *object, const struct sp_json_field *fields, void *dst, struct sp_error *err);
+/* Read an object through its table (terminated by a NULL name). Unknown and missing fields are
+ * SP_E_INVALID; the hint of an unknown one lists what is known. Decoders run in table order. */
+int sp_json_decode(const cJSON *object, const struct sp_json_field *fields, void *dst,
+                   struct sp_error *err);
 
 /* An integer within [min, max], or SP_E_INVALID. Never reads valueint. */
 int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, struct sp_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Points in time as seconds since the epoch (POSIX time, int64_t); 0 means "never" where an expiry is optional. */
+/* Points in time as seconds since the epoch (POSIX time, int64_t); 0 means "never" where an expiry is
+ * optional. */
 #ifndef SP_MODEL_WHEN_H
 #define SP_MODEL_WHEN_H
 
