@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/request.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/json.h"
+#include "model/when.h"
+
+static int call_version(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)dst;
+    return sp_streq(v->valuestring, "2.0") ? 0 : sp_fail(err, SP_E_REQUEST, 0, "jsonrpc is not \"2.0\"");
+}
+
+static int call_id(const cJSON *v, void *dst, struct sp_error *err)
+{
+    if (cJSON_IsString(v) && strlen(v->valuestring) > 128)
+        return sp_fail(err, SP_E_REQUEST, 0, "an id of more than 128 bytes");
+    if (!cJSON_IsString(v) && !cJSON_IsNumber(v) && !cJSON_IsNull(v))
+        return sp_fail(err, SP_E_REQUEST, 0, "an id is a string, a number or null");
+    ((struct sp_call *)dst)->id = v;
+    return 0;
+}
+
+static int call_method(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_call *)dst)->method = v->valuestring;
+    return 0;
+}
+
+static int call_params(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_call *)dst)->params = v;
+    return 0;
+}
+
+static const struct sp_json_field call_fields[] = {
+    {"id", SP_JSON_ANY, SP_JSON_REQUIRED, call_id},
+    {"jsonrpc", SP_JSON_STRING, SP_JSON_REQUIRED, call_version},
+    {"method", SP_JSON_STRING, SP_JSON_REQUIRED, call_method},
+    {"params", SP_JSON_OBJECT, SP_JSON_OPTIONAL, call_params},
+    {NULL},
+};
+
+int sp_call_decode(const cJSON *json, struct sp_call *ret, struct sp_error *err)
+{
+    *ret = (struct sp_call){0};
+    if (!cJSON_IsObject(json)) {
+        sp_fail(err, SP_E_REQUEST, 0, "not a JSON-RPC 2.0 request object");
+        return sp_hint(
+            err, "send {\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"domain.get\",\"params\":{...}}");
+    }
+    if (sp_json_decode(json, call_fields, ret, err) < 0) {
+        err->code = SP_E_REQUEST;
+        return -1;
+    }
+    return 0;
+}
+
+void sp_params_clear(struct sp_params *p)
+{
+    sp_account_clear(&p->jail);
+    sp_key_list_clear(&p->keys);
+    sp_cidr_list_clear(&p->sources);
+    explicit_bzero(p->password, sizeof(p->password));
+    *p = (struct sp_params){0};
+}
+
+static int read_domain(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_name_check_domain(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->domain, sizeof(p->domain), v->valuestring);
+}
+
+static int read_user(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_name_check_user(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->user, sizeof(p->user), v->valuestring);
+}
+
+static int read_root(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_name_check_path(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->document_root, sizeof(p->document_root), v->valuestring);
+}
+
+static int read_shell(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_shell_parse(v->valuestring, &((struct sp_params *)dst)->shell, err);
+}
+
+static int read_forwarding(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_forwarding_parse(v->valuestring, &((struct sp_params *)dst)->forwarding, err);
+}
+
+static int read_profiles(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_profiles = true;
+    return sp_profiles_from_json(v, &p->jail, err);
+}
+
+static int read_tmp(const cJSON *v, void *dst, struct sp_error *err)
+{
+    int64_t n = 0;
+
+    if (sp_json_integer(v, 1, 1 << 20, &n, err) < 0)
+        return -1;
+    ((struct sp_params *)dst)->jail.tmp_mib = (uint32_t)n;
+    return 0;
+}
+
+static const struct sp_json_field jail_fields[] = {
+    {"profiles", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_profiles},
+    {"tmp_mib", SP_JSON_INTEGER, SP_JSON_OPTIONAL, read_tmp},
+    {NULL},
+};
+
+static int read_jail(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_json_decode(v, jail_fields, dst, err);
+}
+
+static int read_keys(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_keys = true;
+    return sp_keys_from_json(v, &p->keys, err);
+}
+
+static int read_sources(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_sources = true;
+    return sp_cidrs_from_json(v, &p->sources, err);
+}
+
+static int read_generation(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+    int64_t n = 0;
+
+    if (sp_json_integer(v, 0, INT64_C(1) << 53, &n, err) < 0)
+        return -1;
+    p->has_generation = true;
+    p->if_generation = (uint64_t)n;
+    return 0;
+}
+
+static int read_dry_run(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->dry_run = cJSON_IsTrue(v);
+    return 0;
+}
+
+static int read_account_wide(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->account_wide = cJSON_IsTrue(v);
+    return 0;
+}
+
+static int read_restore(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->restore_access = cJSON_IsTrue(v);
+    return 0;
+}
+
+static int read_fingerprint(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_fingerprint_check(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->fingerprint, sizeof(p->fingerprint), v->valuestring);
+}
+
+static int read_password(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_str_copy(p->password, sizeof(p->password), v->valuestring) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "longer than %d bytes", SP_PASSWORD_SIZE - 1);
+    return 0;
+}
+
+/* keys.add takes the fields of one key beside the domain's. They are gathered here and read as a key
+ * afterwards. */
+static int skip(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)v;
+    (void)dst;
+    (void)err;
+    return 0;
+}
+
+#define DOMAIN(presence)                                                                                   \
+    {                                                                                                      \
+        "domain", SP_JSON_STRING, presence, read_domain                                                    \
+    }
+#define USER                                                                                               \
+    {                                                                                                      \
+        "user", SP_JSON_STRING, SP_JSON_OPTIONAL, read_user                                                \
+    }
+#define DRY_RUN                                                                                            \
+    {                                                                                                      \
+        "dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_dry_run                                            \
+    }
+#define IF_GENERATION                                                                                      \
+    {                                                                                                      \
+        "if_generation", SP_JSON_INTEGER, SP_JSON_OPTIONAL, read_generation                                \
+    }
+
+static const struct sp_json_field apply_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    USER,
+    {"document_root", SP_JSON_STRING, SP_JSON_OPTIONAL, read_root},
+    {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, read_shell},
+    {"account_wide", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_account_wide},
+    {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, read_forwarding},
+    {"jail", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_jail},
+    {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
+    {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sources},
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field target_fields[] = {DOMAIN(SP_JSON_OPTIONAL), USER, {NULL}};
+static const struct sp_json_field remove_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED), IF_GENERATION, DRY_RUN, {NULL}};
+
+static const struct sp_json_field key_add_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"key", SP_JSON_STRING, SP_JSON_REQUIRED, skip},
+    {"label", SP_JSON_STRING, SP_JSON_OPTIONAL, skip},
+    {"from", SP_JSON_ARRAY, SP_JSON_OPTIONAL, skip},
+    {"expires_at", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, skip},
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field key_remove_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint},
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field password_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"password", SP_JSON_STRING, SP_JSON_REQUIRED, read_password},
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field reconcile_fields[] = {
+    {"restore_access", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_restore},
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field no_fields[] = {{NULL}};
+
+static const struct sp_json_field *const tables[] = {
+    [SP_PARAMS_APPLY] = apply_fields,           [SP_PARAMS_TARGET] = target_fields,
+    [SP_PARAMS_REMOVE] = remove_fields,         [SP_PARAMS_KEY_ADD] = key_add_fields,
+    [SP_PARAMS_KEY_REMOVE] = key_remove_fields, [SP_PARAMS_PASSWORD] = password_fields,
+    [SP_PARAMS_RECONCILE] = reconcile_fields,   [SP_PARAMS_NONE] = no_fields,
+};
+
+/* The key of keys.add: the same fields without those that are not a key's. */
+static int read_key_add(const cJSON *params, struct sp_params *p, struct sp_error *err)
+{
+    static const char *const members[] = {"key", "label", "from", "expires_at"};
+    _cleanup_json_ cJSON *o = cJSON_CreateObject();
+    _cleanup_(sp_key_clear) struct sp_key key = {0};
+
+    for (size_t i = 0; i < SP_COUNT(members); i++) {
+        cJSON *v = cJSON_GetObjectItemCaseSensitive(params, members[i]);
+        if (v != NULL && !cJSON_AddItemReferenceToObject(o, members[i], v))
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    }
+    if (sp_key_from_json(o, &key, err) < 0)
+        return -1;
+    return sp_key_list_add(&p->keys, &key, err);
+}
+
+int sp_params_decode(enum sp_method_params which, const cJSON *params, struct sp_params *ret,
+                     struct sp_error *err)
+{
+    _cleanup_json_ cJSON *empty = cJSON_CreateObject();
+    _cleanup_(sp_params_clear) struct sp_params p = {0};
+
+    if (empty == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (params == NULL)
+        params = empty;
+    if (sp_json_decode(params, tables[which], &p, err) < 0)
+        return -1;
+    if (which == SP_PARAMS_KEY_ADD && read_key_add(params, &p, err) < 0)
+        return -1;
+    *ret = p;
+    p = (struct sp_params){0};
+    return 0;
+}

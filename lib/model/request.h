@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Requests: JSON-RPC 2.0 (jsonrpc.org/specification) envelopes and the parameters of each method as checked
+ * values. What a request leaves out is "not given" and is left alone; every field that is given has been
+ * checked here, whoever sent it.
+ */
+#ifndef SP_MODEL_REQUEST_H
+#define SP_MODEL_REQUEST_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "model/account.h"
+
+/* The envelope. Borrows from the JSON it was read from. */
+struct sp_call {
+    const cJSON *id; /* string, number or null; never absent: notifications are refused */
+    const char *method;
+    const cJSON *params; /* an object, or NULL */
+};
+
+/* On failure *ret has the id as far as it could be read (NULL if not). */
+int sp_call_decode(const cJSON *json, struct sp_call *ret, struct sp_error *err);
+
+#define SP_PASSWORD_SIZE 512
+
+/* The parameters of every method about a domain; each method's table says which of them it knows. */
+struct sp_params {
+    char domain[SP_DOMAIN_SIZE];      /* "" when not given */
+    char user[SP_USER_SIZE];          /* "" when not given */
+    char document_root[SP_PATH_SIZE]; /* "" when not given */
+    enum sp_shell shell;              /* UNSET when not given */
+    enum sp_forwarding forwarding;    /* UNSET when not given */
+    bool has_profiles, has_keys, has_sources, has_generation;
+    struct sp_account jail;  /* profiles and tmp_mib (0: not given) */
+    struct sp_key_list keys; /* authorized_keys, or the one key of keys.add */
+    struct sp_cidr_list sources;
+    char fingerprint[SP_FINGERPRINT_SIZE]; /* keys.remove */
+    char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
+    uint64_t if_generation;
+    bool account_wide;   /* the shell is meant for every domain of the account */
+    bool restore_access; /* reconcile: also give back what somebody tightened */
+    bool dry_run;
+};
+
+void sp_params_clear(struct sp_params *p);
+
+enum sp_method_params {
+    SP_PARAMS_APPLY,
+    SP_PARAMS_TARGET, /* domain, or user */
+    SP_PARAMS_REMOVE, /* domain, dry_run, if_generation */
+    SP_PARAMS_KEY_ADD,
+    SP_PARAMS_KEY_REMOVE,
+    SP_PARAMS_PASSWORD,
+    SP_PARAMS_RECONCILE,
+    SP_PARAMS_NONE,
+};
+
+/* `params` NULL is an empty object. Fields in *err are relative to params ("authorized_keys[2].from[0]").
+ */
+int sp_params_decode(enum sp_method_params which, const cJSON *params, struct sp_params *ret,
+                     struct sp_error *err);
+
+#endif
