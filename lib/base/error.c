@@ -42,7 +42,7 @@ static void make_printable(char *s)
             *s = '?';
 }
 
-static void put(char *dst, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void put(char *dst, size_t size, const char *fmt, va_list ap)
 {
     if (vsnprintf(dst, size, fmt, ap) < 0)
         dst[0] = '\0';
