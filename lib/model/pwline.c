@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/pwline.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+bool sp_pwline_next(const char *bytes, size_t len, size_t offset, struct sp_pwline *ret)
+{
+    const char *end;
+
+    if (offset >= len)
+        return false;
+    end = memchr(bytes + offset, '\n', len - offset);
+    ret->text.p = bytes + offset;
+    ret->text.len = end != NULL ? (size_t)(end - ret->text.p) : len - offset;
+    ret->next = offset + ret->text.len + 1;
+    return true;
+}
+
+struct sp_slice sp_pwline_name(struct sp_slice line)
+{
+    struct sp_slice name = {0};
+    const char *colon;
+
+    while (line.len > 0 && (*line.p == ' ' || (*line.p >= '\t' && *line.p <= '\r'))) {
+        line.p++;
+        line.len--;
+    }
+    if (line.len == 0 || *line.p == '#')
+        return name;
+    colon = memchr(line.p, ':', line.len);
+    if (colon != NULL)
+        name = (struct sp_slice){line.p, (size_t)(colon - line.p)};
+    return name;
+}
+
+bool sp_slice_is(struct sp_slice s, const char *text)
+{
+    return strlen(text) == s.len && memcmp(s.p, text, s.len) == 0;
+}
+
+bool sp_pwline_split(struct sp_slice line, size_t want, struct sp_slice *fields)
+{
+    for (size_t i = 0; i < want; i++) {
+        const char *colon = memchr(line.p, ':', line.len);
+        size_t n = colon != NULL ? (size_t)(colon - line.p) : line.len;
+
+        if ((colon == NULL) != (i + 1 == want))
+            return false;
+        fields[i] = (struct sp_slice){line.p, n};
+        if (colon != NULL)
+            line = (struct sp_slice){colon + 1, line.len - n - 1};
+    }
+    return true;
+}
+
+bool sp_slice_to_id(struct sp_slice s, uint32_t *ret)
+{
+    char text[16];
+    uint64_t v;
+
+    if (s.len >= sizeof(text))
+        return false;
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    /* (uint32_t)-1 is no id but "leave it" to chown(2) and setuid(2). */
+    if (strlen(text) != s.len || sp_str_to_u64(text, UINT32_MAX - 1, &v) < 0)
+        return false;
+    *ret = (uint32_t)v;
+    return true;
+}
+
+bool sp_pwline_has_control(struct sp_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
+bool sp_slice_copy(struct sp_slice s, char *dst, size_t size)
+{
+    if (s.len >= size)
+        return false;
+    memcpy(dst, s.p, s.len);
+    dst[s.len] = '\0';
+    return true;
+}
+
+int sp_pwline_malformed(const char *file, const char *name, struct sp_error *err)
+{
+    sp_fail(err, SP_E_STATE, 0, "the line of %s in %s is malformed", name, file);
+    return sp_hint(err, "mend it by hand with vipw or vigr, and check with pwck or grpck");
+}
+
+int sp_pwline_twice(const char *file, const char *name, struct sp_error *err)
+{
+    sp_fail(err, SP_E_STATE, 0, "%s has more than one line of %s", file, name);
+    return sp_hint(err, "leave one of them, with vipw or vigr");
+}
+
+int sp_pwline_find(const char *bytes, size_t len, const char *file, const char *name, struct sp_pwline *ret,
+                   struct sp_error *err)
+{
+    struct sp_pwline l, found = {0};
+
+    for (size_t at = 0; sp_pwline_next(bytes, len, at, &l); at = l.next) {
+        if (!sp_slice_is(sp_pwline_name(l.text), name))
+            continue;
+        if (found.text.p != NULL)
+            return sp_pwline_twice(file, name, err);
+        found = l;
+    }
+    if (found.text.p == NULL)
+        return sp_fail(err, SP_E_NOT_FOUND, 0, "%s has no line of %s", file, name);
+    *ret = found;
+    return 0;
+}
