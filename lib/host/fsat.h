@@ -3,7 +3,7 @@
  * Files by descriptor. A path is walked once, below a directory fd that is already held, and never resolved
  * again: openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, or component by
  * component with O_NOFOLLOW where the kernel has no openat2. All descriptors are O_CLOEXEC. Paths here are
- * relative; a leading '/' is dropped ("/etc/passwd" below root_fd).
+ * relative; a leading '/' is dropped ("/etc/passwd" below root_fd), and ".." is SP_E_UNSAFE_PATH.
  */
 #ifndef SP_HOST_FSAT_H
 #define SP_HOST_FSAT_H
@@ -39,6 +39,10 @@ int sp_fsat_make_dirs(int dirfd, const char *path, mode_t mode, struct sp_error 
  * SP_E_UNSAFE_PATH, at once). ret_st (may be NULL) is the fstat of what was read. */
 int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
                  struct sp_error *err);
+
+/* The same for a file that is open already; `path` is for the texts only. */
+int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
+                    struct sp_error *err);
 
 /* True if path exists beneath dirfd without a link in the way; any failure is false. */
 bool sp_fsat_exists(int dirfd, const char *path);

@@ -4,6 +4,7 @@
 #ifndef SP_HOST_REPLACE_H
 #define SP_HOST_REPLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,9 +20,9 @@ struct sp_replace {
 };
 
 /* In directory dirfd: unlink NAME.sallyport (a temporary file of a fixed name, left by a crash), create it
- * O_EXCL | O_NOFOLLOW 0600, owner, mode, xattrs, write, fsync, close (checked), link the backup, renameat,
- * fsync the directory. The old file, if any, must be a regular file. On failure the old file stands and the
- * temporary one is gone. */
+ * O_EXCL | O_NOFOLLOW 0600, owner, mode, xattrs, write, copy the old file to the backup (the same way),
+ * fsync, close (checked), renameat, fsync the directory. The old file, if any, must be a regular file. On
+ * failure the old file stands and the temporary one is gone. */
 int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *bytes, size_t len,
                   const struct sp_replace *how, struct sp_error *err);
 

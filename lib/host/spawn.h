@@ -23,4 +23,9 @@ void sp_spawn_clear(struct sp_spawn *s);
 /* 0 if it ran (whatever its status), -1 if it could not be started or did not end in time. */
 int sp_spawn_run(struct sp_host *h, struct sp_spawn *s, struct sp_error *err);
 
+/* What sp_spawn_run() does on the real host: for sp_host_real_ops. The program starts in "/", in a process
+ * group of its own, with PATH and LANG alone, all signals at their defaults and no descriptor above 2. The
+ * input is a file in memory: a program may open /dev/stdin again. */
+int sp_spawn_real(struct sp_host *h, struct sp_spawn *s, struct sp_error *err);
+
 #endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/acl.h"
+#include "host/fsat.h"
+#include "host/label.h"
+
+#define SUFFIX ".sallyport"
+
+/* A new file under its temporary name: unlinked again unless it was renamed into place. */
+struct temp {
+    int dirfd; /* borrowed */
+    int fd;
+    char name[256]; /* "" when there is none to unlink */
+};
+
+static void drop_temp(struct temp *t)
+{
+    int saved = errno;
+
+    sp_cleanup_close(&t->fd);
+    if (t->name[0] != '\0')
+        (void)unlinkat(t->dirfd, t->name, 0);
+    errno = saved;
+}
+
+static int make_temp(struct temp *t, int dirfd, const char *name, struct sp_error *err)
+{
+    if (name[0] == '\0' || strchr(name, '/') != NULL || sp_streq(name, ".") || sp_streq(name, ".."))
+        return sp_fail(err, SP_E_INTERNAL, 0, "\"%s\" is no name in a directory", name);
+    if (sp_str_format(t->name, sizeof(t->name), "%s" SUFFIX, name) != 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the name %s is too long", name);
+    t->dirfd = dirfd;
+    /* A fixed name: what a crash left goes away at the next write instead of piling up. */
+    if (unlinkat(dirfd, t->name, 0) == 0 || errno == ENOENT)
+        t->fd = openat(dirfd, t->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (t->fd < 0) {
+        int saved = errno;
+        t->name[0] = '\0';
+        return sp_fail(err, SP_E_IO, saved, "cannot make %s" SUFFIX, name);
+    }
+    return 0;
+}
+
+/* write, fsync, close, rename. close(2) may be the first to tell of a full disk over NFS. */
+static int finish_temp(struct temp *t, const char *name, struct sp_error *err)
+{
+    int fd = sp_steal_fd(&t->fd);
+
+    if (fsync(fd) != 0) {
+        (void)sp_fail(err, SP_E_IO, errno, "fsync of %s failed", t->name);
+        (void)close(fd);
+        return -1;
+    }
+    if (close(fd) != 0)
+        return sp_fail(err, SP_E_IO, errno, "closing %s failed", t->name);
+    if (renameat(t->dirfd, t->name, t->dirfd, name) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot put %s in place", name);
+    t->name[0] = '\0';
+    return 0;
+}
+
+/* Owner before mode: chown(2) clears set-id bits. ACL before mode: fchmod sets the mask of an ACL. */
+static int dress(struct sp_host *h, int fd, int old, uid_t uid, gid_t gid, mode_t mode, bool keep_acl,
+                 struct sp_error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of a new file failed");
+    if ((st.st_uid != uid || st.st_gid != gid) && h->ops->chown(h, fd, uid, gid) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot give a new file its owner");
+    if ((keep_acl && old >= 0 ? sp_acl_copy(old, fd, err) : sp_acl_strip(fd, err)) != 0)
+        return -1;
+    if (fchmod(fd, mode) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot give a new file its mode");
+    return 0;
+}
+
+static int label(struct sp_host *h, int fd, int old, int dirfd, const char *name, struct sp_error *err)
+{
+    bool done = false;
+
+    if (!h->real || (old >= 0 && sp_label_copy(old, fd, &done, err) != 0))
+        return h->real ? -1 : 0;
+    return done ? 0 : sp_label_set_at(fd, dirfd, name, err);
+}
+
+static int copy_bytes(int from, int to, const char *name, struct sp_error *err)
+{
+    _cleanup_(sp_buf_wipe) struct sp_buf b = {0};
+
+    /* The old file was bounded when it was read; this bound only stops a runaway. */
+    if (lseek(from, 0, SEEK_SET) < 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot read %s again", name);
+    if (sp_fsat_read_fd(from, name, (size_t)1 << 30, &b, NULL, err) != 0)
+        return -1;
+    if (sp_write_all(to, b.data != NULL ? b.data : "", b.len) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot keep a copy of %s", name);
+    return 0;
+}
+
+/* The old bytes under the backup's name. A copy, not a link: between a link and the rename that follows
+ * both names would be one inode, and shadow's tools truncate "passwd-" in place before they write it. */
+static int keep_backup(struct sp_host *h, int dirfd, const char *backup, int old, const struct stat *st,
+                       struct sp_error *err)
+{
+    _cleanup_(drop_temp) struct temp t = {.fd = -1};
+
+    if (make_temp(&t, dirfd, backup, err) != 0 ||
+        dress(h, t.fd, old, st->st_uid, st->st_gid, st->st_mode & 07777, false, err) != 0 ||
+        label(h, t.fd, -1, dirfd, backup, err) != 0 || copy_bytes(old, t.fd, backup, err) != 0)
+        return -1;
+    return finish_temp(&t, backup, err);
+}
+
+/* The old file for reading, -1 with *ret_missing if there is none. */
+static int open_old(int dirfd, const char *name, struct stat *st, bool *ret_missing, struct sp_error *err)
+{
+    _cleanup_close_ int fd =
+        sp_fsat_open(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NONE, err);
+
+    *ret_missing = fd < 0 && err->code == SP_E_NOT_FOUND;
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", name);
+    if (!S_ISREG(st->st_mode))
+        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no regular file", name);
+    return sp_steal_fd(&fd);
+}
+
+int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *bytes, size_t len,
+                  const struct sp_replace *how, struct sp_error *err)
+{
+    _cleanup_(drop_temp) struct temp t = {.fd = -1};
+    struct stat st = {.st_uid = geteuid(), .st_gid = getegid()};
+    bool missing = false;
+    _cleanup_close_ int old = open_old(dirfd, name, &st, &missing, err);
+    uid_t uid = how->uid != (uid_t)-1 ? how->uid : st.st_uid;
+    gid_t gid = how->gid != (gid_t)-1 ? how->gid : st.st_gid;
+
+    if (old < 0 && !missing)
+        return -1;
+    if (make_temp(&t, dirfd, name, err) != 0 ||
+        dress(h, t.fd, old, uid, gid, how->mode, how->keep_acl, err) != 0 ||
+        label(h, t.fd, old, dirfd, name, err) != 0)
+        return -1;
+    if (sp_write_all(t.fd, bytes, len) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot write %s", t.name);
+    if (how->backup != NULL && old >= 0 && keep_backup(h, dirfd, how->backup, old, &st, err) != 0)
+        return -1;
+    if (finish_temp(&t, name, err) != 0)
+        return -1;
+    /* Without this the rename may be lost in a power cut though the bytes are safe. */
+    return fsync(dirfd) == 0 ? 0
+                             : sp_fail(err, SP_E_IO, errno, "fsync of the directory of %s failed", name);
+}
+
+int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size_t len,
+                    const struct sp_replace *how, struct sp_error *err)
+{
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    _cleanup_free_ char *dir = strndup(path, slash != NULL ? (size_t)(slash - path) : 0);
+    _cleanup_close_ int fd = -1;
+
+    if (dir == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a path");
+    fd = sp_fsat_open_dir(h->root_fd, dir, SP_FSAT_NONE, err);
+    return fd < 0 ? -1 : sp_replace_at(h, fd, base, bytes, len, how, err);
+}
