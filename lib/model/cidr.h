@@ -26,12 +26,16 @@ struct sp_cidr_list {
 void sp_cidr_list_clear(struct sp_cidr_list *l);
 int sp_cidr_list_add(struct sp_cidr_list *l, const struct sp_cidr *c,
                      struct sp_error *err); /* an exact duplicate is a no-op */
+/* Overwrites *dst, which must be empty before. */
 int sp_cidr_list_copy(struct sp_cidr_list *dst, const struct sp_cidr_list *src, struct sp_error *err);
 
 /* One address or block. Refused with reason and mend: /0, host bits set (the hint has the masked form),
  * leading zeros, hex, short IPv4, host names, ranges, wildcards, zone ids, v4-mapped IPv6 (the hint has the
  * v4 form), multicast, 240/4, unspecified, loopback, bare fe80::/10. On failure *ret is untouched. */
 int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err);
+
+/* The same judgement on a value, for writers that were handed one. */
+int sp_cidr_check(const struct sp_cidr *c, struct sp_error *err);
 
 /* Canonical text (RFC 5952); /32 and /128 are left out. */
 void sp_cidr_format(const struct sp_cidr *c, char out[SP_CIDR_SIZE]);
