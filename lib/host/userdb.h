@@ -8,6 +8,7 @@
 #define SP_HOST_USERDB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -26,13 +27,15 @@ struct sp_user {
 /* By exact name. SP_E_NOT_FOUND; SP_E_STATE if the name stands twice or the line is malformed. */
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err);
 
-/* Write the shell of exactly that line. The name must still have `uid` (SP_E_CONFLICT else). Every other
+/* Write the shell of exactly that line. The name must still have `uid` (SP_E_STATE else). Every other
  * byte of the file is kept; the writer asserts that exactly one line differs, and refuses ':' and control
- * bytes. passwd- keeps the file as it was. */
+ * bytes. passwd- keeps the file as it was. A shell that it has already writes nothing. uid 0 is
+ * SP_E_FORBIDDEN; a lock that is held for 5 s is SP_E_BUSY. */
 int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell,
                         struct sp_error *err);
 
-/* Many at once, in one rewrite: names[i] gets shells[i]. Nothing is written if one fails. */
+/* Many at once, in one rewrite: names[i] gets shells[i]. Nothing is written if one fails; err->field
+ * is "[i]" then. */
 int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_t *uids,
                          const char *const *shells, size_t n, struct sp_error *err);
 
@@ -48,6 +51,10 @@ int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user,
  * each and the array with sp_userdb_free_names(). */
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err);
 void sp_userdb_free_names(char ***names);
+
+/* Their gids, the primary one first; for setgroups(2). The caller frees *ret. */
+int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret, size_t *ret_n,
+                      struct sp_error *err);
 
 /* Create a system group (gid from SYS_GID_MIN..SYS_GID_MAX, default 100..999) with no members if it is
  * missing. */

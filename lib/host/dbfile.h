@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One account file below /etc: read whole, edited in memory, written back under lckpwdf(3). What userdb.c
+ * and usergroup.c share, and nobody else needs. */
+#ifndef SP_HOST_DBFILE_H
+#define SP_HOST_DBFILE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "host/host.h"
+
+struct sp_dbfile {
+    const char *name; /* "passwd"; borrowed */
+    int etc;          /* the directory */
+    bool exists;
+    struct sp_buf bytes;
+    struct stat st;
+};
+
+#define SP_DBFILE_INIT                                                                                     \
+    {                                                                                                      \
+        .etc = -1                                                                                          \
+    }
+
+void sp_dbfile_clear(struct sp_dbfile *f);
+
+/* Read it. A missing file is no error: exists says so. */
+int sp_dbfile_read(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err);
+
+/* Replace it, with its owner, mode, ACL and label; NAME- keeps the old bytes. The caller holds the lock
+ * since before the read. Somebody who writes without the lock is seen (SP_E_BUSY), if he was before us.
+ * Bytes that equal the old ones are not written; *ret_written (or NULL) tells. */
+int sp_dbfile_write(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
+                    bool *ret_written, struct sp_error *err);
+
+/* lckpwdf(3) with the deadline of this module. */
+int sp_dbfile_lock(struct sp_host *h, struct sp_error *err);
+
+/* Tell the caches of names: nscd and sssd, where they are. Best effort: they forget by themselves, later.
+ */
+void sp_dbfile_flush_caches(struct sp_host *h);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/userdb.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/dbfile.h"
+#include "model/pwfile.h"
+
+static int read_passwd(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
+{
+    if (sp_dbfile_read(h, "passwd", ret, err) != 0)
+        return -1;
+    return ret->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/passwd");
+}
+
+int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_pwfile_line line;
+
+    if (read_passwd(h, &f, err) != 0 || sp_pwfile_find(f.bytes.data, f.bytes.len, name, &line, err) != 0)
+        return -1;
+    ret->uid = line.uid;
+    ret->gid = line.gid;
+    if (sp_str_copy(ret->name, sizeof(ret->name), line.name) != 0 ||
+        sp_str_copy(ret->home, sizeof(ret->home), line.home) != 0 ||
+        sp_str_copy(ret->shell, sizeof(ret->shell), line.shell) != 0)
+        return sp_fail(err, SP_E_STATE, 0, "the passwd line of %s is too long", name);
+    return 0;
+}
+
+int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell,
+                        struct sp_error *err)
+{
+    if (sp_userdb_set_shells(h, &name, &uid, &shell, 1, err) == 0)
+        return 0;
+    err->field[0] = '\0'; /* "[0]" of an array that the caller never saw */
+    return -1;
+}
+
+/* root's shell is nobody's to change here, whatever a policy above us says. */
+static int list_changes(const char *const *names, const uid_t *uids, const char *const *shells, size_t n,
+                        struct sp_pwfile_shell *changes, struct sp_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (uids[i] == 0) {
+            (void)sp_fail(err, SP_E_FORBIDDEN, 0, "the shell of uid 0 is not changed");
+            return sp_field(err, "[%zu]", i);
+        }
+        changes[i] = (struct sp_pwfile_shell){.name = names[i], .uid = uids[i], .shell = shells[i]};
+    }
+    return 0;
+}
+
+int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_t *uids,
+                         const char *const *shells, size_t n, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    _cleanup_free_ struct sp_pwfile_shell *changes = calloc(n + 1, sizeof(*changes));
+    _cleanup_close_ int lock = -1;
+    bool written;
+
+    if (changes == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for %zu changes", n);
+    if (list_changes(names, uids, shells, n, changes, err) != 0)
+        return -1;
+    lock = sp_dbfile_lock(h, err);
+    /* sp_pwfile_set_shells() reads its result again and asserts that these lines alone differ. */
+    if (lock < 0 || read_passwd(h, &f, err) != 0 ||
+        sp_pwfile_set_shells(f.bytes.data, f.bytes.len, changes, n, &out, err) != 0 ||
+        sp_dbfile_write(h, &f, &out, &written, err) != 0)
+        return -1;
+    (void)close(sp_steal_fd(&lock));
+    if (written)
+        sp_dbfile_flush_caches(h);
+    return 0;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The half of userdb.h that is about group(5) and gshadow(5). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/dbfile.h"
+#include "host/fsat.h"
+#include "host/userdb.h"
+#include "model/pwfile.h"
+#include "model/pwline.h"
+
+static int read_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
+{
+    if (sp_dbfile_read(h, "group", ret, err) != 0)
+        return -1;
+    return ret->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/group");
+}
+
+int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, bool *ret,
+                       struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_grfile_line line;
+
+    if (read_group(h, &f, err) != 0 ||
+        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+        return -1;
+    *ret = sp_grfile_is_member(f.bytes.data, &line, user) == SP_GRFILE_MEMBER;
+    return 0;
+}
+
+static int set_in(struct sp_host *h, const struct sp_dbfile *f, enum sp_grfile_kind kind, const char *group,
+                  const char *user, enum sp_membership what, bool *ret_written, struct sp_error *err)
+{
+    enum sp_grfile_membership want = what == SP_MEMBER_ADD ? SP_GRFILE_MEMBER : SP_GRFILE_ABSENT;
+    _cleanup_(sp_buf_wipe) struct sp_buf out = {0};
+
+    if (sp_grfile_set_member(f->bytes.data, f->bytes.len, kind, group, user, want, &out, err) != 0)
+        return -1;
+    return sp_dbfile_write(h, f, &out, ret_written, err);
+}
+
+/* Each file is looked at by itself: after a crash between the two the next call mends the second. */
+int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user, enum sp_membership what,
+                         struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT, shadow = SP_DBFILE_INIT;
+    _cleanup_close_ int lock = sp_dbfile_lock(h, err);
+    struct sp_grfile_line line;
+    bool written;
+
+    if (lock < 0 || read_group(h, &f, err) != 0 ||
+        set_in(h, &f, SP_GRFILE_GROUP, group, user, what, &written, err) != 0 ||
+        sp_dbfile_read(h, "gshadow", &shadow, err) != 0)
+        return -1;
+    if (shadow.exists) {
+        if (sp_grfile_find(shadow.bytes.data, shadow.bytes.len, SP_GRFILE_GSHADOW, group, &line, err) ==
+            0) {
+            if (set_in(h, &shadow, SP_GRFILE_GSHADOW, group, user, what, NULL, err) != 0)
+                return -1;
+        } else if (err->code != SP_E_NOT_FOUND)
+            return -1;
+    }
+    (void)close(sp_steal_fd(&lock));
+    if (written)
+        sp_dbfile_flush_caches(h);
+    return 0;
+}
+
+/* Is `user` in a list "a,b,c"? */
+static bool lists(struct sp_slice members, const char *user)
+{
+    const char *p = members.p, *end = members.p + members.len;
+
+    while (p < end) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        struct sp_slice one = {p, (size_t)((comma != NULL ? comma : end) - p)};
+        if (sp_slice_is(one, user))
+            return true;
+        p += one.len + 1;
+    }
+    return false;
+}
+
+/* The next group of the user at or after *offset. Malformed lines are nobody's. */
+static bool next_group_of(const struct sp_dbfile *f, const struct sp_user *user, size_t *offset,
+                          struct sp_slice *ret_name, uint32_t *ret_gid)
+{
+    struct sp_slice fields[SP_PWLINE_FIELDS];
+    struct sp_pwline line;
+
+    while (sp_pwline_next(f->bytes.data, f->bytes.len, *offset, &line)) {
+        *offset = line.next;
+        *ret_name = sp_pwline_name(line.text);
+        if (ret_name->len > 0 && sp_pwline_split(line.text, 4, fields) &&
+            sp_slice_to_id(fields[2], ret_gid) && (*ret_gid == user->gid || lists(fields[3], user->name)))
+            return true;
+    }
+    return false;
+}
+
+int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    _cleanup_(sp_userdb_free_names) char **names = calloc(1, sizeof(*names));
+    size_t n = 0, offset = 0;
+    struct sp_slice name;
+    uint32_t gid;
+
+    if (names == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+    if (read_group(h, &f, err) != 0)
+        return -1;
+    while (next_group_of(&f, user, &offset, &name, &gid)) {
+        char **more = reallocarray(names, n + 2, sizeof(*names));
+        if (more == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+        names = more;
+        names[n + 1] = NULL;
+        names[n] = strndup(name.p, name.len);
+        if (names[n++] == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+    }
+    *ret = sp_steal_ptr(names);
+    return 0;
+}
+
+int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret, size_t *ret_n,
+                      struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    _cleanup_free_ gid_t *gids = malloc(sizeof(*gids));
+    size_t n = 1, offset = 0;
+    struct sp_slice name;
+    uint32_t gid;
+
+    if (gids == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+    gids[0] = user->gid;
+    if (read_group(h, &f, err) != 0)
+        return -1;
+    while (next_group_of(&f, user, &offset, &name, &gid)) {
+        gid_t *more;
+        if (gid == user->gid)
+            continue;
+        more = reallocarray(gids, n + 1, sizeof(*gids));
+        if (more == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+        gids = more;
+        gids[n++] = gid;
+    }
+    *ret = sp_steal_ptr(gids);
+    *ret_n = n;
+    return 0;
+}
+
+void sp_userdb_free_names(char ***names)
+{
+    for (size_t i = 0; *names != NULL && (*names)[i] != NULL; i++)
+        free((*names)[i]);
+    free(*names);
+    *names = NULL;
+}
+
+/* login.defs(5): "KEY  VALUE", the last one counts; else the default. */
+static uint32_t login_def(const struct sp_buf *defs, const char *key, uint32_t otherwise)
+{
+    uint32_t found = otherwise;
+    const char *p = sp_buf_str(defs);
+
+    while (*p != '\0') {
+        size_t line = strcspn(p, "\n"), at = strspn(p, " \t"), n = strlen(key);
+        if (strncmp(p + at, key, n) == 0 && strchr(" \t", p[at + n]) != NULL && p[at + n] != '\0') {
+            const char *value = p + at + n + strspn(p + at + n, " \t");
+            char digits[16];
+            uint64_t number;
+            struct sp_slice s = {value, strcspn(value, " \t\n#")};
+            if (sp_slice_copy(s, digits, sizeof(digits)) &&
+                sp_str_to_u64(digits, UINT32_MAX - 1, &number) == 0)
+                found = (uint32_t)number;
+        }
+        p += line + (p[line] == '\n');
+    }
+    return found;
+}
+
+static int choose_gid(struct sp_host *h, const struct sp_dbfile *group, uint32_t *ret, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf defs = {0};
+    struct sp_error ignored;
+    uint32_t min, max;
+
+    if (sp_fsat_read(h->root_fd, "etc/login.defs", 1 << 20, &defs, NULL, &ignored) != 0)
+        sp_buf_clear(&defs);
+    min = login_def(&defs, "SYS_GID_MIN", 100);
+    max = login_def(&defs, "SYS_GID_MAX", 999);
+    return sp_grfile_free_gid(group->bytes.data, group->bytes.len, min != 0 ? min : 1, max, ret, err);
+}
+
+/* Append the group where it is missing. */
+static int ensure_in(struct sp_host *h, const struct sp_dbfile *f, enum sp_grfile_kind kind,
+                     const char *group, bool *ret_written, struct sp_error *err)
+{
+    _cleanup_(sp_buf_wipe) struct sp_buf out = {0};
+    struct sp_grfile_line line;
+    uint32_t gid = 0;
+
+    *ret_written = false;
+    if (sp_grfile_find(f->bytes.data, f->bytes.len, kind, group, &line, err) == 0)
+        return 0;
+    if (err->code != SP_E_NOT_FOUND || (kind == SP_GRFILE_GROUP && choose_gid(h, f, &gid, err) != 0) ||
+        sp_grfile_append(f->bytes.data, f->bytes.len, kind, group, gid, &out, err) != 0)
+        return -1;
+    return sp_dbfile_write(h, f, &out, ret_written, err);
+}
+
+int sp_userdb_ensure_group(struct sp_host *h, const char *group, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT, shadow = SP_DBFILE_INIT;
+    _cleanup_close_ int lock = sp_dbfile_lock(h, err);
+    bool written, shadow_written;
+
+    if (lock < 0 || read_group(h, &f, err) != 0 ||
+        ensure_in(h, &f, SP_GRFILE_GROUP, group, &written, err) != 0 ||
+        sp_dbfile_read(h, "gshadow", &shadow, err) != 0 ||
+        (shadow.exists && ensure_in(h, &shadow, SP_GRFILE_GSHADOW, group, &shadow_written, err) != 0))
+        return -1;
+    (void)close(sp_steal_fd(&lock));
+    if (written)
+        sp_dbfile_flush_caches(h);
+    return 0;
+}
