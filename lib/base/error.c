@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 struct face {
     const char *name;
     int rpc;
@@ -34,12 +36,21 @@ static const struct face faces[SP_E_COUNT] = {
     [SP_E_INTERNAL] = {"internal", -32603, 1},
 };
 
-/* Bytes below 0x20 and 0x7f would let a field forge a log line or drive a terminal. */
+/* Control characters would let a field forge a log line or drive a terminal (C0, and C1 as UTF-8); a
+ * sequence that was cut would make the whole answer no UTF-8. */
 static void make_printable(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            *s = '?';
+    size_t left = strlen(s), n;
+
+    for (; left > 0; s += n, left -= n) {
+        unsigned char c = (unsigned char)s[0];
+
+        n = sp_str_utf8(s, left);
+        if (n == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
+            s[0] = '?';
+            n = 1;
+        }
+    }
 }
 
 __attribute__((format(printf, 3, 0))) static void put(char *dst, size_t size, const char *fmt, va_list ap)
@@ -98,6 +109,7 @@ int sp_field_prefix(struct sp_error *err, const char *fmt, ...)
     if (old[0] != '\0') {
         size_t used = strlen(err->field);
         (void)snprintf(err->field + used, sizeof(err->field) - used, "%s%s", old[0] == '[' ? "" : ".", old);
+        make_printable(err->field);
     }
     return -1;
 }

@@ -57,10 +57,9 @@ int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret)
     return 0;
 }
 
-/* Length of the UTF-8 sequence at s, or 0 if it is malformed: RFC 3629, no overlong forms, no surrogates.
- */
-static size_t utf8_sequence(const unsigned char *s, size_t len)
+size_t sp_str_utf8(const char *bytes, size_t len)
 {
+    const unsigned char *s = (const unsigned char *)bytes;
     size_t n = s[0] < 0x80                    ? 1
                : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
                : (s[0] & 0xf0) == 0xe0        ? 3
@@ -80,13 +79,11 @@ static size_t utf8_sequence(const unsigned char *s, size_t len)
 
 bool sp_str_is_clean(const char *s, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)s;
-
     while (len > 0) {
-        size_t n = utf8_sequence(p, len);
-        if (n == 0 || (n == 1 && (*p < 0x20 || *p == 0x7f)))
+        size_t n = sp_str_utf8(s, len);
+        if (n == 0 || (n == 1 && ((unsigned char)*s < 0x20 || *s == 0x7f)))
             return false;
-        p += n;
+        s += n;
         len -= n;
     }
     return true;

@@ -26,6 +26,10 @@ int sp_str_format(char *dst, size_t size, const char *fmt, ...) __attribute__((f
 /* Decimal digits only: no sign, no blank, no leading zero but "0" itself, no more than max. 0 or -1. */
 int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
+/* Length of the UTF-8 sequence at s (RFC 3629, no overlong forms, no surrogates), or 0 if it is malformed.
+ * len > 0. */
+size_t sp_str_utf8(const char *s, size_t len);
+
 /* True if s holds no control byte (below 0x20, 0x7f) and is well-formed UTF-8. */
 bool sp_str_is_clean(const char *s, size_t len);
 

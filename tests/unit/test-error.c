@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 static void every_code_has_its_own_faces(void **state)
 {
@@ -63,6 +64,23 @@ static void a_long_text_is_cut_not_overrun(void **state)
     assert_int_equal(strlen(err.field), sizeof(err.field) - 1);
 }
 
+static void a_cut_leaves_whole_characters(void **state)
+{
+    struct sp_error err;
+    char big[400] = "x";
+
+    (void)state;
+    for (size_t i = 1; i + 2 < sizeof(big); i += 2)
+        memcpy(big + i, "\xc3\xa9", 3);
+    sp_fail(&err, SP_E_IO, 0, "%s", big);
+    sp_field(&err, "%s", big);
+    assert_true(sp_str_is_clean(err.field, strlen(err.field)));
+    sp_field_prefix(&err, "ab");
+    assert_true(sp_str_is_clean(err.field, strlen(err.field)));
+    sp_hint(&err, "\xc2\x9b[m \xff");
+    assert_string_equal(err.hint, "??[m ?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +88,7 @@ int main(void)
         cmocka_unit_test(a_field_grows_on_the_way_up),
         cmocka_unit_test(control_bytes_never_reach_a_text),
         cmocka_unit_test(a_long_text_is_cut_not_overrun),
+        cmocka_unit_test(a_cut_leaves_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/json.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define EXACT INT64_C(9007199254740992) /* 2^53 */
+
+int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *err)
+{
+    cJSON *j;
+
+    if (sp_json_scan(bytes, len, err) < 0)
+        return -1;
+    /* What passed the scan is JSON: cJSON can only be short of memory. */
+    j = cJSON_ParseWithLengthOpts(bytes, len, NULL, 0);
+    if (j == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    *ret = j;
+    return 0;
+}
+
+static bool to_int64(const cJSON *value, int64_t *ret)
+{
+    double d = value->valuedouble;
+
+    if (!cJSON_IsNumber(value) || !(d >= -(double)EXACT && d <= (double)EXACT) || (double)(int64_t)d != d)
+        return false;
+    *ret = (int64_t)d;
+    return true;
+}
+
+static const char *const type_names[] = {
+    [SP_JSON_STRING] = "a string",    [SP_JSON_BOOL] = "true or false",
+    [SP_JSON_INTEGER] = "an integer", [SP_JSON_ARRAY] = "an array",
+    [SP_JSON_OBJECT] = "an object",   [SP_JSON_STRING_OR_NULL] = "a string or null",
+    [SP_JSON_ANY] = "a value",
+};
+
+static bool has_type(const cJSON *v, enum sp_json_type type)
+{
+    int64_t ignored;
+
+    switch (type) {
+    case SP_JSON_STRING:
+        return cJSON_IsString(v);
+    case SP_JSON_BOOL:
+        return cJSON_IsBool(v);
+    case SP_JSON_INTEGER:
+        return to_int64(v, &ignored);
+    case SP_JSON_ARRAY:
+        return cJSON_IsArray(v);
+    case SP_JSON_OBJECT:
+        return cJSON_IsObject(v);
+    case SP_JSON_STRING_OR_NULL:
+        return cJSON_IsString(v) || cJSON_IsNull(v);
+    case SP_JSON_ANY:
+        break;
+    }
+    return true;
+}
+
+static int expected(enum sp_json_type type, struct sp_error *err)
+{
+    sp_fail(err, SP_E_INVALID, 0, "the value has the wrong type");
+    return sp_hint(err, "send %s", type_names[type]);
+}
+
+static const struct sp_json_field *find_field(const struct sp_json_field *fields, const char *name)
+{
+    for (; fields->name != NULL; fields++)
+        if (sp_streq(fields->name, name))
+            return fields;
+    return NULL;
+}
+
+static int refuse_unknown(const struct sp_json_field *fields, const char *name, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf known = {0};
+
+    for (const struct sp_json_field *f = fields; f->name != NULL; f++)
+        sp_buf_printf(&known, "%s%s", f == fields ? "" : ", ", f->name);
+    sp_fail(err, SP_E_INVALID, 0, "this field is not known here");
+    if (known.len > 0)
+        sp_hint(err, "known are: %s", sp_buf_str(&known));
+    else
+        sp_hint(err, "there are no fields here");
+    return sp_field(err, "%s", name);
+}
+
+static int decode_field(const cJSON *value, const struct sp_json_field *f, void *dst, struct sp_error *err)
+{
+    int r = has_type(value, f->type) ? 0 : expected(f->type, err);
+
+    if (r == 0 && f->decode != NULL)
+        r = f->decode(value, dst, err);
+    return r < 0 ? sp_field_prefix(err, "%s", f->name) : 0;
+}
+
+int sp_json_decode(const cJSON *object, const struct sp_json_field *fields, void *dst, struct sp_error *err)
+{
+    const cJSON *value;
+
+    if (!cJSON_IsObject(object))
+        return expected(SP_JSON_OBJECT, err);
+    cJSON_ArrayForEach(value, object)
+    {
+        if (find_field(fields, value->string) == NULL)
+            return refuse_unknown(fields, value->string, err);
+    }
+    for (const struct sp_json_field *f = fields; f->name != NULL; f++) {
+        value = cJSON_GetObjectItemCaseSensitive(object, f->name);
+        if (value == NULL && f->presence == SP_JSON_REQUIRED) {
+            sp_fail(err, SP_E_INVALID, 0, "this field is missing");
+            sp_hint(err, "send %s", type_names[f->type]);
+            return sp_field(err, "%s", f->name);
+        }
+    }
+    for (const struct sp_json_field *f = fields; f->name != NULL; f++) {
+        value = cJSON_GetObjectItemCaseSensitive(object, f->name);
+        if (value != NULL && decode_field(value, f, dst, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, struct sp_error *err)
+{
+    int64_t v;
+
+    if (!to_int64(value, &v))
+        return expected(SP_JSON_INTEGER, err);
+    if (v < min || v > max) {
+        sp_fail(err, SP_E_INVALID, 0, "%lld is out of range", (long long)v);
+        return sp_hint(err, "from %lld to %lld", (long long)min, (long long)max);
+    }
+    *ret = v;
+    return 0;
+}
+
+int sp_json_print(const cJSON *value, struct sp_buf *out, struct sp_error *err)
+{
+    char *text = cJSON_PrintUnformatted(value);
+
+    if (text != NULL) {
+        sp_buf_puts(out, text);
+        cJSON_free(text);
+    }
+    return text != NULL && sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
