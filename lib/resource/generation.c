@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The store of a jail: the generation of the account's profile set, made once per server and shared by every account. */
+#include "host/generation.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "host/layout.h"
+#include "resource/profiles.h"
+#include "resource/resource.h"
+
+static bool wanted(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
+}
+
+/* A request takes a generation that stands for granted; reconcile compares every file of it with the host. */
+static int is_current(const struct sp_ctx *c, const char *set, bool *ret, struct sp_error *err)
+{
+    _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
+    struct sp_generation g = {0};
+    char path[SP_PATH_SIZE];
+
+    if (sp_str_format(path, sizeof(path), SP_STORE "/sets/%s/usr", set) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "too many profiles");
+    if (!c->thorough) {
+        _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_FOLLOW, err);
+        *ret = fd >= 0 && sp_fsat_exists(c->host->root_fd, SP_STORE "/dev/null");
+        return 0;
+    }
+    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0)
+        return -1;
+    return sp_generation_check(c->host, profiles.v, profiles.n, ret, &g, err);
+}
+
+static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
+    char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
+    struct sp_change *change;
+    bool current = false;
+
+    if (!wanted(c))
+        return 0;
+    sp_account_set_name(c->desired, set);
+    if (is_current(c, set, &current, err) < 0)
+        return -1;
+    if (current)
+        return 0;
+    /* Unknown profiles are the request's mistake: say so before anything is done. */
+    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0)
+        return -1;
+    change = sp_plan_add(p, &sp_resource_generation, SP_PREPARE, SP_NEUTRAL, 0, err);
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), set);
+    (void)sp_str_copy(change->to, sizeof(change->to), "built and proved");
+    return 0;
+}
+
+static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+{
+    _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
+    struct sp_generation g = {0};
+    size_t i = 0;
+
+    while (i < p->n && (p->v[i].resource != &sp_resource_generation || p->v[i].phase != phase))
+        i++;
+    if (i == p->n)
+        return 0;
+    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 || sp_generation_ensure_dev(c->host, err) < 0)
+        return -1;
+    return sp_generation_ensure(c->host, profiles.v, profiles.n, &g, err);
+}
+
+static int generation_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE], target[256];
+    ssize_t n;
+
+    if (sp_str_format(path, sizeof(path), &SP_STORE "/sets/%s"[1], change->target) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "too many profiles");
+    n = readlinkat(c->host->root_fd, path, target, sizeof(target) - 1);
+    target[n > 0 ? n : 0] = '\0';
+    return sp_str_format(change->read_back, sizeof(change->read_back), "%s", n > 0 ? strrchr(target, '/') + 1 : "");
+}
+
+const struct sp_resource sp_resource_generation = {"generation", generation_plan, generation_apply, generation_read_back, NULL};

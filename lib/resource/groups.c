@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Membership of the groups that sshd's drop-in matches: what an account may do over SSH, without a reload for each. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "resource/resource.h"
+
+static enum sp_forwarding forwarding(const struct sp_ctx *c)
+{
+    return c->desired->forwarding != SP_FORWARDING_UNSET ? c->desired->forwarding : c->config->forwarding;
+}
+
+static bool wants_all(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c);
+}
+
+static bool wants_chroot(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
+}
+
+/* With shell `none` all forwarding is off too: sshd forwards beside any shell. */
+static bool wants_local(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE && forwarding(c) == SP_FORWARDING_LOCAL;
+}
+
+static bool wants_forward(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE && forwarding(c) == SP_FORWARDING_ALL;
+}
+
+/* Being in the first two takes something away, being in the others gives something. */
+static const struct membership {
+    const char *group;
+    bool (*wanted)(const struct sp_ctx *);
+    enum sp_phase join, leave;
+    enum sp_effect joined, left;
+} memberships[] = {
+    {SP_GROUP_ALL, wants_all, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
+    {SP_GROUP_CHROOT, wants_chroot, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
+    {SP_GROUP_LOCAL, wants_local, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
+    {SP_GROUP_FORWARD, wants_forward, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
+};
+
+static int is_member(const struct sp_ctx *c, const char *group, bool *ret, struct sp_error *err)
+{
+    *ret = false;
+    if (sp_userdb_in_group(c->host, group, c->user->name, ret, err) < 0 && err->code != SP_E_NOT_FOUND)
+        return -1;
+    return 0;
+}
+
+static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    for (size_t i = 0; c->user != NULL && i < SP_COUNT(memberships); i++) {
+        const struct membership *m = &memberships[i];
+        bool wanted = m->wanted(c), is = false;
+        struct sp_change *change;
+
+        if (is_member(c, m->group, &is, err) < 0)
+            return -1;
+        if (is == wanted)
+            continue;
+        change = sp_plan_add(p, &sp_resource_groups, wanted ? m->join : m->leave, wanted ? m->joined : m->left, (int)i, err);
+        if (change == NULL)
+            return -1;
+        (void)sp_str_format(change->target, sizeof(change->target), "%s", m->group);
+        (void)sp_str_format(change->from, sizeof(change->from), "%s", is ? "member" : "");
+        (void)sp_str_format(change->to, sizeof(change->to), "%s", wanted ? "member" : "");
+    }
+    return 0;
+}
+
+static int groups_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct sp_change *change = &p->v[i];
+        if (change->resource != &sp_resource_groups || change->phase != phase)
+            continue;
+        if (sp_userdb_set_member(c->host, change->target, c->user->name,
+                                 change->to[0] != '\0' ? SP_MEMBER_ADD : SP_MEMBER_REMOVE, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int groups_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    bool is = false;
+
+    if (is_member(c, change->target, &is, err) < 0)
+        return -1;
+    return sp_str_copy(change->read_back, sizeof(change->read_back), is ? "member" : "");
+}
+
+const struct sp_resource sp_resource_groups = {"group", groups_plan, groups_apply, groups_read_back, NULL};

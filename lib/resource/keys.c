@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The account's keys: ~/.ssh/authorized_keys, or a file that root owns (key_store). A line is ours when the panel named its fingerprint, now or
+ * before; every other line is the user's and stays byte for byte.
+ */
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "host/home.h"
+#include "host/layout.h"
+#include "host/replace.h"
+#include "model/authkeys.h"
+#include "model/when.h"
+#include "resource/keys.h"
+#include "resource/resource.h"
+
+enum { REMOVE, CHANGE, ADD, MODE };
+
+static int store_path(const struct sp_ctx *c, char out[SP_PATH_SIZE])
+{
+    return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->user->name);
+}
+
+int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE];
+    struct stat st;
+
+    if (c->config->key_store == SP_KEY_STORE_HOME)
+        return sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, ret, err);
+    if (store_path(c, path) < 0)
+        return sp_fail(err, SP_E_INTERNAL, 0, "path too long");
+    if (sp_fsat_read(c->host->root_fd, path, SP_AUTHORIZED_KEYS_MAX, &ret->bytes, &st, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    ret->exists = true;
+    ret->mode = st.st_mode & 07777;
+    ret->wide = c->host->real && (st.st_uid != 0 || st.st_gid != c->user->gid || ret->mode != 0640);
+    return 0;
+}
+
+static int write_keys(const struct sp_ctx *c, const struct sp_buf *bytes, struct sp_error *err)
+{
+    /* sshd reads it as the user: root writes, his group reads. */
+    const struct sp_replace how = {.mode = 0640, .uid = 0, .gid = c->user->gid};
+    _cleanup_close_ int dir = -1;
+
+    if (c->config->key_store == SP_KEY_STORE_HOME)
+        return sp_home_write(c->host, c->user, SP_KEYS_HOME_FILE, sp_buf_str(bytes), bytes->len, err);
+    dir = sp_fsat_make_dirs(c->host->root_fd, SP_KEYS_ROOT_DIR, 0711, err);
+    if (dir < 0)
+        return -1;
+    return sp_replace_at(c->host, dir, c->user->name, sp_buf_str(bytes), bytes->len, &how, err);
+}
+
+/* What the file holds of one fingerprint. */
+struct search {
+    const char *fingerprint;
+    size_t found;
+    char text[SP_CHANGE_TEXT]; /* the first line, without the key itself */
+    const char *line;
+    size_t len;
+};
+
+static int find_line(const struct sp_authkeys_entry *e, void *data)
+{
+    struct search *s = data;
+
+    if (!sp_streq(e->fingerprint, s->fingerprint))
+        return 0;
+    if (s->found++ == 0) {
+        s->line = e->line;
+        s->len = e->line_len;
+    }
+    return 0;
+}
+
+/* A line for people: what stands around the base64. */
+static void describe(const char *line, size_t len, char out[SP_CHANGE_TEXT])
+{
+    const char *blob = memmem(line, len, "AAAA", 4);
+    size_t before = blob != NULL ? (size_t)(blob - line) : len, after = before;
+
+    while (after < len && line[after] != ' ' && line[after] != '\t')
+        after++;
+    (void)snprintf(out, SP_CHANGE_TEXT, "%.*s%.*s", (int)(before < 350 ? before : 350), line,
+                   (int)(len - after < 140 ? len - after : 140), line + after);
+    if (after < len && before > 0 && out[before < 350 ? before - 1 : 349] == ' ')
+        memmove(out + before - 1, out + before, strlen(out + before) + 1);
+}
+
+static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect effect, const char *target, const struct search *from,
+               const struct sp_buf *to, struct sp_error *err)
+{
+    struct sp_change *change = sp_plan_add(p, &sp_resource_keys, phase, effect, what, err);
+
+    if (change == NULL)
+        return -1;
+    (void)sp_str_format(change->target, sizeof(change->target), "%s", target);
+    if (from != NULL && from->line != NULL)
+        describe(from->line, from->len, change->from);
+    if (to != NULL)
+        describe(to->data, to->len - 1, change->to);
+    return 0;
+}
+
+static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
+{
+    struct search s = {.fingerprint = key->key.fingerprint};
+    _cleanup_(sp_buf_clear) struct sp_buf line = {0};
+
+    if (sp_authkeys_line(key, &line, err) < 0)
+        return -1;
+    (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+    if (s.found == 0)
+        return add(p, ADD, SP_BUILD, SP_LOOSENS, key->key.fingerprint, NULL, &line, err);
+    if (s.found == 1 && s.len + 1 == line.len && memcmp(s.line, line.data, s.len) == 0)
+        return 0;
+    return add(p, CHANGE, SP_NARROW, SP_TIGHTENS, key->key.fingerprint, &s, &line, err);
+}
+
+/* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is named and not wanted). */
+static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want, const struct sp_home_keys *have,
+                         struct sp_plan *p, struct sp_error *err)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        for (size_t k = 0; k < a->domains[i].keys.n; k++) {
+            const char *fingerprint = a->domains[i].keys.v[k].key.fingerprint;
+            struct search s = {.fingerprint = fingerprint};
+            bool planned = false;
+
+            for (size_t n = 0; n < p->n; n++)
+                planned |= p->v[n].resource == &sp_resource_keys && sp_streq(p->v[n].target, fingerprint);
+            if (planned || sp_key_list_find(want, fingerprint) != NULL)
+                continue;
+            (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+            if (s.found > 0 && add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
+                return -1;
+        }
+    return 0;
+}
+
+struct warn {
+    struct sp_plan *plan;
+    struct sp_error *err;
+};
+
+static void warn_skipped(const struct sp_domain *d, const struct sp_key *k, const char *why, void *data)
+{
+    struct warn *w = data;
+
+    (void)sp_plan_warn(w->plan, w->err, "the key %s of %s is not written: %s", k->key.fingerprint, d->name, why);
+}
+
+static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    struct warn w = {p, err};
+
+    if (c->user == NULL)
+        return 0;
+    if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &want, warn_skipped, &w, err) < 0)
+        return -1;
+    if (sp_keys_read(c, &have, err) < 0) {
+        /* Without keys to write or to take back, a missing home is nobody's trouble. */
+        if (err->code != SP_E_NOT_FOUND || want.n > 0)
+            return -1;
+        return 0;
+    }
+    for (size_t i = 0; i < want.n; i++)
+        if (plan_wanted(&want.v[i], &have, p, err) < 0)
+            return -1;
+    if (plan_unwanted(c->desired, &want, &have, p, err) < 0 || plan_unwanted(c->applied, &want, &have, p, err) < 0)
+        return -1;
+    if (have.exists && have.wide && !sp_ctx_absent(c))
+        return add(p, MODE, SP_NARROW, SP_TIGHTENS, SP_KEYS_HOME_FILE, NULL, NULL, err);
+    return 0;
+}
+
+/* The file after this phase: what the plan removes or changes in it, and in BUILD what it adds. What the plan does not list stays. */
+static int edit(const struct sp_plan *p, enum sp_phase phase, const struct sp_key_list *all, const struct sp_home_keys *have,
+                struct sp_buf *out, size_t *ret_changes, struct sp_error *err)
+{
+    _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
+    _cleanup_free_ const char **drop = calloc(p->n + 1, sizeof(*drop));
+    size_t n_drop = 0;
+
+    if (drop == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    *ret_changes = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct sp_change *change = &p->v[i];
+        const struct sp_key *key;
+        if (change->resource != &sp_resource_keys || change->phase != phase)
+            continue;
+        ++*ret_changes;
+        key = sp_key_list_find(all, change->target);
+        if (change->what == REMOVE)
+            drop[n_drop++] = change->target;
+        else if (key != NULL && sp_key_list_add(&want, key, err) < 0)
+            return -1;
+    }
+    return sp_authkeys_edit(sp_buf_str(&have->bytes), have->bytes.len, &want, drop, n_drop, out, err);
+}
+
+static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+{
+    _cleanup_(sp_key_list_clear) struct sp_key_list all = {0};
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    size_t changes = 0;
+
+    for (size_t i = 0; i < p->n; i++)
+        changes += p->v[i].resource == &sp_resource_keys && p->v[i].phase == phase;
+    if (changes == 0)
+        return 0;
+    if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &all, NULL, NULL, err) < 0 ||
+        sp_keys_read(c, &have, err) < 0 || edit(p, phase, &all, &have, &out, &changes, err) < 0)
+        return -1;
+    return write_keys(c, &out, err);
+}
+
+static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    struct search s = {.fingerprint = change->target};
+
+    if (sp_keys_read(c, &have, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (change->what == MODE)
+        return sp_str_format(change->read_back, sizeof(change->read_back), "%04o%s", have.mode, have.wide ? ", too wide" : "");
+    (void)sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, find_line, &s);
+    if (s.found > 0)
+        describe(s.line, s.len, change->read_back);
+    return 0;
+}
+
+const struct sp_resource sp_resource_keys = {"authorized_keys", keys_plan, keys_apply, keys_read_back, NULL};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where an account's keys are, for those who list them. */
+#ifndef SP_RESOURCE_KEYS_H
+#define SP_RESOURCE_KEYS_H
+
+#include "base/error.h"
+#include "host/home.h"
+#include "host/layout.h"
+#include "resource/resource.h"
+
+#define SP_KEYS_HOME_FILE ".ssh/authorized_keys"
+#define SP_KEYS_ROOT_DIR SP_STORE "/keys" /* one file per user name: AuthorizedKeysFile .../%u */
+
+/* The file as it is now. SP_E_NOT_FOUND only when the home is missing. */
+int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "resource/profiles.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+
+#define PROFILE_MAX_BYTES (1U << 16)
+
+void sp_profiles_clear(struct sp_profiles *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        sp_profile_clear(&p->owned[i]);
+    *p = (struct sp_profiles){0};
+}
+
+static int read_profile(struct sp_host *h, const char *name, struct sp_buf *text, struct sp_error *err)
+{
+    static const char *const places[] = {SP_PROFILES_LOCAL, SP_PROFILES_VENDOR};
+    char path[SP_PATH_SIZE];
+
+    for (size_t i = 0; i < SP_COUNT(places); i++) {
+        if (sp_str_format(path, sizeof(path), "%s/%s.profile", places[i], name) < 0)
+            return sp_fail(err, SP_E_INVALID, 0, "the name is too long");
+        if (sp_fsat_read(h->root_fd, path, PROFILE_MAX_BYTES, text, NULL, err) == 0)
+            return 0;
+        if (err->code != SP_E_NOT_FOUND)
+            return -1;
+    }
+    sp_fail(err, SP_E_INVALID, 0, "there is no jail profile named %s", name);
+    sp_hint(err, "profiles are files in " SP_PROFILES_VENDOR " and " SP_PROFILES_LOCAL);
+    return sp_field(err, "jail.profiles");
+}
+
+static int load(struct sp_host *h, const char *name, struct sp_profiles *p, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_profile_check_name(name, err) < 0)
+        return -1;
+    for (size_t i = 0; i < p->n; i++)
+        if (sp_streq(p->owned[i].name, name))
+            return 0;
+    if (p->n == SP_PROFILES_MAX)
+        return sp_fail(err, SP_E_INVALID, 0, "more than %d profiles", SP_PROFILES_MAX);
+    if (read_profile(h, name, &text, err) < 0)
+        return -1;
+    if (sp_profile_parse(name, sp_buf_str(&text), text.len, &p->owned[p->n], err) < 0)
+        return sp_field_prefix(err, "profile %s", name);
+    p->n++;
+    return 0;
+}
+
+/* Insertion by name: the set's hash must not depend on the order in which profiles were named. */
+static void sort(struct sp_profiles *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        size_t at = i;
+        for (; at > 0 && strcmp(p->v[at - 1]->name, p->owned[i].name) > 0; at--)
+            p->v[at] = p->v[at - 1];
+        p->v[at] = &p->owned[i];
+    }
+}
+
+int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret, struct sp_error *err)
+{
+    _cleanup_(sp_profiles_clear) struct sp_profiles p = {0};
+
+    if (load(h, "base", &p, err) < 0)
+        return -1;
+    for (size_t i = 0; i < a->n_profiles; i++)
+        if (load(h, a->profiles[i], &p, err) < 0)
+            return -1;
+    for (size_t i = 0; i < p.n; i++) /* grows while it runs: what is required may require */
+        for (size_t k = 0; k < p.owned[i].n_items; k++)
+            if (p.owned[i].items[k].kind == SP_PROFILE_REQUIRES && load(h, p.owned[i].items[k].value, &p, err) < 0)
+                return -1;
+    memcpy(ret, &p, sizeof(p));
+    p = (struct sp_profiles){0};
+    sort(ret);
+    return 0;
+}

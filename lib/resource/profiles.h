@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The profiles of an account, read from where they are installed: the administrator's own win over ours. */
+#ifndef SP_RESOURCE_PROFILES_H
+#define SP_RESOURCE_PROFILES_H
+
+#include "base/error.h"
+#include "host/host.h"
+#include "model/account.h"
+#include "model/profile.h"
+
+#define SP_PROFILES_VENDOR "/usr/share/sallyport/profiles"
+#define SP_PROFILES_LOCAL "/etc/sallyport/profiles.d"
+
+struct sp_profiles {
+    struct sp_profile owned[SP_PROFILES_MAX];
+    const struct sp_profile *v[SP_PROFILES_MAX]; /* sorted by name; points into owned */
+    size_t n;
+};
+
+void sp_profiles_clear(struct sp_profiles *p);
+
+/* Every profile of the account and what they require. SP_E_INVALID with the field jail.profiles names one that does not exist. */
+int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret, struct sp_error *err);
+
+#endif

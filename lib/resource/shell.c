@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The login shell in passwd(5). */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "resource/resource.h"
+
+int sp_shell_width(const char *shell)
+{
+    static const char *const shut[] = {"/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin", "/bin/nologin"};
+
+    for (size_t i = 0; i < SP_COUNT(shut); i++)
+        if (sp_streq(shell, shut[i]))
+            return 0;
+    return sp_streq(shell, SP_CHROOT_BASH) ? 1 : 2;
+}
+
+const char *sp_shell_class(const char *shell)
+{
+    if (sp_shell_width(shell) < 2)
+        return sp_shell_width(shell) == 0 ? "none" : "chroot";
+    return sp_streq(shell, SP_BASH) || sp_streq(shell, "/usr/bin/bash") ? "bash" : "other";
+}
+
+/* `none`, like giving the account up, is the shell that stood before us: what else uses it (cron, su) goes on as it did. */
+static const char *before_us(const struct sp_ctx *c)
+{
+    bool known = c->original_shell[0] != '\0' && !sp_streq(c->original_shell, SP_CHROOT_BASH);
+
+    return known ? c->original_shell : "/bin/false";
+}
+
+const char *sp_shell_wanted(const struct sp_ctx *c)
+{
+    if (sp_ctx_absent(c))
+        return c->applied->shell == SP_SHELL_UNSET && sp_account_is_empty(c->applied) ? NULL : before_us(c);
+    switch (c->desired->shell) {
+    case SP_SHELL_BASH:
+        return SP_BASH;
+    case SP_SHELL_CHROOT:
+        return SP_CHROOT_BASH;
+    case SP_SHELL_NONE:
+        return before_us(c);
+    default:
+        return NULL;
+    }
+}
+
+static int shell_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    const char *wanted = c->user != NULL ? sp_shell_wanted(c) : NULL;
+    int before, after;
+    struct sp_change *change;
+
+    if (wanted == NULL || sp_streq(wanted, c->user->shell))
+        return 0;
+    before = sp_shell_width(c->user->shell);
+    after = sp_shell_width(wanted);
+    change = sp_plan_add(p, &sp_resource_shell, after < before ? SP_NARROW : SP_WIDEN,
+                         after < before ? SP_TIGHTENS : SP_LOOSENS, 0, err);
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), c->user->name);
+    (void)snprintf(change->from, sizeof(change->from), "%.511s", c->user->shell);
+    (void)snprintf(change->to, sizeof(change->to), "%.511s", wanted);
+    return 0;
+}
+
+static int shell_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->v[i].resource == &sp_resource_shell && p->v[i].phase == phase)
+            return sp_userdb_set_shell(c->host, c->user->name, c->user->uid, p->v[i].to, err);
+    return 0;
+}
+
+static int shell_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    struct sp_user now;
+
+    if (sp_userdb_get(c->host, change->target, &now, err) < 0)
+        return -1;
+    (void)snprintf(change->read_back, sizeof(change->read_back), "%.511s", now.shell);
+    return 0;
+}
+
+const struct sp_resource sp_resource_shell = {"shell", shell_plan, shell_apply, shell_read_back, NULL};

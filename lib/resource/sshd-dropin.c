@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Host-wide and made once: the groups, and the one drop-in of sshd's that speaks of them. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "host/replace.h"
+#include "host/spawn.h"
+#include "resource/keys.h"
+#include "resource/resource.h"
+#include "resource/sshd.h"
+
+enum { GROUPS, DROPIN };
+
+static const char *const group_names[] = {SP_GROUP_ALL, SP_GROUP_CHROOT, SP_GROUP_NONE, SP_GROUP_LOCAL, SP_GROUP_FORWARD};
+
+/* sshd takes the first value it meets, so the wider forwarding comes first. */
+static const char dropin_head[] =
+    "# sallyport: what hosted accounts may do over SSH. Written by sallyport; see sallyport-security(7).\n"
+    "# It names groups only: accounts come and go without a reload.\n"
+    "DenyGroups " SP_GROUP_NONE "\n"
+    "Match Group " SP_GROUP_FORWARD "\n"
+    "\tAllowTcpForwarding yes\n"
+    "Match Group " SP_GROUP_LOCAL "\n"
+    "\tAllowTcpForwarding local\n"
+    "Match Group " SP_GROUP_ALL "\n"
+    "\tAllowTcpForwarding no\n"
+    "\tAllowStreamLocalForwarding no\n"
+    "\tGatewayPorts no\n"
+    "\tPermitTunnel no\n"
+    "\tX11Forwarding no\n";
+
+int sp_sshd_dropin(const struct sp_config *c, struct sp_buf *out, struct sp_error *err)
+{
+    sp_buf_puts(out, dropin_head);
+    if (c->key_store == SP_KEY_STORE_ROOT)
+        sp_buf_printf(out, "\tAuthorizedKeysFile %s/%%u%s\n", SP_KEYS_ROOT_DIR,
+                      c->foreign_keys == SP_FOREIGN_REFUSE ? "" : " " SP_KEYS_HOME_FILE);
+    sp_buf_puts(out, "Match all\n");
+    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *err)
+{
+    bool member = false;
+
+    *ret = 0;
+    for (size_t i = 0; i < SP_COUNT(group_names); i++) {
+        if (sp_userdb_in_group(c->host, group_names[i], "root", &member, err) == 0)
+            continue;
+        if (err->code != SP_E_NOT_FOUND)
+            return -1;
+        ++*ret;
+    }
+    return 0;
+}
+
+static int dropin_is_right(const struct sp_ctx *c, bool *ret_exists, bool *ret_right, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0}, want = {0};
+    struct stat st;
+
+    *ret_exists = *ret_right = false;
+    if (sp_sshd_dropin(c->config, &want, err) < 0)
+        return -1;
+    if (sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &have, &st, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    *ret_exists = true;
+    *ret_right = have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
+                 (!c->host->real || (st.st_uid == 0 && (st.st_mode & 022) == 0));
+    return 0;
+}
+
+static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    bool exists = false, right = false;
+    struct sp_change *change;
+    size_t missing = 0;
+
+    if (sp_ctx_absent(c))
+        return 0;
+    if (groups_missing(c, &missing, err) < 0 || dropin_is_right(c, &exists, &right, err) < 0)
+        return -1;
+    if (missing > 0) {
+        change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_NEUTRAL, GROUPS, err);
+        if (change == NULL)
+            return -1;
+        (void)sp_str_copy(change->target, sizeof(change->target), "groups of sshd's policy");
+        (void)sp_str_format(change->from, sizeof(change->from), "%zu missing", missing);
+        (void)sp_str_copy(change->to, sizeof(change->to), "there");
+    }
+    if (right)
+        return 0;
+    change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_TIGHTENS, DROPIN, err);
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), SP_SSHD_DROPIN);
+    (void)sp_str_copy(change->from, sizeof(change->from), exists ? "different" : "");
+    return sp_str_copy(change->to, sizeof(change->to), "written");
+}
+
+/* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one; socket-activated ones need none. */
+static void reload_sshd(struct sp_host *h, const char *sshd)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error ignored;
+    char path[64], exe[SP_PATH_SIZE];
+    uint64_t pid = 0;
+    ssize_t n;
+
+    if (!h->real || sp_fsat_read(h->root_fd, "/run/sshd.pid", 64, &text, NULL, &ignored) < 0)
+        return;
+    if (text.len > 0 && text.data[text.len - 1] == '\n')
+        text.data[--text.len] = '\0';
+    if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, &pid) < 0 || pid < 2)
+        return;
+    (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
+    n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
+    exe[n > 0 ? n : 0] = '\0';
+    if (sp_streq(exe, sshd))
+        (void)kill((pid_t)pid, SIGHUP);
+}
+
+/* A drop-in that sshd refuses would keep everybody out at its next start: the old one comes back. */
+static int write_dropin(const struct sp_ctx *c, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0644, .uid = 0, .gid = 0};
+    _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0}, shown = {0};
+    struct sp_error refused;
+    bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
+
+    if (sp_sshd_dropin(c->config, &text, err) < 0 ||
+        sp_replace_path(c->host, SP_SSHD_DROPIN, text.data, text.len, &how, err) < 0)
+        return -1;
+    if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0) {
+        reload_sshd(c->host, c->config->sshd);
+        return 0;
+    }
+    if (existed)
+        (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old.data, old.len, &how, err);
+    else
+        (void)unlinkat(c->host->root_fd, &SP_SSHD_DROPIN[1], 0);
+    *err = refused;
+    return -1;
+}
+
+static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct sp_change *change = &p->v[i];
+        if (change->resource != &sp_resource_policy || change->phase != phase)
+            continue;
+        for (size_t g = 0; change->what == GROUPS && g < SP_COUNT(group_names); g++)
+            if (sp_userdb_ensure_group(c->host, group_names[g], err) < 0)
+                return -1;
+        if (change->what == DROPIN && write_dropin(c, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int policy_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    bool exists = false, right = false;
+    size_t missing = 0;
+
+    if (change->what == GROUPS) {
+        if (groups_missing(c, &missing, err) < 0)
+            return -1;
+        return missing == 0 ? sp_str_copy(change->read_back, sizeof(change->read_back), "there")
+                            : sp_str_format(change->read_back, sizeof(change->read_back), "%zu missing", missing);
+    }
+    if (dropin_is_right(c, &exists, &right, err) < 0)
+        return -1;
+    return sp_str_copy(change->read_back, sizeof(change->read_back), right ? "written" : exists ? "different" : "");
+}
+
+const struct sp_resource sp_resource_policy = {"sshd_policy", policy_plan, policy_apply, policy_read_back, sp_sshd_prove};
