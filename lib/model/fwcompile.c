@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/fwcompile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define NEVER INT64_MAX /* in here; outside it is 0 */
+
+void sp_fw_intervals_clear(struct sp_fw_intervals *l)
+{
+    free(l->v);
+    *l = (struct sp_fw_intervals){0};
+}
+
+void sp_fw_compiled_clear(struct sp_fw_compiled *c)
+{
+    sp_fw_intervals_clear(&c->v4);
+    sp_fw_intervals_clear(&c->v6);
+}
+
+int sp_fw_intervals_add(struct sp_fw_intervals *l, const struct sp_fw_interval *i, struct sp_error *err)
+{
+    if (l->n == l->size) {
+        size_t size = l->size != 0 ? l->size * 2 : 16;
+        struct sp_fw_interval *v = reallocarray(l->v, size, sizeof(*v));
+        if (v == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+        l->v = v;
+        l->size = size;
+    }
+    l->v[l->n++] = *i;
+    return 0;
+}
+
+sp_fw_address sp_fw_address_load(const uint8_t *bytes, size_t len)
+{
+    sp_fw_address a = 0;
+
+    for (size_t i = 0; i < len; i++)
+        a = a << 8 | bytes[i];
+    return a;
+}
+
+void sp_fw_address_store(sp_fw_address a, uint8_t *bytes, size_t len)
+{
+    for (size_t i = len; i-- > 0; a >>= 8)
+        bytes[i] = (uint8_t)a;
+}
+
+static struct sp_fw_interval block_interval(const struct sp_cidr *c)
+{
+    unsigned bits = c->family == 4 ? 32 : 128, host = bits - c->prefix;
+    sp_fw_address first = sp_fw_address_load(c->addr, bits / 8);
+    sp_fw_address mask = (((sp_fw_address)1) << host) - 1; /* prefix >= 1, so that host < 128 */
+
+    return (struct sp_fw_interval){.first = first, .last = first | mask};
+}
+
+/* The sweep's stack: the blocks that are open at the cursor, innermost on top. Blocks are nested or apart,
+ * equal ones share a place, so it is never deeper than there are prefix lengths. */
+struct sweep {
+    struct sp_fw_intervals *out;
+    struct sp_fw_interval stack[130];
+    size_t depth;
+    sp_fw_address cursor; /* the first address that is not yet put out */
+    struct sp_error *err;
+};
+
+/* Put out [cursor, last] with the expiry of the innermost block; neighbours that expire together are one.
+ */
+static int put_until(struct sweep *s, sp_fw_address last)
+{
+    struct sp_fw_interval *before = s->out->n > 0 ? &s->out->v[s->out->n - 1] : NULL;
+    int64_t expires_at = s->stack[s->depth - 1].expires_at;
+
+    if (before != NULL && before->last + 1 == s->cursor && before->expires_at == expires_at) {
+        before->last = last;
+        return 0;
+    }
+    return sp_fw_intervals_add(
+        s->out, &(struct sp_fw_interval){.first = s->cursor, .last = last, .expires_at = expires_at},
+        s->err);
+}
+
+/* Close every block that ends before `next` (NULL: all of them). */
+static int close_blocks(struct sweep *s, const sp_fw_address *next)
+{
+    while (s->depth > 0) {
+        sp_fw_address last = s->stack[s->depth - 1].last;
+        if (next != NULL && last >= *next)
+            break;
+        /* cursor <= last, unless an inner block ended where this one does: its expiry then covered all. */
+        if (s->cursor <= last && s->cursor >= s->stack[s->depth - 1].first) {
+            if (put_until(s, last) < 0)
+                return -1;
+            s->cursor = last + 1; /* 0 behind the very last address; no block begins after that one */
+        }
+        s->depth--;
+    }
+    return 0;
+}
+
+static int open_block(struct sweep *s, const struct sp_fw_interval *block)
+{
+    struct sp_fw_interval *top;
+
+    if (close_blocks(s, &block->first) < 0)
+        return -1;
+    top = s->depth > 0 ? &s->stack[s->depth - 1] : NULL;
+    /* What the outer block keeps open at least as long adds nothing. */
+    if (top != NULL && block->expires_at <= top->expires_at)
+        return 0;
+    if (top != NULL && block->first == top->first && block->last == top->last) {
+        top->expires_at = block->expires_at;
+        return 0;
+    }
+    if (top != NULL && s->cursor < block->first && put_until(s, block->first - 1) < 0)
+        return -1;
+    s->cursor = block->first;
+    s->stack[s->depth++] = *block;
+    return 0;
+}
+
+/* Outer blocks before what they hold. */
+static int compare_block(const void *a, const void *b)
+{
+    const struct sp_fw_interval *x = a, *y = b;
+
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return (x->last < y->last) - (x->last > y->last);
+}
+
+static int sweep(struct sp_fw_intervals *blocks, struct sp_fw_intervals *out, struct sp_error *err)
+{
+    struct sweep s = {.out = out, .err = err};
+
+    if (blocks->n > 0)
+        qsort(blocks->v, blocks->n, sizeof(*blocks->v), compare_block);
+    for (size_t i = 0; i < blocks->n; i++)
+        if (open_block(&s, &blocks->v[i]) < 0)
+            return -1;
+    if (close_blocks(&s, NULL) < 0)
+        return -1;
+    for (size_t i = 0; i < out->n; i++)
+        if (out->v[i].expires_at == NEVER)
+            out->v[i].expires_at = 0;
+    return 0;
+}
+
+static int add_block(struct sp_fw_compiled *blocks, const struct sp_cidr *c, int64_t expires_at,
+                     struct sp_error *err)
+{
+    struct sp_fw_interval i = block_interval(c);
+
+    i.expires_at = expires_at;
+    return sp_fw_intervals_add(c->family == 4 ? &blocks->v4 : &blocks->v6, &i, err);
+}
+
+int sp_fw_compile(const struct sp_fw_policy *p, const struct sp_cidr_list *always_allow, int64_t now,
+                  struct sp_fw_compiled *ret, struct sp_error *err)
+{
+    _cleanup_(sp_fw_compiled_clear) struct sp_fw_compiled blocks = {0}, out = {0};
+
+    if (p->mode != SP_FW_RESTRICTED && p->mode != SP_FW_CLOSED)
+        return 0;
+    for (size_t i = 0; always_allow != NULL && i < always_allow->n; i++)
+        if (add_block(&blocks, &always_allow->v[i], NEVER, err) < 0)
+            return -1;
+    for (size_t i = 0; p->mode == SP_FW_RESTRICTED && i < p->n; i++) {
+        int64_t at = p->v[i].expires_at;
+        if (at != 0 && at <= now)
+            continue;
+        if (at == 0 || at - now > SP_FW_FAR)
+            at = NEVER;
+        if (add_block(&blocks, &p->v[i].source, at, err) < 0)
+            return -1;
+    }
+    if (sweep(&blocks.v4, &out.v4, err) < 0 || sweep(&blocks.v6, &out.v6, err) < 0)
+        return -1;
+    *ret = out;
+    out = (struct sp_fw_compiled){0};
+    return 0;
+}
+
+/* The first interval that ends at or behind `a`. */
+static size_t find(const struct sp_fw_intervals *l, sp_fw_address a)
+{
+    size_t low = 0, high = l->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (l->v[mid].last < a)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
+{
+    const struct sp_fw_intervals *l = block->family == 4 ? &c->v4 : &c->v6;
+    struct sp_fw_interval want = block_interval(block);
+    int64_t earliest = 0;
+
+    for (size_t i = find(l, want.first); i < l->n && l->v[i].first <= want.first; i++) {
+        int64_t at = l->v[i].expires_at;
+        if (at != 0 && (earliest == 0 || at < earliest))
+            earliest = at;
+        if (l->v[i].last >= want.last) {
+            if (ret_expires_at != NULL)
+                *ret_expires_at = earliest;
+            return true;
+        }
+        want.first = l->v[i].last + 1;
+    }
+    return false;
+}
+
+static bool same(const struct sp_fw_interval *a, const struct sp_fw_interval *b)
+{
+    int64_t apart = a->expires_at - b->expires_at;
+
+    if (a->first != b->first || a->last != b->last || (a->expires_at == 0) != (b->expires_at == 0))
+        return false;
+    return apart >= -SP_FW_SLACK && apart <= SP_FW_SLACK;
+}
+
+static int diff_family(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want,
+                       struct sp_fw_intervals *del, struct sp_fw_intervals *add, struct sp_error *err)
+{
+    size_t h = 0, w = 0;
+
+    while (h < have->n || w < want->n) {
+        bool old_first = w == want->n || (h < have->n && have->v[h].first <= want->v[w].first);
+        bool new_first = h == have->n || (w < want->n && want->v[w].first <= have->v[h].first);
+
+        if (old_first && new_first && same(&have->v[h], &want->v[w])) {
+            h++;
+            w++;
+            continue;
+        }
+        if (old_first && sp_fw_intervals_add(del, &have->v[h++], err) < 0)
+            return -1;
+        if (new_first && sp_fw_intervals_add(add, &want->v[w++], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sp_fw_diff(const struct sp_fw_compiled *have, const struct sp_fw_compiled *want,
+               struct sp_fw_compiled *ret_del, struct sp_fw_compiled *ret_add, struct sp_error *err)
+{
+    if (diff_family(&have->v4, &want->v4, &ret_del->v4, &ret_add->v4, err) < 0)
+        return -1;
+    return diff_family(&have->v6, &want->v6, &ret_del->v6, &ret_add->v6, err);
+}
