@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/nft.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/nftlink.h"
+#include "host/nftrules.h"
+#include "host/nftset.h"
+
+int sp_nft_open(struct sp_host *h, struct sp_nft *ret, struct sp_error *err)
+{
+    if (!h->real)
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "a directory has no packet filter");
+    *ret = (struct sp_nft){.nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC)};
+    if (ret->nl == NULL)
+        return sp_fail(err, SP_E_IO, errno, "no netlink socket");
+    if (mnl_socket_bind(ret->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+        (void)sp_fail(err, SP_E_IO, errno, "no netlink socket");
+        sp_nft_close(ret);
+        return -1;
+    }
+    return 0;
+}
+
+void sp_nft_close(struct sp_nft *nft)
+{
+    if (nft->nl != NULL)
+        (void)mnl_socket_close(nft->nl);
+    *nft = (struct sp_nft){0};
+}
+
+void sp_nft_ruleset_clear(struct sp_nft_ruleset *r)
+{
+    sp_fw_compiled_clear(&r->allow);
+    *r = (struct sp_nft_ruleset){0};
+}
+
+static int visit_generation(const struct nlmsghdr *nlh, void *data)
+{
+    const struct nlattr *a;
+
+    mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg))
+    {
+        if (mnl_attr_get_type(a) == NFTA_GEN_ID && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+            *(uint32_t *)data = ntohl(mnl_attr_get_u32(a));
+    }
+    return MNL_CB_OK;
+}
+
+int sp_nft_generation(struct sp_nft *nft, uint32_t *ret, struct sp_error *err)
+{
+    struct sp_nftlink_ask q;
+
+    sp_nftlink_ask(&q, NFT_MSG_GETGEN, AF_UNSPEC, SP_NFTLINK_ONE);
+    *ret = 0;
+    return sp_nftlink_talk(nft, &q, visit_generation, ret, err);
+}
+
+/* Commit; *b is used up. */
+static int commit(struct sp_nft *nft, struct sp_nftlink_batch *b, struct sp_error *err)
+{
+    int r = sp_nftlink_batch_commit(nft, b, err);
+
+    sp_nftlink_batch_clear(b);
+    return r;
+}
+
+int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_t now, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+
+    if (want->body != SP_NFT_OPEN && want->body != SP_NFT_GUARDED)
+        return sp_fail(err, SP_E_INTERNAL, 0, "no such table to build");
+    if (sp_nftrules_build(&b, want->body, err) < 0)
+        return -1;
+    sp_nftset_put_ports(&b, want->ports, want->n_ports);
+    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, &want->allow, now);
+    return commit(nft, &b, err);
+}
+
+int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const struct sp_fw_compiled *add,
+                int64_t now, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+
+    sp_nftset_put_allow(&b, NFT_MSG_DELSETELEM, del, now);
+    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, add, now);
+    if (b.open == NULL && !b.failed)
+        return 0;
+    return commit(nft, &b, err);
+}
+
+int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_t now, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+
+    sp_nftset_put_flush(&b, SP_NFTRULES_ALLOW4);
+    sp_nftset_put_flush(&b, SP_NFTRULES_ALLOW6);
+    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, want, now);
+    return commit(nft, &b, err);
+}
+
+int sp_nft_replace_ports(struct sp_nft *nft, const uint16_t *ports, size_t n_ports, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+
+    sp_nftset_put_flush(&b, SP_NFTRULES_PORTS);
+    sp_nftset_put_ports(&b, ports, n_ports);
+    return commit(nft, &b, err);
+}
+
+int sp_nft_remove(struct sp_nft *nft, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+    struct nlmsghdr *nlh = sp_nftlink_batch_put(&b, NFT_MSG_DELTABLE, 0);
+
+    if (nlh != NULL)
+        mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, SP_NFT_TABLE);
+    if (commit(nft, &b, err) == 0 || err->os_errno == ENOENT)
+        return 0;
+    return -1;
+}

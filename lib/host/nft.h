@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Our table in the kernel's packet filter, by raw nfnetlink: nft(8) and libnftables dump every set of the
+ * host for each change, and with a foreign set of 100,000 elements that costs half a second. Here only our
+ * own table is ever read, element by element; of others' tables only the chains.
+ *
+ * Every change is one transaction. `struct sp_nft` is one netlink socket: open, use, close.
+ */
+#ifndef SP_HOST_NFT_H
+#define SP_HOST_NFT_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "host/host.h"
+#include "model/fwcompile.h"
+
+struct mnl_socket;
+
+struct sp_nft {
+    struct mnl_socket *nl; /* owned */
+    uint32_t seq;
+};
+
+/* SP_E_UNSUPPORTED where h is a directory and not the real host. */
+int sp_nft_open(struct sp_host *h, struct sp_nft *ret, struct sp_error *err);
+void sp_nft_close(struct sp_nft *nft);
+
+/* In the order of strength: rules are chosen by comparing it. */
+enum sp_nft_body {
+    SP_NFT_ABSENT,  /* no table of our name */
+    SP_NFT_DAMAGED, /* one that is not as we write it */
+    SP_NFT_OPEN,    /* whole, holding nobody back */
+    SP_NFT_GUARDED, /* whole, letting through what the sets allow */
+};
+
+struct sp_nft_ruleset {
+    enum sp_nft_body body;
+    char why[200]; /* DAMAGED: what is amiss */
+    uint16_t ports[SP_FW_MAX_PORTS];
+    size_t n_ports;
+    struct sp_fw_compiled allow;
+};
+
+void sp_nft_ruleset_clear(struct sp_nft_ruleset *r);
+
+/* The number of the whole ruleset's last change by anybody (an element that times out is none). */
+int sp_nft_generation(struct sp_nft *nft, uint32_t *ret, struct sp_error *err);
+
+/* What the kernel has under our name; `now` turns what is left of a timeout into an expiry. Ports and
+ * elements are read only where the table is whole. SP_E_BUSY when others change it without pause. */
+int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, struct sp_error *err);
+
+/* Replace the whole table (body OPEN or GUARDED). */
+int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_t now,
+                   struct sp_error *err);
+
+/* Take elements out and put others in. A changed expiry is both: kernels before 6.12 accept the re-add and
+ * ignore its timeout. */
+int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const struct sp_fw_compiled *add,
+                int64_t now, struct sp_error *err);
+
+/* Replace all elements of allow4 and allow6, or of ports. */
+int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_t now,
+                   struct sp_error *err);
+int sp_nft_replace_ports(struct sp_nft *nft, const uint16_t *ports, size_t n_ports, struct sp_error *err);
+
+/* The table goes; none is success. */
+int sp_nft_remove(struct sp_nft *nft, struct sp_error *err);
+
+/* Who else may hold the port back: every base chain on the input hook that is not ours and whose policy is
+ * drop ("inet filter/input"), and the tables of firewalld and ufw. Appends one line each. Rules are not
+ * read: they may let the port through all the same. */
+int sp_nft_blockers(struct sp_nft *nft, struct sp_buf *out, struct sp_error *err);
+
+#endif

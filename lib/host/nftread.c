@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The reading half of host/nft.h: is the table whole, what is in it, and who else stands before the port.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/nft.h"
+#include "host/nftlink.h"
+#include "host/nftrules.h"
+#include "host/nftset.h"
+
+/* Say what is amiss, once. Answers 0: damage is a finding, not a failure to read. */
+static int damaged(struct sp_nft_ruleset *r, const char *what, const char *name)
+{
+    r->body = SP_NFT_DAMAGED;
+    if (sp_str_format(r->why, sizeof(r->why), "%s %s", what, name) < 0)
+        (void)sp_str_copy(r->why, sizeof(r->why), what);
+    return 0;
+}
+
+static int visit_table(const struct nlmsghdr *nlh, void *data)
+{
+    struct sp_nft_ruleset *r = data;
+    struct nftnl_table *t = nftnl_table_alloc();
+
+    if (t == NULL || nftnl_table_nlmsg_parse(nlh, t) < 0) {
+        if (t != NULL)
+            nftnl_table_free(t);
+        return MNL_CB_ERROR;
+    }
+    r->body = SP_NFT_OPEN; /* until something else is found */
+    if (nftnl_table_get_u32(t, NFTNL_TABLE_FLAGS) != 0)
+        (void)damaged(r, "the table is dormant or somebody's own:", SP_NFT_TABLE);
+    else if (nftnl_table_get_u32(t, NFTNL_TABLE_USE) != SP_NFTRULES_USE)
+        (void)damaged(r, "chains or sets were added to or taken from table", SP_NFT_TABLE);
+    nftnl_table_free(t);
+    return MNL_CB_OK;
+}
+
+static int read_table(struct sp_nft *nft, struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    struct sp_nftlink_ask q;
+
+    sp_nftlink_ask(&q, NFT_MSG_GETTABLE, NFPROTO_INET, SP_NFTLINK_ONE);
+    mnl_attr_put_strz(q.nlh, NFTA_TABLE_NAME, SP_NFT_TABLE);
+    if (sp_nftlink_talk(nft, &q, visit_table, r, err) == 0 || err->os_errno == ENOENT)
+        return 0;
+    return -1;
+}
+
+static bool is_hooked(const struct nftnl_chain *c)
+{
+    return nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM);
+}
+
+static bool is_our_hook(const struct nftnl_chain *c)
+{
+    return is_hooked(c) && nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) == NF_INET_LOCAL_IN &&
+           nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO) == SP_NFTRULES_HOOK_PRIORITY &&
+           nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == NF_ACCEPT &&
+           sp_streq(nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE), "filter");
+}
+
+static int visit_chain(const struct nlmsghdr *nlh, void *data)
+{
+    struct sp_nft_ruleset *r = data;
+    struct nftnl_chain *c = nftnl_chain_alloc();
+    const char *name;
+
+    if (c == NULL || nftnl_chain_nlmsg_parse(nlh, c) < 0) {
+        if (c != NULL)
+            nftnl_chain_free(c);
+        return MNL_CB_ERROR;
+    }
+    name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
+    if (sp_streq(name, sp_nftrules_chains[0]) ? !is_our_hook(c) : is_hooked(c))
+        (void)damaged(r, "another hook, priority or policy in chain", name);
+    nftnl_chain_free(c);
+    return MNL_CB_OK;
+}
+
+/* The text of all rules of one chain. */
+static int visit_rule(const struct nlmsghdr *nlh, void *data)
+{
+    struct nftnl_rule *rule = nftnl_rule_alloc();
+
+    if (rule == NULL || nftnl_rule_nlmsg_parse(nlh, rule) < 0) {
+        if (rule != NULL)
+            nftnl_rule_free(rule);
+        return MNL_CB_ERROR;
+    }
+    sp_nftrules_print(rule, data);
+    nftnl_rule_free(rule);
+    return MNL_CB_OK;
+}
+
+/* -1 error, 0 the rules are not those of `body`, 1 they are. */
+static int compare_rules(const char *chain, enum sp_nft_body body, const struct sp_buf *have,
+                         struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf want = {0};
+
+    if (sp_nftrules_expected(chain, body, &want, err) < 0)
+        return -1;
+    return sp_streq(sp_buf_str(&want), sp_buf_str(have));
+}
+
+static int read_chain(struct sp_nft *nft, const char *chain, struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0};
+    struct sp_nftlink_ask q;
+    int as_open, as_guarded;
+
+    sp_nftlink_ask(&q, NFT_MSG_GETCHAIN, NFPROTO_INET, SP_NFTLINK_ONE);
+    mnl_attr_put_strz(q.nlh, NFTA_CHAIN_TABLE, SP_NFT_TABLE);
+    mnl_attr_put_strz(q.nlh, NFTA_CHAIN_NAME, chain);
+    if (sp_nftlink_talk(nft, &q, visit_chain, r, err) < 0)
+        return err->os_errno == ENOENT ? damaged(r, "no chain", chain) : -1;
+    sp_nftlink_ask(&q, NFT_MSG_GETRULE, NFPROTO_INET, SP_NFTLINK_DUMP);
+    mnl_attr_put_strz(q.nlh, NFTA_RULE_TABLE, SP_NFT_TABLE);
+    mnl_attr_put_strz(q.nlh, NFTA_RULE_CHAIN, chain);
+    if (sp_nftlink_talk(nft, &q, visit_rule, &have, err) < 0)
+        return err->os_errno == ENOENT ? damaged(r, "no chain", chain) : -1;
+    if (!sp_buf_ok(&have))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    as_open = compare_rules(chain, SP_NFT_OPEN, &have, err);
+    as_guarded = as_open < 0 ? -1 : compare_rules(chain, SP_NFT_GUARDED, &have, err);
+    if (as_guarded < 0)
+        return -1;
+    if (!as_open && !as_guarded)
+        return damaged(r, "other rules than ours in chain", chain);
+    /* Only `committed` differs between the two. */
+    if (!as_open && r->body == SP_NFT_OPEN)
+        r->body = SP_NFT_GUARDED;
+    return 0;
+}
+
+static int visit_set(const struct nlmsghdr *nlh, void *data)
+{
+    struct sp_nft_ruleset *r = data;
+    struct nftnl_set *s = nftnl_set_alloc();
+    const char *name;
+
+    if (s == NULL || nftnl_set_nlmsg_parse(nlh, s) < 0) {
+        if (s != NULL)
+            nftnl_set_free(s);
+        return MNL_CB_ERROR;
+    }
+    name = nftnl_set_get_str(s, NFTNL_SET_NAME);
+    for (size_t i = 0; i < SP_NFTRULES_SETS; i++) {
+        const struct sp_nftrules_set_spec *spec = &sp_nftrules_sets[i];
+        if (sp_streq(spec->name, name) && (nftnl_set_get_u32(s, NFTNL_SET_FLAGS) != spec->flags ||
+                                           nftnl_set_get_u32(s, NFTNL_SET_KEY_LEN) != spec->key_len))
+            (void)damaged(r, "another kind of set", name);
+    }
+    nftnl_set_free(s);
+    return MNL_CB_OK;
+}
+
+static int read_set(struct sp_nft *nft, const char *set, struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    struct sp_nftlink_ask q;
+
+    sp_nftlink_ask(&q, NFT_MSG_GETSET, NFPROTO_INET, SP_NFTLINK_ONE);
+    mnl_attr_put_strz(q.nlh, NFTA_SET_TABLE, SP_NFT_TABLE);
+    mnl_attr_put_strz(q.nlh, NFTA_SET_NAME, set);
+    if (sp_nftlink_talk(nft, &q, visit_set, r, err) == 0)
+        return 0;
+    return err->os_errno == ENOENT ? damaged(r, "no set", set) : -1;
+}
+
+static int read_once(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    if (read_table(nft, r, err) < 0)
+        return -1;
+    for (size_t i = 0; r->body > SP_NFT_DAMAGED && sp_nftrules_chains[i] != NULL; i++)
+        if (read_chain(nft, sp_nftrules_chains[i], r, err) < 0)
+            return -1;
+    for (size_t i = 0; r->body > SP_NFT_DAMAGED && i < SP_NFTRULES_SETS; i++)
+        if (read_set(nft, sp_nftrules_sets[i].name, r, err) < 0)
+            return -1;
+    if (r->body <= SP_NFT_DAMAGED)
+        return 0;
+    if (sp_nftset_read_ports(nft, r, err) < 0 ||
+        sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW4, now, &r->allow.v4, err) < 0)
+        return -1;
+    return sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW6, now, &r->allow.v6, err);
+}
+
+/* An interrupted dump leaves its rest in the socket: a new one is the simplest broom. */
+static int reopen(struct sp_nft *nft, struct sp_error *err)
+{
+    struct sp_host real = {.root_fd = -1, .real = true};
+
+    sp_nft_close(nft);
+    return sp_nft_open(&real, nft, err);
+}
+
+int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, struct sp_error *err)
+{
+    for (int attempt = 0; attempt < 20; attempt++) {
+        _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset r = {0};
+        uint32_t before, after;
+
+        if (sp_nft_generation(nft, &before, err) < 0)
+            return -1;
+        if (read_once(nft, now, &r, err) < 0) {
+            /* ENOENT: the table went while it was read. */
+            if ((err->code != SP_E_BUSY && err->os_errno != ENOENT) || reopen(nft, err) < 0)
+                return -1;
+            continue;
+        }
+        if (sp_nft_generation(nft, &after, err) < 0)
+            return -1;
+        if (before != after)
+            continue; /* one half of one table, the other half of the next */
+        *ret = r;
+        r = (struct sp_nft_ruleset){0};
+        return 0;
+    }
+    return sp_fail(err, SP_E_BUSY, 0, "the packet filter changes too often to be read");
+}
+
+static const char *family_name(uint32_t family)
+{
+    switch (family) {
+    case NFPROTO_INET:
+        return "inet";
+    case NFPROTO_IPV4:
+        return "ip";
+    case NFPROTO_IPV6:
+        return "ip6";
+    default:
+        return NULL; /* bridge, arp, netdev: not in the way of a port of this host */
+    }
+}
+
+struct blockers {
+    struct sp_buf *out;
+    bool firewalld, ufw;
+};
+
+static void look_at_chain(const struct nftnl_chain *c, struct blockers *b)
+{
+    const char *family = family_name(nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY));
+    const char *table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE);
+    const char *name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
+
+    if (family == NULL || table == NULL || name == NULL)
+        return;
+    if (sp_streq(family, "inet") && sp_streq(table, SP_NFT_TABLE))
+        return;
+    if (sp_streq(table, "firewalld"))
+        b->firewalld = true;
+    if (sp_streq(name, "ufw-user-input") || sp_streq(name, "ufw6-user-input"))
+        b->ufw = true;
+    if (is_hooked(c) && nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) == NF_INET_LOCAL_IN &&
+        nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == NF_DROP)
+        sp_buf_printf(b->out, "%s %s/%s\n", family, table, name);
+}
+
+static int visit_foreign(const struct nlmsghdr *nlh, void *data)
+{
+    struct nftnl_chain *c = nftnl_chain_alloc();
+
+    if (c == NULL || nftnl_chain_nlmsg_parse(nlh, c) < 0) {
+        if (c != NULL)
+            nftnl_chain_free(c);
+        return MNL_CB_ERROR;
+    }
+    look_at_chain(c, data);
+    nftnl_chain_free(c);
+    return MNL_CB_OK;
+}
+
+int sp_nft_blockers(struct sp_nft *nft, struct sp_buf *out, struct sp_error *err)
+{
+    for (int attempt = 0; attempt < 20; attempt++) {
+        struct blockers b = {.out = out};
+        size_t start = out->len;
+        struct sp_nftlink_ask q;
+
+        sp_nftlink_ask(&q, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, SP_NFTLINK_DUMP);
+        if (sp_nftlink_talk(nft, &q, visit_foreign, &b, err) == 0) {
+            if (b.firewalld)
+                sp_buf_puts(out, "firewalld\n");
+            if (b.ufw)
+                sp_buf_puts(out, "ufw\n");
+            return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+        }
+        if (err->code != SP_E_BUSY || reopen(nft, err) < 0)
+            return -1;
+        out->len = start;
+        if (out->data != NULL)
+            out->data[start] = '\0';
+    }
+    return sp_fail(err, SP_E_BUSY, 0, "the packet filter changes too often to be read");
+}
