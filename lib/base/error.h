@@ -57,6 +57,14 @@ int sp_field(struct sp_error *err, const char *fmt, ...) __attribute__((format(p
  * and a field are joined by '.', unless the field starts with '['. Returns -1. */
 int sp_field_prefix(struct sp_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* An analyser that sees one file at a time cannot know that these return -1: it is told. */
+#if defined(__clang_analyzer__) && !defined(SP_BASE_ERROR_C)
+#define sp_fail(...) (sp_fail(__VA_ARGS__), -1)
+#define sp_hint(...) (sp_hint(__VA_ARGS__), -1)
+#define sp_field(...) (sp_field(__VA_ARGS__), -1)
+#define sp_field_prefix(...) (sp_field_prefix(__VA_ARGS__), -1)
+#endif
+
 /* The three faces of a code. Unknown codes are answered as SP_E_INTERNAL. */
 const char *sp_code_name(enum sp_code code); /* "unsafe_path": data.reason in the answer */
 int sp_code_rpc(enum sp_code code);          /* -32602, -32010, ... */

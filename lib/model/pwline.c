@@ -37,7 +37,7 @@ struct sp_slice sp_pwline_name(struct sp_slice line)
 
 bool sp_slice_is(struct sp_slice s, const char *text)
 {
-    return strlen(text) == s.len && memcmp(s.p, text, s.len) == 0;
+    return strlen(text) == s.len && (s.len == 0 || memcmp(s.p, text, s.len) == 0);
 }
 
 bool sp_pwline_split(struct sp_slice line, size_t want, struct sp_slice *fields)
