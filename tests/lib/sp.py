@@ -215,7 +215,7 @@ class Host:
         run(["ssh-keygen", "-A"], check=True)
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         run(["/usr/sbin/sshd", "-t"], check=True)
-        mark = self._mark()
+        mark = self.mark()
         self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-E", str(SSHD_LOG), *options], cwd="/",
                                      stdin=subprocess.DEVNULL, start_new_session=True)
         self._until_listening(mark)
@@ -233,7 +233,7 @@ class Host:
 
     def reload(self):
         """SIGHUP, as `systemctl reload ssh` sends it."""
-        mark = self._mark()
+        mark = self.mark()
         self.sshd.send_signal(signal.SIGHUP)
         self._until_listening(mark)
 
@@ -241,12 +241,13 @@ class Host:
         """sshd's log from byte `since` on (see mark)."""
         return SSHD_LOG.read_bytes()[since:].decode("utf-8", "replace") if SSHD_LOG.exists() else ""
 
-    def mark(self):
-        """Where sshd's log ends now."""
-        return self._mark()
+    def logged(self, text, since=0, timeout=10):
+        """Waits until sshd has logged this: it does so after the client is gone."""
+        wait_for(lambda: text in self.log(since), timeout, f"{text!r} in sshd's log")
 
     @staticmethod
-    def _mark():
+    def mark():
+        """Where sshd's log ends now."""
         return SSHD_LOG.stat().st_size if SSHD_LOG.exists() else 0
 
     def _until_listening(self, mark):
