@@ -8,6 +8,9 @@
 #ifndef SP_HOST_HOME_H
 #define SP_HOST_HOME_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "host/host.h"
@@ -27,14 +30,17 @@ void sp_home_keys_clear(struct sp_home_keys *k);
 
 /* relative: path below the home, normally ".ssh/authorized_keys". SP_E_NOT_FOUND only for a missing home; a
  * missing file is an empty one. FIFO, device, socket, link, mount, directory of that name, a file that is
- * neither the user's nor root's: SP_E_UNSAFE_PATH within 2 s. */
+ * neither the user's nor root's, or that the user may not read: SP_E_UNSAFE_PATH within 2 s. A filesystem
+ * that does not answer in that time is SP_E_BUSY. uid 0 is SP_E_FORBIDDEN. */
 int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relative, struct sp_home_keys *ret,
                  struct sp_error *err);
 
 /* Replace (never edit in place: a hard link stays what it was) with mode 0600, no ACL, label from the
- * policy; .ssh is made 0700 when missing. group and other write permission of home and .ssh is taken away,
- * since sshd refuses them; nothing else of the home changes. fsync of file and directory. Taking bytes away
- * succeeds at full quota (the file is then rewritten in place after a check that it has one link). */
+ * policy; .ssh is made 0700 when missing. group and other write permission of home and .ssh is taken away
+ * where they are the user's own, since sshd refuses them (an ACL of .ssh goes too, if it lets others
+ * write); a home of root's stays as it is, and sp_home_read() says `wide`. Nothing else of the home
+ * changes. fsync of file and directory. Taking bytes away succeeds at full quota (the file is then
+ * rewritten in place after a check that it has one link). */
 int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
                   size_t len, struct sp_error *err);
 

@@ -153,7 +153,7 @@ int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *by
         return -1;
     if (make_temp(&t, dirfd, name, err) != 0 ||
         dress(h, t.fd, old, uid, gid, how->mode, how->keep_acl, err) != 0 ||
-        label(h, t.fd, old, dirfd, name, err) != 0)
+        label(h, t.fd, how->relabel ? -1 : old, dirfd, name, err) != 0)
         return -1;
     if (sp_write_all(t.fd, bytes, len) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot write %s", t.name);

@@ -16,7 +16,8 @@ struct sp_replace {
     uid_t uid;   /* (uid_t)-1: as the old file, or the caller */
     gid_t gid;
     const char *backup; /* name in the same directory that keeps the old file (passwd-), or NULL */
-    bool keep_acl;      /* copy the old file's access ACL and SELinux label; else only the label */
+    bool keep_acl;      /* copy the old file's access ACL; else the new file has none */
+    bool relabel;       /* the SELinux label of the policy; else the old file's, if there is one */
 };
 
 /* In directory dirfd: unlink NAME.sallyport (a temporary file of a fixed name, left by a crash), create it

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/homework.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/acl.h"
+#include "host/fsat.h"
+#include "host/home.h"
+#include "host/label.h"
+#include "host/replace.h"
+
+#define WRITE_BITS (S_IWGRP | S_IWOTH)
+
+int sp_homework_dir(const char *relative, char dir[256], const char **ret_name, struct sp_error *err)
+{
+    const char *slash = strrchr(relative, '/');
+    size_t n = slash != NULL ? (size_t)(slash - relative) : 0;
+
+    *ret_name = slash != NULL ? slash + 1 : relative;
+    if (relative[0] == '/' || n >= 256 || **ret_name == '\0')
+        return sp_fail(err, SP_E_INVALID, 0, "%s is no path of a file below a home", relative);
+    memcpy(dir, relative, n);
+    dir[n] = '\0';
+    return 0;
+}
+
+/* What is not the user's and not root's is somebody's trick or somebody's mistake; sshd refuses it too. */
+static int check_owner(int fd, const struct sp_user *u, const char *what, struct stat *st,
+                       struct sp_error *err)
+{
+    if (fstat(fd, st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", what);
+    if (st->st_uid == u->uid || st->st_uid == 0)
+        return 0;
+    (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s belongs to uid %lu, not to %s", what,
+                  (unsigned long)st->st_uid, u->name);
+    return sp_hint(err, "chown it to %s", u->name);
+}
+
+/* A home of root's may be searched and not read: O_PATH is enough to walk through it. */
+static int open_home(struct sp_host *h, const struct sp_user *u, struct stat *st, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open_dir(h->root_fd, u->home, SP_FSAT_NONE, err);
+
+    if (fd < 0 && err->os_errno == EACCES)
+        fd = sp_fsat_open(h->root_fd, u->home, O_PATH | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    if (fd < 0 || check_owner(fd, u, u->home, st, err) != 0)
+        return -1;
+    return sp_steal_fd(&fd);
+}
+
+/* Would sshd's StrictModes mind, or could an ACL let others in? */
+static int see_wide(int fd, bool *wide, struct sp_error *err)
+{
+    bool opens = false;
+    struct stat st;
+
+    if (sp_acl_opens(fd, SP_ACL_WRITE, &opens, err) != 0) {
+        if (err->os_errno != EBADF)
+            return -1;
+        /* O_PATH: the mode bits hold the ACL's mask, which is what sshd looks at. */
+        opens = fstat(fd, &st) != 0 || (st.st_mode & WRITE_BITS) != 0;
+    }
+    *wide = *wide || opens;
+    return 0;
+}
+
+static int deny_access(int fd, const char *path, const struct sp_user *u, struct sp_error *err)
+{
+    if (fd >= 0 || err->os_errno != EACCES)
+        return fd;
+    (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s may not read %s", u->name, path);
+    return sp_hint(err, "chown it to %s: sshd reads it as that user", u->name);
+}
+
+int sp_homework_read(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
+                     struct sp_buf *ret_bytes, struct sp_error *err)
+{
+    const char *name;
+    char dir[256];
+    struct stat st;
+    _cleanup_close_ int home = open_home(h, w->user, &st, err), at = -1, fd = -1;
+
+    if (home < 0 || sp_homework_dir(w->relative, dir, &name, err) != 0 ||
+        see_wide(home, &ret->wide, err) != 0)
+        return -1;
+    at = deny_access(sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err), dir, w->user, err);
+    if (at < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (check_owner(at, w->user, dir, &st, err) != 0 || see_wide(at, &ret->wide, err) != 0)
+        return -1;
+    fd = deny_access(sp_fsat_open(at, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err),
+                     w->relative, w->user, err);
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (check_owner(fd, w->user, w->relative, &st, err) != 0 ||
+        sp_fsat_read_fd(fd, w->relative, SP_AUTHORIZED_KEYS_MAX, ret_bytes, &st, err) != 0 ||
+        see_wide(fd, &ret->wide, err) != 0)
+        return -1;
+    ret->exists = true;
+    ret->mode = st.st_mode & 07777;
+    return 0;
+}
+
+/* Where only root can write to the home, root can be asked: nobody can move things under its hands. */
+static int ask_root(const struct stat *home, struct sp_homework_result *ret)
+{
+    ret->needs_root = home->st_uid == 0 && (home->st_mode & WRITE_BITS) == 0;
+    return -1;
+}
+
+static int make_dir(struct sp_host *h, int home, const struct stat *home_st, const char *dir,
+                    struct sp_homework_result *ret, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (strchr(dir, '/') != NULL)
+        return sp_fail(err, SP_E_NOT_FOUND, 0, "%s does not exist", dir);
+    if (mkdirat(home, dir, 0700) != 0 && errno != EEXIST) {
+        (void)sp_fail(err, SP_E_IO, errno, "cannot make %s in the home", dir);
+        return err->os_errno == EACCES || err->os_errno == EPERM ? ask_root(home_st, ret) : -1;
+    }
+    fd = sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err);
+    if (fd < 0)
+        return -1;
+    /* It has inherited the home's default ACL, for itself and for all that comes into it. */
+    if (sp_acl_strip(fd, err) != 0)
+        return -1;
+    if (fchmod(fd, 0700) != 0 || fsync(fd) != 0 || (fsync(home) != 0 && errno != EBADF))
+        return sp_fail(err, SP_E_IO, errno, "cannot finish %s in the home", dir);
+    if (h->real && sp_label_set_at(fd, home, dir, err) != 0)
+        return -1;
+    return sp_steal_fd(&fd);
+}
+
+/* Take others' write permission from a directory of the user's. An ACL that gives it goes as a whole, since
+ * its mask would otherwise stay behind as the group's permission. */
+static int narrow_dir(int fd, const struct stat *st, const char *what, struct sp_error *err)
+{
+    bool opens = false, acl = false;
+    mode_t mode = st->st_mode & 07777;
+
+    if (sp_acl_opens(fd, SP_ACL_WRITE, &opens, err) != 0 || sp_acl_has(fd, &acl, err) != 0)
+        return -1;
+    if (!opens)
+        return 0;
+    if (acl && sp_acl_strip(fd, err) != 0)
+        return -1;
+    if (fchmod(fd, acl ? mode & ~(mode_t)077 : mode & ~(mode_t)WRITE_BITS) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot take others' write permission from %s", what);
+    return 0;
+}
+
+/* The home's ACL is the panel's (it lets the web server in): only the write bit of its mask is taken. */
+static int narrow_home(int fd, const struct sp_user *u, const struct stat *st, struct sp_error *err)
+{
+    if (st->st_uid != u->uid || (st->st_mode & WRITE_BITS) == 0)
+        return 0;
+    if (fchmod(fd, st->st_mode & 07777 & ~(mode_t)WRITE_BITS) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot take others' write permission from %s", u->home);
+    return 0;
+}
+
+/* A full disk or quota has no room for a second file, but access must be taken away all the same. The rest
+ * is blanked before it is cut off: half of an old line may be a key without the options that bound it. */
+static int shrink_in_place(int at, const char *name, const struct sp_homework *w, struct sp_error *err)
+{
+    _cleanup_close_ int fd =
+        sp_fsat_open(at, name, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err);
+    _cleanup_free_ char *all = NULL;
+    struct stat st;
+    size_t size;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", w->relative);
+    size = (size_t)st.st_size;
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != w->user->uid ||
+        size > SP_AUTHORIZED_KEYS_MAX || w->len > size)
+        return sp_fail(err, SP_E_IO, ENOSPC, "%s cannot be replaced, nor rewritten in place", w->relative);
+    all = malloc(size + 1);
+    if (all == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for %s", w->relative);
+    memset(all, '\n', size);
+    memcpy(all, w->bytes, w->len);
+    if (sp_acl_strip(fd, err) != 0)
+        return -1;
+    if (fchmod(fd, 0600) != 0 || sp_write_all(fd, all, size) != 0 || ftruncate(fd, (off_t)w->len) != 0 ||
+        fsync(fd) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot rewrite %s in place", w->relative);
+    return 0;
+}
+
+/* Ask the filesystem what it made of it. */
+static int prove(struct sp_host *h, int at, const char *name, const struct sp_homework *w,
+                 struct sp_error *err)
+{
+    _cleanup_close_ int fd =
+        sp_fsat_open(at, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err);
+    bool opens = true;
+    struct stat st;
+
+    if (fd < 0 || sp_acl_opens(fd, SP_ACL_READ | SP_ACL_WRITE | SP_ACL_EXECUTE, &opens, err) != 0)
+        return -1;
+    if (fstat(fd, &st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", w->relative);
+    if (opens || (st.st_mode & 07777) != 0600 || (h->real && st.st_uid != w->user->uid) ||
+        st.st_size != (off_t)w->len)
+        return sp_fail(err, SP_E_NOT_IN_FORCE, 0, "%s did not become what was written", w->relative);
+    return 0;
+}
+
+int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
+                      struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = w->user->uid, .gid = w->user->gid, .relabel = true};
+    const char *name;
+    char dir[256];
+    struct stat home_st, st;
+    _cleanup_close_ int home = open_home(h, w->user, &home_st, err), at = -1;
+
+    if (home < 0 || sp_homework_dir(w->relative, dir, &name, err) != 0)
+        return -1;
+    at = deny_access(sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err), dir, w->user, err);
+    if (at < 0 && err->code == SP_E_NOT_FOUND)
+        at = make_dir(h, home, &home_st, dir, ret, err);
+    if (at < 0 || check_owner(at, w->user, dir, &st, err) != 0)
+        return -1;
+    if (st.st_uid != w->user->uid) {
+        (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s/%s belongs to root", w->user->home, dir);
+        return sp_hint(err, "chown it to %s", w->user->name);
+    }
+    if (narrow_dir(at, &st, dir, err) != 0 || narrow_home(home, w->user, &home_st, err) != 0)
+        return -1;
+    if (sp_replace_at(h, at, name, w->bytes, w->len, &how, err) != 0 &&
+        ((err->os_errno != ENOSPC && err->os_errno != EDQUOT) || shrink_in_place(at, name, w, err) != 0))
+        return -1;
+    return prove(h, at, name, w, err);
+}
