@@ -15,9 +15,10 @@
 
 #define SP_FINGERPRINT_SIZE 64 /* "SHA256:" and 43 characters of base64 */
 #define SP_LABEL_SIZE 129
+#define SP_SSHKEY_TYPE_SIZE 48
 
 struct sp_sshkey {
-    char type[48]; /* "ssh-ed25519", as inside the blob */
+    char type[SP_SSHKEY_TYPE_SIZE]; /* "ssh-ed25519", as inside the blob */
     unsigned bits;
     char fingerprint[SP_FINGERPRINT_SIZE]; /* as ssh-keygen -lf prints it */
     uint8_t *blob;                         /* owned */
@@ -27,13 +28,25 @@ struct sp_sshkey {
 void sp_sshkey_clear(struct sp_sshkey *k);
 int sp_sshkey_copy(struct sp_sshkey *dst, const struct sp_sshkey *src, struct sp_error *err);
 
-/* Exactly one key in OpenSSH form, "TYPE BASE64 [COMMENT]", surrounding blanks allowed. Options before the
- * key, a second line, private keys, certificates, NUL and control bytes, weak keys (RSA below 2048 or above
- * 16384 bits, even modulus, e < 3, DSA) and a type unlike the blob's are refused, each with its reason and
- * mend; a private key's bytes never reach *err. ret_comment (SP_LABEL_SIZE, may be NULL) gets the comment
- * cut to printable UTF-8. */
+/* Exactly one key in OpenSSH form, "TYPE BASE64 [COMMENT]"; blanks and line ends around it are allowed.
+ * Options before the key, a second line, private keys, certificates, NUL and control bytes, weak keys (RSA
+ * below 2048 or above 16384 bits, even modulus, e < 3 or even, ROCA, DSA) and a type unlike the blob's are
+ * refused, each with its reason and mend; no byte of the text reaches *err. ret_comment (SP_LABEL_SIZE, may
+ * be NULL) gets the comment cut to what a label may hold. Not checked: that an ECDSA point lies on its
+ * curve (sshd ignores such a key). */
 int sp_sshkey_parse(const char *text, size_t len, struct sp_sshkey *ret, char *ret_comment,
                     struct sp_error *err);
+
+/* The same judgement on a value, for writers that were handed one. */
+int sp_sshkey_check(const struct sp_sshkey *k, struct sp_error *err);
+
+/* What sshd would find at the beginning of `text`, weak and refused types too: the type inside the blob,
+ * and the fingerprint. -1 if there is no key. One line without NUL. */
+int sp_sshkey_peek(const char *text, size_t len, char ret_type[SP_SSHKEY_TYPE_SIZE],
+                   char ret_fingerprint[SP_FINGERPRINT_SIZE]);
+
+/* -1 only if memory is short. */
+int sp_sshkey_fingerprint(const uint8_t *blob, size_t len, char ret[SP_FINGERPRINT_SIZE]);
 
 /* "SHA256:" + 43 base64 characters, exactly; 0 or -1 with err. */
 int sp_fingerprint_check(const char *text, struct sp_error *err);
