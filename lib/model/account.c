@@ -52,6 +52,23 @@ int sp_account_copy(struct sp_account *dst, const struct sp_account *src, struct
     return 0;
 }
 
+int sp_account_merge(struct sp_account *dst, const struct sp_account *src, struct sp_error *err)
+{
+    if (src->shell != SP_SHELL_UNSET)
+        dst->shell = src->shell;
+    for (size_t i = 0; i < src->n_domains; i++) {
+        const struct sp_domain *from = &src->domains[i];
+        struct sp_domain *to = sp_account_find(dst, from->name);
+        if (to == NULL && sp_account_attach(dst, from->name, from->document_root, &to, err) < 0)
+            return -1;
+        for (size_t k = 0; k < from->keys.n; k++)
+            if (sp_key_list_find(&to->keys, from->keys.v[k].key.fingerprint) == NULL &&
+                sp_key_list_add(&to->keys, &from->keys.v[k], err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
 struct sp_domain *sp_account_find(const struct sp_account *a, const char *domain)
 {
     for (size_t i = 0; i < a->n_domains; i++)

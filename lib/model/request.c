@@ -317,7 +317,7 @@ int sp_params_decode(enum sp_method_params which, const cJSON *params, struct sp
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (params == NULL)
         params = empty;
-    if (sp_json_decode(params, tables[which], &p, err) < 0)
+    if (which != SP_PARAMS_RAW && sp_json_decode(params, tables[which], &p, err) < 0)
         return -1;
     if (which == SP_PARAMS_KEY_ADD && read_key_add(params, &p, err) < 0)
         return -1;

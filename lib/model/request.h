@@ -56,6 +56,7 @@ enum sp_method_params {
     SP_PARAMS_PASSWORD,
     SP_PARAMS_RECONCILE,
     SP_PARAMS_NONE,
+    SP_PARAMS_RAW, /* read by the method itself; only an object is promised */
 };
 
 /* `params` NULL is an empty object. Fields in *err are relative to params ("authorized_keys[2].from[0]").

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/start.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/caps.h"
+
+/* sudo tells who asked; it is believed only when we run as root, where nobody else could have set it. */
+static uint32_t caller(void)
+{
+    const char *sudo = getenv("SUDO_UID");
+    uint64_t uid = 0;
+
+    if (geteuid() == 0 && sudo != NULL && sp_str_to_u64(sudo, INT32_MAX, &uid) == 0)
+        return (uint32_t)uid;
+    return getuid();
+}
+
+int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
+{
+    s->host.root_fd = -1;
+    if (argc < 1 || argv[0] == NULL) /* CVE-2021-4034: nothing may be read behind an empty argv */
+        return -1;
+    s->engine.caller = caller();
+    return sp_process_sanitise() < 0 ? -1 : 0;
+}
+
+static int check_caller(struct sp_start *s, struct sp_error *err)
+{
+    for (size_t i = 0; s->engine.caller != 0 && i < s->config.denied_callers.n; i++) {
+        struct sp_error ignored;
+        struct sp_user u;
+        if (sp_userdb_get(&s->host, s->config.denied_callers.v[i], &u, &ignored) == 0 && u.uid == s->engine.caller) {
+            sp_fail(err, SP_E_FORBIDDEN, 0, "%s may not ask", u.name);
+            return sp_hint(err, "every site runs as it; let the panel's own user call (denied_callers in sallyport.conf)");
+        }
+    }
+    return 0;
+}
+
+int sp_start_engine(struct sp_start *s, struct sp_error *err)
+{
+    if (geteuid() != 0) {
+        sp_fail(err, SP_E_FORBIDDEN, EPERM, "sallyport must run as root");
+        return sp_hint(err, "use sudo");
+    }
+    if (sp_host_open(&s->host, err) < 0 || sp_config_load(&s->config, err) < 0 || check_caller(s, err) < 0)
+        return -1;
+    s->engine.host = &s->host;
+    s->engine.config = &s->config;
+    return 0;
+}
+
+void sp_start_clear(struct sp_start *s)
+{
+    sp_config_clear(&s->config);
+    if (s->host.root_fd >= 0)
+        sp_host_close(&s->host);
+}

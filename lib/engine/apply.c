@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/engine.h"
+#include "host/fsat.h"
+#include "host/lock.h"
+#include "model/json.h"
+
+void sp_outcome_clear(struct sp_outcome *o)
+{
+    sp_plan_clear(&o->plan);
+    sp_plan_clear(&o->kept);
+    sp_state_clear(&o->state);
+    *o = (struct sp_outcome){0};
+}
+
+/* Two accounts are the same when they would be written the same. */
+static int same_account(const struct sp_account *a, const struct sp_account *b, bool *ret, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *ja = NULL, *jb = NULL;
+
+    if (sp_account_to_json(a, &ja, err) < 0 || sp_account_to_json(b, &jb, err) < 0)
+        return -1;
+    *ret = cJSON_Compare(ja, jb, true);
+    return 0;
+}
+
+/* A document root is reached without a link, is a directory, and belongs to the user or to root; others do not write in it. */
+static int check_root(struct sp_engine *e, const struct sp_user *user, const char *path, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+
+    if (sp_policy_check_root(e->config, path, err) < 0)
+        return sp_field_prefix(err, "document_root");
+    fd = sp_fsat_open_dir(e->host->root_fd, path, SP_FSAT_NONE, err);
+    if (fd < 0) {
+        if (err->code == SP_E_NOT_FOUND)
+            sp_hint(err, "make the directory first, owned by %s", user->name);
+        return sp_field_prefix(err, "document_root");
+    }
+    if (fstat(fd, &st) < 0)
+        return sp_fail(err, SP_E_IO, errno, "%s", path);
+    if (e->host->real && st.st_uid != 0 && st.st_uid != user->uid) {
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root belongs to uid %u, not to %s", st.st_uid, user->name);
+        sp_hint(err, "chown it to %s or to root, or name the document root of this account", user->name);
+        return sp_field(err, "document_root");
+    }
+    if ((st.st_mode & S_IWOTH) != 0) {
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root can be written by others");
+        sp_hint(err, "chmod o-w %s", path);
+        return sp_field(err, "document_root");
+    }
+    return 0;
+}
+
+static int check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user, struct sp_error *err)
+{
+    bool member = e->config->required_groups.n == 0;
+
+    if (sp_account_is_empty(a))
+        return 0;
+    if (sp_policy_check_user(e->config, a->user, a->uid, err) < 0)
+        return sp_field_prefix(err, "user");
+    for (size_t i = 0; !member && i < e->config->required_groups.n; i++)
+        if (sp_userdb_in_group(e->host, e->config->required_groups.v[i], a->user, &member, err) < 0)
+            member = false;
+    if (!member) {
+        sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of required_groups", a->user);
+        sp_hint(err, "required_groups in sallyport.conf says whom a request may name");
+        return sp_field(err, "user");
+    }
+    if (sp_name_check_path(user->home, err) < 0)
+        return sp_field_prefix(err, "user.home");
+    return 0;
+}
+
+/* Only roots that this request brings are judged: one that somebody loosened later is reported by reconcile, not refused to a key edit. */
+static int check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
+                           const struct sp_user *user, struct sp_error *err)
+{
+    for (size_t i = 0; i < a->n_domains; i++) {
+        const struct sp_domain *was = sp_account_find(before, a->domains[i].name);
+        if (was != NULL && sp_streq(was->document_root, a->domains[i].document_root))
+            continue;
+        if (check_root(e, user, a->domains[i].document_root, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A transaction in flight. */
+struct flight {
+    struct sp_engine *engine;
+    const struct sp_run *run;
+    struct sp_outcome *out;
+    struct sp_account desired; /* after the edit */
+    struct sp_account before;  /* all that may be in force: applied, and what a crash left half done */
+    struct sp_ctx ctx;
+    bool edited;               /* desired differs from what the state held */
+};
+
+static void clear_flight(struct flight *f)
+{
+    sp_account_clear(&f->desired);
+    sp_account_clear(&f->before);
+}
+
+static int look_up(struct flight *f, const char *user, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+
+    if (sp_userdb_get(f->engine->host, user, &o->passwd, err) < 0) {
+        if (err->code != SP_E_NOT_FOUND)
+            return sp_field_prefix(err, "user");
+        o->user_missing = true;
+        return 0;
+    }
+    if (o->state.exists && o->state.desired.uid != o->passwd.uid) {
+        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user, o->passwd.uid,
+                o->state.desired.uid);
+        sp_hint(err, "it is another account by the same name: domain.remove each of its domains, then apply again");
+        return sp_field(err, "user");
+    }
+    return 0;
+}
+
+/* An account of the same name but another uid is not ours to touch: only our own records of it can go. */
+static int load(struct flight *f, const char *user, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+    struct sp_account *d = &f->desired;
+
+    (void)sp_str_copy(o->user, sizeof(o->user), user);
+    if (sp_store_load(f->engine->host, user, &o->state, err) < 0 || look_up(f, user, err) < 0)
+        return -1;
+    if (f->run->has_generation && f->run->if_generation != o->state.generation) {
+        sp_fail(err, SP_E_CONFLICT, 0, "the account is at generation %llu", (unsigned long long)o->state.generation);
+        sp_hint(err, "somebody else changed it since; read it again with domain.get");
+        return sp_field(err, "if_generation");
+    }
+    if (sp_account_copy(d, &o->state.desired, err) < 0)
+        return -1;
+    if (!o->state.exists) {
+        (void)sp_str_copy(d->user, sizeof(d->user), user);
+        d->uid = o->passwd.uid;
+        d->tmp_mib = f->engine->config->tmp_mib;
+        (void)sp_str_copy(o->state.original_shell, sizeof(o->state.original_shell), o->passwd.shell);
+    }
+    return 0;
+}
+
+static int edit(struct flight *f, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+    bool same = false;
+
+    if (f->run->edit != NULL && f->run->edit(f->engine, &f->desired, &o->passwd, f->run->data, err) < 0)
+        return -1;
+    if (f->run->edit != NULL && !o->user_missing &&
+        (check_account(f->engine, &f->desired, &o->passwd, err) < 0 ||
+         check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0))
+        return -1;
+    if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired)) {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", f->desired.user);
+        sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
+        return sp_field(err, "user");
+    }
+    if (same_account(&f->desired, &o->state.desired, &same, err) < 0)
+        return -1;
+    f->edited = !same && (o->state.exists || !sp_account_is_empty(&f->desired));
+    return 0;
+}
+
+static int make_context(struct flight *f, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+
+    if (sp_account_copy(&f->before, &o->state.applied, err) < 0 ||
+        (o->state.pending && sp_account_merge(&f->before, &o->state.desired, err) < 0))
+        return -1;
+    f->ctx = (struct sp_ctx){.host = f->engine->host,
+                             .config = f->engine->config,
+                             .user = o->user_missing ? NULL : &o->passwd,
+                             .desired = &f->desired,
+                             .applied = &f->before,
+                             .original_shell = o->state.original_shell,
+                             .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0};
+    return 0;
+}
+
+static int keep_tight(struct flight *f, struct sp_error *err)
+{
+    struct sp_plan *p = &f->out->plan;
+    size_t kept = 0;
+
+    if ((f->run->flags & SP_RUN_KEEP_TIGHT) == 0 || f->out->state.pending)
+        return 0;
+    for (size_t i = 0; i < p->n; i++) {
+        struct sp_change *c = &p->v[i];
+        if (c->effect != SP_LOOSENS) {
+            p->v[kept++] = *c;
+            continue;
+        }
+        {
+            struct sp_change *left = sp_plan_add(&f->out->kept, c->resource, c->phase, c->effect, c->what, err);
+            if (left == NULL)
+                return -1;
+            *left = *c;
+        }
+    }
+    p->n = kept;
+    return 0;
+}
+
+static int plan(struct flight *f, struct sp_error *err)
+{
+    for (size_t i = 0; sp_resources[i] != NULL; i++)
+        if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
+            return -1;
+    return keep_tight(f, err);
+}
+
+static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
+{
+    size_t n = 0;
+
+    while (sp_resources[n] != NULL)
+        n++;
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_resource *r = sp_resources[phase == SP_NARROW ? n - 1 - i : i];
+        if (r->apply(&f->ctx, &f->out->plan, phase, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int prove(struct flight *f, struct sp_error *err)
+{
+    for (size_t i = 0; sp_resources[i] != NULL; i++)
+        if (sp_resources[i]->prove != NULL && sp_resources[i]->prove(&f->ctx, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int apply_plan(struct flight *f, struct sp_error *err)
+{
+    if (run_phase(f, SP_PREPARE, err) < 0 || run_phase(f, SP_NARROW, err) < 0 || run_phase(f, SP_BUILD, err) < 0 ||
+        prove(f, err) < 0)
+        return -1;
+    return run_phase(f, SP_WIDEN, err);
+}
+
+static int read_back(struct flight *f, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+
+    for (size_t i = 0; i < o->plan.n; i++)
+        if (o->plan.v[i].resource->read_back(&f->ctx, &o->plan.v[i], err) < 0)
+            return -1;
+    return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
+}
+
+/* The domains' index is made before a state that names them, and taken away after one that no longer does. */
+static int save_desire(struct flight *f, struct sp_error *err)
+{
+    struct sp_state next = f->out->state;
+
+    if (sp_store_prepare(f->engine->host, err) < 0)
+        return -1;
+    for (size_t i = 0; i < f->desired.n_domains; i++)
+        if (sp_account_find(&f->out->state.desired, f->desired.domains[i].name) == NULL &&
+            sp_store_index(f->engine->host, f->desired.domains[i].name, f->out->user, err) < 0)
+            return -1;
+    next.desired = f->desired;
+    next.applied = f->before;
+    next.pending = true;
+    next.generation += f->edited;
+    return sp_store_save(f->engine->host, f->out->user, &next, err);
+}
+
+static int drop_index(struct flight *f, const struct sp_account *gone, struct sp_error *err)
+{
+    for (size_t i = 0; i < gone->n_domains; i++)
+        if (sp_account_find(&f->desired, gone->domains[i].name) == NULL &&
+            sp_store_unindex(f->engine->host, gone->domains[i].name, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int save_done(struct flight *f, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+    struct sp_state done = o->state;
+
+    done.desired = done.applied = f->desired;
+    done.pending = false;
+    done.generation += f->edited;
+    if (sp_account_is_empty(&f->desired)) {
+        if (sp_store_remove(f->engine->host, o->user, err) < 0)
+            return -1;
+    } else if (sp_store_save(f->engine->host, o->user, &done, err) < 0)
+        return -1;
+    if (drop_index(f, &o->state.desired, err) < 0 || drop_index(f, &o->state.applied, err) < 0)
+        return -1;
+    sp_account_clear(&o->state.desired);
+    sp_account_clear(&o->state.applied);
+    o->state.pending = false;
+    o->state.exists = !sp_account_is_empty(&f->desired);
+    o->state.generation = done.generation;
+    o->state.desired = f->desired;
+    f->desired = (struct sp_account){0};
+    return sp_account_copy(&o->state.applied, &o->state.desired, err);
+}
+
+static int commit(struct flight *f, struct sp_error *err)
+{
+    struct sp_outcome *o = f->out;
+
+    if (save_desire(f, err) < 0)
+        return -1;
+    o->pending = true;
+    if (apply_plan(f, err) < 0 || read_back(f, err) < 0 || save_done(f, err) < 0)
+        return -1;
+    o->pending = false;
+    return 0;
+}
+
+static int take_lock(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE];
+
+    if ((run->flags & SP_RUN_DRY) != 0)
+        return -1;
+    if (sp_store_prepare(e->host, err) < 0)
+        return -2;
+    (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
+    {
+        int fd = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
+        return fd >= 0 ? fd : -2;
+    }
+}
+
+int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret, struct sp_error *err)
+{
+    _cleanup_(clear_flight) struct flight f = {.engine = e, .run = run, .out = ret};
+    _cleanup_close_ int lock = -1;
+    bool dry = (run->flags & SP_RUN_DRY) != 0;
+
+    if (sp_name_check_user(user, err) < 0)
+        return sp_field_prefix(err, "user");
+    lock = take_lock(e, user, run, err);
+    if (lock == -2)
+        return -1;
+    if (load(&f, user, err) < 0 || edit(&f, err) < 0 || make_context(&f, err) < 0 || plan(&f, err) < 0)
+        return -1;
+    ret->changed = ret->plan.n > 0 || f.edited;
+    ret->generation = ret->state.generation + (!dry && f.edited);
+    if (dry)
+        return 0;
+    if (!ret->changed && !ret->state.pending)
+        return prove(&f, err);
+    return commit(&f, err);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <libeconf.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/engine.h"
+
+static void free_file(econf_file **f)
+{
+    if (*f != NULL)
+        (void)econf_freeFile(*f);
+}
+
+static void free_keys(char ***keys)
+{
+    if (*keys != NULL)
+        econf_freeArray(*keys);
+}
+
+static int set_all(econf_file *file, struct sp_config *c, struct sp_error *err)
+{
+    _cleanup_(free_keys) char **keys = NULL;
+    size_t n = 0;
+    econf_err e = econf_getKeys(file, NULL, &n, &keys);
+
+    if (e == ECONF_NOKEY)
+        return 0;
+    if (e != ECONF_SUCCESS)
+        return sp_fail(err, SP_E_INVALID, 0, "sallyport.conf: %s", econf_errString(e));
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *value = NULL;
+        if (econf_getStringValue(file, NULL, keys[i], &value) != ECONF_SUCCESS)
+            continue;
+        if (sp_config_set(c, keys[i], value != NULL ? value : "", err) < 0)
+            return sp_field_prefix(err, "sallyport.conf");
+    }
+    return 0;
+}
+
+int sp_config_load(struct sp_config *ret, struct sp_error *err)
+{
+    _cleanup_(sp_config_clear) struct sp_config c = {0};
+    _cleanup_(free_file) econf_file *file = NULL;
+    econf_err e;
+
+    if (sp_config_defaults(&c, err) < 0)
+        return -1;
+    e = econf_readDirs(&file, "/usr/share/sallyport", "/etc/sallyport", "sallyport", ".conf", "=", "#");
+    if (e != ECONF_SUCCESS && e != ECONF_NOFILE) {
+        sp_fail(err, SP_E_INVALID, 0, "sallyport.conf cannot be read: %s", econf_errString(e));
+        sp_hint(err, "see sallyport.conf(5); lines are NAME = VALUE");
+        return sp_field(err, "sallyport.conf");
+    }
+    if (e == ECONF_SUCCESS && set_all(file, &c, err) < 0)
+        return -1;
+    *ret = c;
+    c = (struct sp_config){0};
+    return 0;
+}

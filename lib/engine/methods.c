@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/methods.h"
+
+#include "base/mem.h"
+
+const struct sp_method sp_methods[] = {
+    {"domain.apply", SP_METHOD_CHANGES, SP_PARAMS_APPLY, sp_domain_apply},
+    {"domain.get", SP_METHOD_READS, SP_PARAMS_TARGET, sp_domain_get},
+    {"domain.list", SP_METHOD_READS, SP_PARAMS_NONE, sp_domain_list},
+    {"domain.remove", SP_METHOD_CHANGES, SP_PARAMS_REMOVE, sp_domain_remove},
+    {"keys.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_keys_list},
+    {"keys.add", SP_METHOD_CHANGES, SP_PARAMS_KEY_ADD, sp_keys_add},
+    {"keys.remove", SP_METHOD_CHANGES, SP_PARAMS_KEY_REMOVE, sp_keys_remove},
+    {"password.set", SP_METHOD_CHANGES, SP_PARAMS_PASSWORD, sp_password_set},
+    {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
+    {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
+    {"system.info", SP_METHOD_READS, SP_PARAMS_NONE, sp_system_info},
+    {"system.reconcile", SP_METHOD_CHANGES, SP_PARAMS_RECONCILE, sp_system_reconcile},
+    {NULL, SP_METHOD_READS, SP_PARAMS_NONE, NULL},
+};
+
+int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE], struct sp_error *err)
+{
+    if (p->domain[0] == '\0') {
+        sp_fail(err, SP_E_INVALID, 0, "a domain is needed");
+        return sp_field(err, "domain");
+    }
+    if (sp_store_owner(e->host, p->domain, ret_user, err) < 0)
+        return -1;
+    if (ret_user[0] != '\0')
+        return 0;
+    sp_fail(err, SP_E_NOT_FOUND, 0, "%s has no SSH access from sallyport", p->domain);
+    sp_hint(err, "domain.list shows what has; domain.apply gives it");
+    return sp_field(err, "domain");
+}
+
+int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run, const struct sp_params *p, cJSON *result,
+                      struct sp_error *err)
+{
+    _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+
+    if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_engine_run(e, user, run, &o, err) < 0)
+        return -1;
+    return sp_report_outcome(&o, result, err);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Outcomes as JSON: the shapes that the schema describes. */
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "model/json.h"
+
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+static bool put_text(cJSON *object, const char *name, const char *text)
+{
+    return (text[0] != '\0' ? cJSON_AddStringToObject(object, name, text) : cJSON_AddNullToObject(object, name)) != NULL;
+}
+
+int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, struct sp_error *err)
+{
+    cJSON *array = cJSON_AddArrayToObject(object, name);
+
+    if (array == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < p->n; i++) {
+        const struct sp_change *c = &p->v[i];
+        cJSON *o = cJSON_CreateObject();
+        if (o == NULL || !cJSON_AddItemToArray(array, o)) {
+            cJSON_Delete(o);
+            return no_memory(err);
+        }
+        if (cJSON_AddStringToObject(o, "resource", c->resource->name) == NULL || !put_text(o, "target", c->target) ||
+            !put_text(o, "from", c->from) || !put_text(o, "to", c->to) || !put_text(o, "read_back", c->read_back))
+            return no_memory(err);
+    }
+    return 0;
+}
+
+int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error *err)
+{
+    cJSON *warnings;
+
+    if (cJSON_AddStringToObject(object, "user", o->user) == NULL ||
+        cJSON_AddNumberToObject(object, "generation", (double)o->generation) == NULL ||
+        cJSON_AddBoolToObject(object, "changed", o->changed) == NULL)
+        return no_memory(err);
+    if (sp_report_changes(&o->plan, object, "changes", err) < 0)
+        return -1;
+    warnings = cJSON_AddArrayToObject(object, "warnings");
+    if (warnings == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < o->plan.n_notes; i++) {
+        cJSON *text = cJSON_CreateString(o->plan.notes[i].to);
+        if (text == NULL || !cJSON_AddItemToArray(warnings, text)) {
+            cJSON_Delete(text);
+            return no_memory(err);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "host/replace.h"
+#include "model/json.h"
+
+#define STATE_DIR SP_STORE "/state"
+#define DOMAIN_DIR SP_STORE "/domains"
+
+void sp_state_clear(struct sp_state *s)
+{
+    sp_account_clear(&s->desired);
+    sp_account_clear(&s->applied);
+    *s = (struct sp_state){0};
+}
+
+void sp_users_clear(struct sp_users *u)
+{
+    free(u->v);
+    *u = (struct sp_users){0};
+}
+
+int sp_store_prepare(struct sp_host *h, struct sp_error *err)
+{
+    static const struct {
+        const char *path;
+        mode_t mode;
+    } dirs[] = {{SP_STORE, 0711},           {STATE_DIR, 0700},          {DOMAIN_DIR, 0700}, {SP_STORE "/entry", 0711},
+                {SP_STORE "/names", 0711}, {SP_STORE "/keys", 0711}, {SP_STORE "/gen", 0755},  {SP_STORE "/sets", 0755}};
+
+    for (size_t i = 0; i < SP_COUNT(dirs); i++) {
+        _cleanup_close_ int fd = -1;
+        if (sp_fsat_exists(h->root_fd, dirs[i].path))
+            continue;
+        fd = sp_fsat_make_dirs(h->root_fd, dirs[i].path, dirs[i].mode, err);
+        if (fd < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int state_path(const char *user, char out[SP_PATH_SIZE], struct sp_error *err)
+{
+    if (sp_name_check_user(user, err) < 0)
+        return -1;
+    return sp_str_format(out, SP_PATH_SIZE, STATE_DIR "/%s.json", user);
+}
+
+struct reader {
+    struct sp_state *state;
+    bool has_applied;
+};
+
+static int read_format(const cJSON *v, void *dst, struct sp_error *err)
+{
+    int64_t n = 0;
+
+    (void)dst;
+    if (sp_json_integer(v, 1, INT64_C(1) << 30, &n, err) < 0)
+        return -1;
+    return n == SP_STATE_FORMAT ? 0 : sp_fail(err, SP_E_STATE, 0, "format %lld is newer than this sallyport", (long long)n);
+}
+
+static int read_generation(const cJSON *v, void *dst, struct sp_error *err)
+{
+    int64_t n = 0;
+
+    if (sp_json_integer(v, 0, INT64_C(1) << 53, &n, err) < 0)
+        return -1;
+    ((struct reader *)dst)->state->generation = (uint64_t)n;
+    return 0;
+}
+
+static int read_pending(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct reader *)dst)->state->pending = cJSON_IsTrue(v);
+    return 0;
+}
+
+static int read_shell(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_state *s = ((struct reader *)dst)->state;
+
+    if (sp_str_copy(s->original_shell, sizeof(s->original_shell), v->valuestring) < 0)
+        return sp_fail(err, SP_E_STATE, 0, "the shell is too long");
+    return 0;
+}
+
+static int read_desired(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_account_from_json(v, &((struct reader *)dst)->state->desired, err);
+}
+
+static int read_applied(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct reader *r = dst;
+
+    r->has_applied = true;
+    return sp_account_from_json(v, &r->state->applied, err);
+}
+
+static const struct sp_json_field state_fields[] = {
+    {"format", SP_JSON_INTEGER, SP_JSON_REQUIRED, read_format},
+    {"generation", SP_JSON_INTEGER, SP_JSON_REQUIRED, read_generation},
+    {"pending", SP_JSON_BOOL, SP_JSON_REQUIRED, read_pending},
+    {"original_shell", SP_JSON_STRING, SP_JSON_REQUIRED, read_shell},
+    {"desired", SP_JSON_OBJECT, SP_JSON_REQUIRED, read_desired},
+    {"applied", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_applied},
+    {NULL},
+};
+
+/* The second line is "sha256 HEX" over the first; a file cut short, zeroed or edited by hand fails it. */
+static int check_sum(const char *bytes, size_t len, size_t *ret_json_len, struct sp_error *err)
+{
+    char line[SHA256_DIGEST_STRING_LENGTH + 16], sum[SHA256_DIGEST_STRING_LENGTH];
+    const char *newline = memchr(bytes, '\n', len);
+
+    if (newline == NULL)
+        return sp_fail(err, SP_E_STATE, 0, "cut short");
+    *ret_json_len = (size_t)(newline - bytes);
+    (void)SHA256Data((const uint8_t *)bytes, *ret_json_len, sum);
+    (void)sp_str_format(line, sizeof(line), "sha256 %s\n", sum);
+    if (len - *ret_json_len - 1 != strlen(line) || memcmp(newline + 1, line, strlen(line)) != 0)
+        return sp_fail(err, SP_E_STATE, 0, "its checksum does not hold");
+    return 0;
+}
+
+static int parse_state(const char *bytes, size_t len, struct sp_state *ret, struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {.exists = true};
+    _cleanup_json_ cJSON *json = NULL;
+    struct reader r = {.state = &s};
+    size_t json_len = 0;
+
+    if (check_sum(bytes, len, &json_len, err) < 0 || sp_json_parse(bytes, json_len, &json, err) < 0 ||
+        sp_json_decode(json, state_fields, &r, err) < 0)
+        return -1;
+    if (!r.has_applied && sp_account_copy(&s.applied, &s.desired, err) < 0)
+        return -1;
+    *ret = s;
+    s = (struct sp_state){0};
+    return 0;
+}
+
+int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
+    char path[SP_PATH_SIZE], why[sizeof(err->text)];
+
+    if (state_path(user, path, err) < 0)
+        return -1;
+    if (sp_fsat_read(h->root_fd, path, SP_STATE_MAX_BYTES, &bytes, NULL, err) < 0) {
+        *ret = (struct sp_state){0};
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    }
+    if (parse_state(sp_buf_str(&bytes), bytes.len, ret, err) == 0)
+        return 0;
+    if (err->code == SP_E_NO_MEMORY)
+        return -1;
+    (void)sp_str_copy(why, sizeof(why), err->text);
+    sp_fail(err, SP_E_STATE, 0, "the state of %s is broken: %.200s", user, why);
+    return sp_hint(err, "what is in force stays; move %s away and apply the account's domains again", path);
+}
+
+static int format_state(const struct sp_state *s, struct sp_buf *out, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *json = cJSON_CreateObject();
+    char sum[SHA256_DIGEST_STRING_LENGTH];
+    cJSON *account = NULL;
+
+    if (json == NULL || !cJSON_AddNumberToObject(json, "format", SP_STATE_FORMAT) ||
+        !cJSON_AddNumberToObject(json, "generation", (double)s->generation) ||
+        !cJSON_AddBoolToObject(json, "pending", s->pending) ||
+        !cJSON_AddStringToObject(json, "original_shell", s->original_shell))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_account_to_json(&s->desired, &account, err) < 0)
+        return -1;
+    (void)cJSON_AddItemToObject(json, "desired", account);
+    if (s->pending) {
+        if (sp_account_to_json(&s->applied, &account, err) < 0)
+            return -1;
+        (void)cJSON_AddItemToObject(json, "applied", account);
+    }
+    if (sp_json_print(json, out, err) < 0)
+        return -1;
+    (void)SHA256Data((const uint8_t *)sp_buf_str(out), out->len, sum);
+    sp_buf_printf(out, "\nsha256 %s\n", sum);
+    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = 0, .gid = 0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    char path[SP_PATH_SIZE];
+
+    if (state_path(user, path, err) < 0 || format_state(s, &text, err) < 0)
+        return -1;
+    return sp_replace_path(h, path, text.data, text.len, &how, err);
+}
+
+static int remove_name(struct sp_host *h, const char *dir, const char *name, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open_dir(h->root_fd, dir, SP_FSAT_NONE, err);
+
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (unlinkat(fd, name, 0) < 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, "%s/%s", dir, name);
+    return fsync(fd) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", dir) : 0;
+}
+
+int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE];
+
+    if (state_path(user, path, err) < 0)
+        return -1;
+    return remove_name(h, STATE_DIR, strrchr(path, '/') + 1, err);
+}
+
+int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE], struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    char path[SP_PATH_SIZE], user[SP_USER_SIZE];
+    ssize_t n;
+
+    ret_user[0] = '\0';
+    if (sp_name_check_domain(domain, err) < 0)
+        return sp_field_prefix(err, "domain");
+    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
+    n = readlinkat(h->root_fd, path, user, sizeof(user));
+    if (n < 0)
+        return errno == ENOENT ? 0 : sp_fail(err, SP_E_IO, errno, "%s", path);
+    if ((size_t)n >= sizeof(user))
+        return sp_fail(err, SP_E_STATE, 0, "%s names no user", path);
+    user[n] = '\0';
+    if (sp_store_load(h, user, &s, err) < 0)
+        return -1;
+    if (sp_account_find(&s.desired, domain) != NULL || sp_account_find(&s.applied, domain) != NULL)
+        (void)sp_str_copy(ret_user, SP_USER_SIZE, user);
+    return 0;
+}
+
+int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_make_dirs(h->root_fd, DOMAIN_DIR, 0700, err);
+    char old[SP_USER_SIZE] = "";
+
+    if (fd < 0 || sp_name_check_domain(domain, err) < 0 || sp_name_check_user(user, err) < 0)
+        return -1;
+    if (readlinkat(fd, domain, old, sizeof(old) - 1) > 0 && sp_streq(old, user))
+        return 0;
+    if (unlinkat(fd, domain, 0) < 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
+    if (symlinkat(user, fd, domain) < 0 || fsync(fd) < 0)
+        return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
+    return 0;
+}
+
+int sp_store_unindex(struct sp_host *h, const char *domain, struct sp_error *err)
+{
+    if (sp_name_check_domain(domain, err) < 0)
+        return -1;
+    return remove_name(h, DOMAIN_DIR, domain, err);
+}
+
+static void close_dir(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+int sp_store_users(struct sp_host *h, struct sp_users *ret, struct sp_error *err)
+{
+    _cleanup_(sp_users_clear) struct sp_users users = {0};
+    _cleanup_(close_dir) DIR *dir = NULL;
+    const struct dirent *e;
+    int fd = sp_fsat_open(h->root_fd, STATE_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return sp_fail(err, SP_E_IO, errno, STATE_DIR);
+    }
+    while ((e = readdir(dir)) != NULL) {
+        size_t n = strlen(e->d_name);
+        void *grown;
+        if (n <= 5 || n - 5 >= SP_USER_SIZE || !sp_streq(e->d_name + n - 5, ".json"))
+            continue;
+        grown = realloc(users.v, (users.n + 1) * sizeof(*users.v));
+        if (grown == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+        users.v = grown;
+        memcpy(users.v[users.n], e->d_name, n - 5);
+        users.v[users.n++][n - 5] = '\0';
+    }
+    if (users.n > 0)
+        qsort(users.v, users.n, sizeof(*users.v), by_name);
+    *ret = users;
+    users = (struct sp_users){0};
+    return 0;
+}
