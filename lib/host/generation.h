@@ -24,6 +24,10 @@ struct sp_generation {
                           "" when nothing */
 };
 
+/* The name of a set: the profiles' names in alphabetical order, joined by '+'. */
+int sp_generation_set_name(const struct sp_profile *const *profiles, size_t n, char ret[256],
+                           struct sp_error *err);
+
 /* Is sets/NAME there and does every source still have the size, mtime, mode and inode of its manifest?
  * *ret_current says so; *ret is filled as far as known. No writes. */
 int sp_generation_check(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
@@ -36,7 +40,8 @@ int sp_generation_check(struct sp_host *h, const struct sp_profile *const *profi
 int sp_generation_ensure(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
                          struct sp_generation *ret, struct sp_error *err);
 
-/* Drop generations that no set names and no living process is in. */
+/* Drop generations that no set names, that no living process has mounted (/proc/PID/mountinfo) and that
+ * were retired more than a minute ago: a login that has just read the link is not in the mounts yet. */
 int sp_generation_collect(struct sp_host *h, struct sp_error *err);
 
 /* dev/ of the store, made when missing. */

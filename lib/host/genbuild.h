@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One new generation, from the list of its sources to the link that makes it current. */
+#ifndef SP_HOST_GENBUILD_H
+#define SP_HOST_GENBUILD_H
+
+#include "base/error.h"
+#include "host/genstore.h"
+#include "host/host.h"
+#include "model/manifest.h"
+#include "model/profile.h"
+
+enum { SP_GENBUILD_OWN_FILES = 3 }; /* what a generation has beside the files of the host */
+
+/* Copy, prove, sync, name, make current; m gets its nonce. The caller holds the store's lock. On failure
+ * nothing of it is left, and what was current stays it. */
+int sp_genbuild_run(struct sp_host *h, const struct sp_genstore *s, const char *set,
+                    const struct sp_profile *const *profiles, size_t n, struct sp_manifest *m,
+                    char ret_hash[65], struct sp_error *err);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/generation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/closure.h"
+#include "host/fsat.h"
+#include "host/genbuild.h"
+#include "host/genstore.h"
+#include "host/layout.h"
+#include "host/lock.h"
+
+#define LOCK SP_STORE "/gen.lock"
+
+/* What is generated below changed: generations of an older program are then not current. */
+#define FORMAT "2"
+
+/* A build takes seconds on a slow disk; somebody else's is waited for. */
+enum { LOCK_MS = 120000, TRIES = 3, CONTENT_MAX = 65536 };
+
+struct build {
+    struct sp_host *h;
+    const struct sp_profile *const *profiles;
+    size_t n;
+    struct sp_genstore *store;
+    struct sp_generation *ret;
+    struct sp_error *err;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct sp_profile *const *)a)->name,
+                  (*(const struct sp_profile *const *)b)->name);
+}
+
+int sp_generation_set_name(const struct sp_profile *const *profiles, size_t n, char ret[256],
+                           struct sp_error *err)
+{
+    _cleanup_free_ const struct sp_profile **sorted = calloc(n + 1, sizeof(*sorted));
+    size_t used = 0;
+
+    ret[0] = '\0';
+    if (sorted == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        if (sp_profile_check_name(profiles[i]->name, err) < 0)
+            return -1;
+        sorted[i] = profiles[i];
+    }
+    qsort(sorted, n, sizeof(const struct sp_profile *), by_name);
+    for (size_t i = 0; i < n; i++) {
+        if (sp_str_format(ret + used, 256 - used, "%s%s", i > 0 ? "+" : "", sorted[i]->name) < 0)
+            return sp_fail(err, SP_E_INVALID, 0, "too many profiles in one set");
+        used += strlen(ret + used);
+    }
+    return n > 0 ? 0 : sp_fail(err, SP_E_INVALID, 0, "a set of no profiles");
+}
+
+/* What the profiles say, their order apart: each item is a line. */
+static int hash_profiles(const struct sp_profile *const *profiles, size_t n, char ret[65],
+                         struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    sp_buf_puts(&text, FORMAT "\n");
+    for (size_t i = 0; i < n; i++) {
+        sp_buf_printf(&text, "%s\n", profiles[i]->name);
+        for (size_t k = 0; k < profiles[i]->n_items; k++)
+            sp_buf_printf(&text, "%d %d %s\n", (int)profiles[i]->items[k].kind,
+                          (int)profiles[i]->items[k].optional, profiles[i]->items[k].value);
+    }
+    if (!sp_buf_ok(&text))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    sp_manifest_digest(sp_buf_str(&text), text.len, ret);
+    return 0;
+}
+
+static bool stands_content(struct sp_host *h, const struct sp_manifest_entry *e)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
+    struct sp_error ignored;
+    /* By its own name and through the links, so that a link that was turned elsewhere shows. */
+    _cleanup_close_ int fd =
+        sp_fsat_open(h->root_fd, e->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_FOLLOW, &ignored);
+    char digest[65];
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        sp_buf_read_fd(&bytes, fd, CONTENT_MAX, 0, &ignored) < 0)
+        return false;
+    sp_manifest_digest(sp_buf_str(&bytes), bytes.len, digest);
+    return (st.st_mode & 07777) == e->mode && sp_streq(digest, e->digest);
+}
+
+static bool stands_link(struct sp_host *h, const struct sp_manifest_entry *e)
+{
+    char target[PATH_MAX];
+    ssize_t n = readlinkat(h->root_fd, e->path, target, sizeof(target) - 1);
+
+    if (n < 0)
+        return false;
+    target[n] = '\0';
+    return sp_streq(target, e->extra);
+}
+
+/* Is this source what it was? One system call for nearly all of them. */
+static bool stands(struct sp_host *h, const struct sp_manifest_entry *e)
+{
+    const char *source = e->extra != NULL ? e->extra : e->path;
+    struct statx stx;
+    uint64_t mtime;
+    int r;
+
+    if (e->kind == SP_MANIFEST_LINK)
+        return stands_link(h, e);
+    if (e->kind == SP_MANIFEST_CONTENT)
+        return stands_content(h, e);
+    r = statx(h->root_fd, source, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stx);
+    if (e->kind == SP_MANIFEST_ABSENT)
+        return r < 0 && (errno == ENOENT || errno == ENOTDIR);
+    mtime = r == 0 ? (uint64_t)stx.stx_mtime.tv_sec * 1000000000U + stx.stx_mtime.tv_nsec : 0;
+    return r == 0 && mtime == e->mtime && stx.stx_ino == e->ino && (stx.stx_mode & 07777) == e->mode &&
+           (e->kind == SP_MANIFEST_DIR ? S_ISDIR(stx.stx_mode)
+                                       : S_ISREG(stx.stx_mode) && stx.stx_size == e->size);
+}
+
+static size_t count_files(const struct sp_manifest *m)
+{
+    size_t n = SP_GENBUILD_OWN_FILES;
+
+    for (size_t i = 0; i < m->n; i++)
+        n += m->entries[i].kind == SP_MANIFEST_FILE || m->entries[i].kind == SP_MANIFEST_CONTENT;
+    return n;
+}
+
+static int check(struct build *b, bool *ret_current)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    _cleanup_close_ int fd = -1;
+    struct sp_error broken;
+    char profiles[65];
+
+    *ret_current = false;
+    sp_genstore_current(b->store, b->ret->set, b->ret->hash);
+    if (hash_profiles(b->profiles, b->n, profiles, b->err) < 0)
+        return -1;
+    fd = b->ret->hash[0] != '\0' ? sp_genstore_load(b->store, b->ret->hash, &m, &broken) : -1;
+    if (fd < 0 || !sp_streq(m.profiles, profiles) || !sp_fsat_exists(fd, "usr/bin") ||
+        !sp_fsat_exists(fd, "etc/passwd"))
+        return 0;
+    for (size_t i = 0; i < m.n; i++)
+        if (!stands(b->h, &m.entries[i]))
+            return 0;
+    b->ret->n_files = count_files(&m);
+    memcpy(b->ret->missing, m.missing, sizeof(m.missing));
+    *ret_current = true;
+    return 0;
+}
+
+int sp_generation_check(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
+                        bool *ret_current, struct sp_generation *ret, struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+    struct build b = {.h = h, .profiles = profiles, .n = n, .store = &store, .ret = ret, .err = err};
+
+    *ret_current = false;
+    *ret = (struct sp_generation){0};
+    if (sp_generation_set_name(profiles, n, ret->set, err) < 0)
+        return -1;
+    if (sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return check(&b, ret_current);
+}
+
+static int build_once(struct build *b)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+
+    if (hash_profiles(b->profiles, b->n, m.profiles, b->err) < 0 ||
+        sp_closure_collect(b->h, b->profiles, b->n, &m, b->err) < 0 ||
+        sp_genbuild_run(b->h, b->store, b->ret->set, b->profiles, b->n, &m, b->ret->hash, b->err) < 0)
+        return -1;
+    b->ret->n_files = count_files(&m);
+    memcpy(b->ret->missing, m.missing, sizeof(m.missing));
+    b->ret->built = true;
+    return 0;
+}
+
+/* A source that changes while it is copied is an installation that is running: soon it is done. */
+static int build(struct build *b)
+{
+    const struct timespec pause = {.tv_nsec = 200000000};
+    int r = -1;
+
+    for (int i = 0; i < TRIES; i++) {
+        if (i > 0)
+            (void)nanosleep(&pause, NULL);
+        r = build_once(b);
+        if (r == 0 || b->err->code != SP_E_BUSY)
+            break;
+    }
+    return r;
+}
+
+static int check_requires(const struct sp_profile *const *profiles, size_t n, struct sp_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < profiles[i]->n_items; k++) {
+            size_t other = 0;
+
+            if (profiles[i]->items[k].kind != SP_PROFILE_REQUIRES)
+                continue;
+            while (other < n && !sp_streq(profiles[other]->name, profiles[i]->items[k].value))
+                other++;
+            if (other == n)
+                return sp_fail(err, SP_E_INVALID, 0, "the profile %s needs the profile %s",
+                               profiles[i]->name, profiles[i]->items[k].value);
+        }
+    return 0;
+}
+
+int sp_generation_ensure(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
+                         struct sp_generation *ret, struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+    _cleanup_close_ int lock = -1;
+    struct build b = {.h = h, .profiles = profiles, .n = n, .store = &store, .ret = ret, .err = err};
+    struct sp_error later;
+    bool current = false;
+
+    *ret = (struct sp_generation){0};
+    if (sp_generation_set_name(profiles, n, ret->set, err) < 0 || check_requires(profiles, n, err) < 0 ||
+        sp_genstore_open(h, SP_GENSTORE_MAKE, &store, err) < 0)
+        return -1;
+    /* Without the lock first: the usual answer is that all is as it was. */
+    if (check(&b, &current) < 0)
+        return -1;
+    if (current)
+        return 0;
+    lock = sp_lock_take(h, LOCK, LOCK_MS, err);
+    if (lock < 0 || check(&b, &current) < 0)
+        return -1;
+    if (current)
+        return 0;
+    if (sp_genstore_clean(&store, err) < 0 || sp_generation_ensure_dev(h, err) < 0 || build(&b) < 0)
+        return -1;
+    /* What is left over costs room, not access: the next run tries again. */
+    (void)sp_genstore_collect(h, &store, &later);
+    return 0;
+}
+
+int sp_generation_collect(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+    _cleanup_close_ int lock = -1;
+
+    if (sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    lock = sp_lock_take(h, LOCK, LOCK_MS, err);
+    if (lock < 0 || sp_genstore_clean(&store, err) < 0)
+        return -1;
+    return sp_genstore_collect(h, &store, err);
+}

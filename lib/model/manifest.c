@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/manifest.h"
+
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define HEADER "sallyport-generation 1"
+
+enum { PATH_LIMIT = 4096 };
+
+void sp_manifest_clear(struct sp_manifest *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        free(m->entries[i].path);
+        free(m->entries[i].extra);
+        free(m->entries[i].digest);
+    }
+    free(m->entries);
+    free(m->index);
+    *m = (struct sp_manifest){0};
+}
+
+static bool is_plain(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return false;
+    return true;
+}
+
+bool sp_manifest_path_ok(const char *path)
+{
+    const char *at = path;
+
+    if (path[0] == '\0' || strlen(path) >= PATH_LIMIT || !is_plain(path))
+        return false;
+    for (;;) {
+        size_t n = strcspn(at, "/");
+        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
+            return false;
+        if (at[n] == '\0')
+            return true;
+        at += n + 1;
+    }
+}
+
+/* FNV-1a: the paths are the host's own, nobody gains by making them collide. */
+static size_t hash_of(const char *s)
+{
+    uint64_t h = 0xcbf29ce484222325U;
+
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3U;
+    return (size_t)(h ^ (h >> 32));
+}
+
+/* The slot of path: where it is, or the empty one where it goes. Slots hold place + 1. */
+static size_t slot_of(const struct sp_manifest *m, const char *path)
+{
+    size_t i = hash_of(path) & (m->index_size - 1);
+
+    while (m->index[i] != 0 && strcmp(m->entries[m->index[i] - 1].path, path) != 0)
+        i = (i + 1) & (m->index_size - 1);
+    return i;
+}
+
+const struct sp_manifest_entry *sp_manifest_find(const struct sp_manifest *m, const char *path)
+{
+    size_t place = m->index_size != 0 ? m->index[slot_of(m, path)] : 0;
+
+    return place != 0 ? &m->entries[place - 1] : NULL;
+}
+
+static int grow(struct sp_manifest *m, struct sp_error *err)
+{
+    size_t size = m->size != 0 ? m->size * 2 : 1024;
+    struct sp_manifest_entry *entries = reallocarray(m->entries, size, sizeof(*entries));
+    size_t *index;
+
+    if (entries != NULL)
+        m->entries = entries;
+    index = entries != NULL ? calloc(size * 2, sizeof(*index)) : NULL;
+    if (index == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    free(m->index);
+    m->index = index;
+    m->index_size = size * 2;
+    m->size = size;
+    for (size_t i = 0; i < m->n; i++)
+        m->index[slot_of(m, m->entries[i].path)] = i + 1;
+    return 0;
+}
+
+static void discard(struct sp_manifest_entry *e)
+{
+    free(e->path);
+    free(e->extra);
+    free(e->digest);
+}
+
+int sp_manifest_add(struct sp_manifest *m, const struct sp_manifest_entry *e, bool *ret_new,
+                    struct sp_error *err)
+{
+    struct sp_manifest_entry copy = *e;
+    size_t slot;
+
+    if (ret_new != NULL)
+        *ret_new = false;
+    if (!sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
+        return sp_fail(err, SP_E_INVALID, 0, "a file name that cannot be listed: %s", e->path);
+    if (m->n == m->size && grow(m, err) < 0)
+        return -1;
+    slot = slot_of(m, e->path);
+    if (m->index[slot] != 0)
+        return 0;
+    copy.path = strdup(e->path);
+    copy.extra = e->extra != NULL ? strdup(e->extra) : NULL;
+    copy.digest = e->digest != NULL ? strdup(e->digest) : NULL;
+    if (copy.path == NULL || (e->extra != NULL && copy.extra == NULL) ||
+        (e->digest != NULL && copy.digest == NULL)) {
+        discard(&copy);
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    }
+    m->entries[m->n++] = copy;
+    m->index[slot] = m->n;
+    if (ret_new != NULL)
+        *ret_new = true;
+    return 0;
+}
+
+void sp_manifest_miss(struct sp_manifest *m, const char *name)
+{
+    size_t used = strlen(m->missing), n = strlen(name);
+
+    for (const char *at = m->missing; *at != '\0'; at += strspn(at, " ")) {
+        size_t word = strcspn(at, " ");
+        if (word == n && memcmp(at, name, n) == 0)
+            return;
+        at += word;
+    }
+    if (used + 1 + n >= sizeof(m->missing) || !is_plain(name) || strchr(name, ' ') != NULL)
+        return;
+    if (used > 0)
+        m->missing[used++] = ' ';
+    memcpy(m->missing + used, name, n + 1);
+}
+
+bool sp_manifest_same(const struct sp_manifest_entry *a, const struct sp_manifest_entry *b)
+{
+    return a->kind == b->kind && a->mode == b->mode && a->size == b->size && a->mtime == b->mtime &&
+           a->ino == b->ino && sp_streq(a->digest, b->digest);
+}
+
+void sp_manifest_write(const struct sp_manifest *m, struct sp_buf *out)
+{
+    sp_buf_printf(out, HEADER "\nprofiles %s\nnonce %s\nmissing %s\n", m->profiles, m->nonce, m->missing);
+    for (size_t i = 0; i < m->n; i++) {
+        const struct sp_manifest_entry *e = &m->entries[i];
+        sp_buf_printf(out, "%c %o %llu %llu %llu %s", e->kind, (unsigned)e->mode,
+                      (unsigned long long)e->size, (unsigned long long)e->mtime, (unsigned long long)e->ino,
+                      e->path);
+        if (e->extra != NULL)
+            sp_buf_printf(out, "\t%s", e->extra);
+        if (e->digest != NULL)
+            sp_buf_printf(out, "\t%s", e->digest);
+        sp_buf_add(out, "\n", 1);
+    }
+}
+
+static int bad_line(struct sp_error *err, size_t line)
+{
+    return sp_fail(err, SP_E_STATE, 0, "the manifest of a generation is broken at line %zu", line);
+}
+
+/* A number that ends with a blank, which is skipped; 0 or -1. */
+static int take_number(char **at, int base, uint64_t *ret)
+{
+    char *end = NULL;
+
+    if (**at < '0' || **at > '9')
+        return -1;
+    errno = 0;
+    *ret = strtoull(*at, &end, base);
+    if (errno != 0 || *end != ' ')
+        return -1;
+    *at = end + 1;
+    return 0;
+}
+
+static int take_entry(char *line, struct sp_manifest *m, struct sp_error *err)
+{
+    struct sp_manifest_entry e = {.kind = (enum sp_manifest_kind)line[0]};
+    char *at = line + 2;
+    uint64_t mode = 0;
+
+    if (line[0] == '\0' || strchr("fldac", line[0]) == NULL || line[1] != ' ' ||
+        take_number(&at, 8, &mode) < 0 || take_number(&at, 10, &e.size) < 0 ||
+        take_number(&at, 10, &e.mtime) < 0 || take_number(&at, 10, &e.ino) < 0)
+        return -1;
+    e.mode = (uint32_t)mode;
+    e.path = at;
+    e.extra = strchr(at, '\t');
+    if (e.extra != NULL)
+        *e.extra++ = '\0';
+    e.digest = e.extra != NULL ? strchr(e.extra, '\t') : NULL;
+    if (e.digest != NULL)
+        *e.digest++ = '\0';
+    if (e.extra == NULL && (e.kind == SP_MANIFEST_LINK || e.kind == SP_MANIFEST_CONTENT))
+        return -1;
+    return sp_manifest_add(m, &e, NULL, err);
+}
+
+static int take_line(char *line, size_t n, struct sp_manifest *m, struct sp_error *err)
+{
+    const char *rest = NULL;
+
+    switch (n) {
+    case 1:
+        return sp_streq(line, HEADER) ? 0 : -1;
+    case 2:
+        return sp_str_prefix(line, "profiles ", &rest) ? sp_str_copy(m->profiles, sizeof(m->profiles), rest)
+                                                       : -1;
+    case 3:
+        return sp_str_prefix(line, "nonce ", &rest) ? sp_str_copy(m->nonce, sizeof(m->nonce), rest) : -1;
+    case 4:
+        return sp_str_prefix(line, "missing ", &rest) ? sp_str_copy(m->missing, sizeof(m->missing), rest)
+                                                      : -1;
+    default:
+        return take_entry(line, m, err);
+    }
+}
+
+int sp_manifest_parse(const char *bytes, size_t len, struct sp_manifest *ret, struct sp_error *err)
+{
+    _cleanup_free_ char *copy = malloc(len + 1);
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    size_t n = 0;
+
+    *ret = (struct sp_manifest){0};
+    if (copy == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    memcpy(copy, bytes, len);
+    copy[len] = '\0';
+    for (char *line = copy; line < copy + len;) {
+        char *end = memchr(line, '\n', (size_t)(copy + len - line));
+        if (end == NULL)
+            return bad_line(err, n + 1);
+        *end = '\0';
+        if (take_line(line, ++n, &m, err) < 0)
+            return bad_line(err, n);
+        line = end + 1;
+    }
+    if (n < 4)
+        return bad_line(err, n);
+    *ret = m;
+    m = (struct sp_manifest){0};
+    return 0;
+}
+
+int sp_manifest_dest(const char *path, char *dst, size_t size)
+{
+    static const char *const moved[] = {"bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"};
+
+    for (size_t i = 0; i < SP_COUNT(moved); i++)
+        if (sp_str_prefix(path, moved[i], NULL))
+            return sp_str_format(dst, size, "usr/%s", path);
+    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL))
+        return sp_str_copy(dst, size, path);
+    return -1;
+}
+
+void sp_manifest_digest(const void *bytes, size_t len, char ret[65])
+{
+    (void)SHA256Data(bytes, len, ret);
+}
