@@ -7,9 +7,11 @@
  *       state/                       0700  one file per account
  *       entry/UID                    0640  root:gid      the entry record
  *       names/UID/{passwd,group}     0755/0644           what the jail's /etc/passwd and /etc/group show
- *       dev/                         0755  null zero full random urandom tty ptmx (real nodes), fd stdin
- * stdout stderr, pts/ shm/ gen/HASH/{usr,etc}           0755  one generation, never changed once it is
- * named sets/base+git -> ../gen/HASH       the current generation of a profile set; one rename swaps it
+ *       dev/                         0755  null zero full random urandom tty ptmx (real nodes),
+ *                                          fd stdin stdout stderr (links), pts/ shm/ (empty)
+ *       gen/HASH/{usr,etc}           0755  one generation, never changed once it is named; etc/passwd and
+ *                                          etc/group are files (empty ones do): names/UID is mounted there
+ *       sets/base+git -> ../gen/HASH       the current generation of a profile set; one rename swaps it
  */
 #ifndef SP_HOST_LAYOUT_H
 #define SP_HOST_LAYOUT_H
@@ -28,6 +30,10 @@ extern const char *const sp_layout_points[];
  * each of the n absolute `paths` (roots and home), without repeats. Writes at most max names; returns how
  * many there are. Each name is shorter than 256 bytes. */
 size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], size_t max);
+
+/* NULL if `name` below root_fd is an empty plain directory, else what it is instead ("has content of its
+ * own"): a static string that reads on after the name. */
+const char *sp_layout_unfit(int root_fd, const char *name);
 
 enum sp_layout {
     SP_LAYOUT_ROOT, /* the document root is "/" */

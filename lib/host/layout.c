@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/layout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+const char *const sp_layout_points[] = {
+    "bin", "lib", "lib64", "sbin", "usr", "etc", "dev", "proc", "tmp", "run", NULL,
+};
+
+/* The first component of an absolute path; false if there is none. */
+static bool first_component(const char *path, char ret[256])
+{
+    size_t n;
+
+    path += strspn(path, "/");
+    n = strcspn(path, "/");
+    if (n == 0 || n > 255)
+        return false;
+    memcpy(ret, path, n);
+    ret[n] = '\0';
+    return true;
+}
+
+static bool add_name(const char *name, char (*names)[256], size_t *n, size_t max)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (sp_streq(names[i], name))
+            return true;
+    return *n < max && sp_str_copy(names[(*n)++], 256, name) == 0;
+}
+
+size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], size_t max)
+{
+    size_t count = 0;
+    char name[256];
+
+    for (size_t i = 0; sp_layout_points[i] != NULL; i++)
+        add_name(sp_layout_points[i], names, &count, max);
+    for (size_t i = 0; i < n; i++)
+        if (first_component(paths[i], name))
+            add_name(name, names, &count, max);
+    return count;
+}
+
+static void closedirp(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+/* O_NOFOLLOW on a single component needs no openat2. What the host has mounted there is not ours to cover.
+ */
+const char *sp_layout_unfit(int root_fd, const char *name)
+{
+    _cleanup_(closedirp) DIR *dir = NULL;
+    struct dirent *entry;
+    struct statx stx;
+    int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT                      ? "is missing"
+               : errno == ENOTDIR || errno == ELOOP ? "is not a directory"
+                                                    : "cannot be read";
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0 ||
+        (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+        (void)close(fd);
+        return "is a mount point of the host";
+    }
+    dir = fdopendir(fd); /* owns fd from here */
+    if (dir == NULL) {
+        (void)close(fd);
+        return "cannot be read";
+    }
+    for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0)
+        if (!sp_streq(entry->d_name, ".") && !sp_streq(entry->d_name, ".."))
+            return "has content of its own";
+    return errno == 0 ? NULL : "cannot be read";
+}
+
+enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, char ret_why[300])
+{
+    char names[64][256];
+    size_t count = sp_layout_names(paths, n, names, SP_COUNT(names));
+
+    ret_why[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        const char *why = sp_layout_unfit(root_fd, names[i]);
+        if (why == NULL)
+            continue;
+        (void)sp_str_format(ret_why, 300, "%s %s", names[i], why);
+        return SP_LAYOUT_PATH;
+    }
+    return SP_LAYOUT_ROOT;
+}
