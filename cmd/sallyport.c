@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sallyport: the admin's command. A table of verbs; see sallyport(8). */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cmd/start.h"
+#include "cmd/verb.h"
+
+static const struct sp_verb verbs[] = {
+    {"shell", "DOMAIN none|bash|chroot [--user U --document-root DIR] [--profiles P,..] [--forwarding F]",
+     "set a domain's login shell",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) | SP_OPT(FORWARDING) |
+         SP_OPT(ACCOUNT_WIDE),
+     2, 2, sp_verb_shell},
+    {"keys", "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] [--expires-at TIME]",
+     "show, add or remove authorized keys",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 2, 3, sp_verb_keys},
+    {"firewall", "[status|open|restrict|close|allow|unallow] [SOURCE..] [--comment C] [--expires-at TIME]",
+     "who may reach the SSH port",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT) | SP_OPT(FORCE) | SP_OPT(YES), 0, 1000,
+     sp_verb_firewall},
+    {"status", "DOMAIN", "what a domain has, and whether it is in force", SP_OPT(JSON), 1, 1, sp_verb_status},
+    {"list", "", "every domain with SSH access", SP_OPT(JSON), 0, 0, sp_verb_list},
+    {"plan", "FILE|-", "what a request would change (the params of domain.apply, as JSON)", SP_OPT(JSON), 1, 1, sp_verb_plan},
+    {"remove", "DOMAIN [--yes]", "take SSH access away and give back what stood before",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(YES), 1, 1, sp_verb_remove},
+    {"reconcile", "[--restore-access]", "mend what loosened on every account, report what was tightened",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(RESTORE_ACCESS), 0, 0, sp_verb_reconcile},
+};
+
+static const struct {
+    const char *name;
+    bool takes_value;
+} options[SP_OPT_COUNT] = {
+    [SP_OPT_JSON] = {"--json", false},
+    [SP_OPT_DRY_RUN] = {"--dry-run", false},
+    [SP_OPT_USER] = {"--user", true},
+    [SP_OPT_DOCUMENT_ROOT] = {"--document-root", true},
+    [SP_OPT_PROFILES] = {"--profiles", true},
+    [SP_OPT_FORWARDING] = {"--forwarding", true},
+    [SP_OPT_ACCOUNT_WIDE] = {"--account-wide", false},
+    [SP_OPT_LABEL] = {"--label", true},
+    [SP_OPT_FROM] = {"--from", true},
+    [SP_OPT_EXPIRES_AT] = {"--expires-at", true},
+    [SP_OPT_COMMENT] = {"--comment", true},
+    [SP_OPT_FORCE] = {"--force", false},
+    [SP_OPT_YES] = {"--yes", false},
+    [SP_OPT_RESTORE_ACCESS] = {"--restore-access", false},
+};
+
+static void help(FILE *to)
+{
+    (void)fprintf(to, "usage: sallyport VERB [ARGUMENT..] [--json] [--dry-run]\n\n");
+    for (size_t i = 0; i < SP_COUNT(verbs); i++)
+        (void)fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+    (void)fprintf(to, "\n`sallyport VERB --help` shows a verb's arguments; sallyport(8) tells the rest.\n");
+}
+
+static void verb_help(const struct sp_verb *v, FILE *to)
+{
+    (void)fprintf(to, "usage: sallyport %s %s\n%s\n", v->name, v->synopsis, v->summary);
+    (void)fprintf(to, "options:");
+    for (int i = 0; i < SP_OPT_COUNT; i++)
+        if ((v->options & 1U << i) != 0)
+            (void)fprintf(to, " %s%s", options[i].name, options[i].takes_value ? " VALUE" : "");
+    (void)fprintf(to, "\n");
+}
+
+static int wrong(const struct sp_verb *v, const char *what, const char *word)
+{
+    struct sp_error err;
+
+    sp_fail(&err, SP_E_INVALID, 0, "%s%s%s", what, word != NULL ? ": " : "", word != NULL ? word : "");
+    sp_hint(&err, "sallyport %s --help", v != NULL ? v->name : "");
+    return sp_show_error(&err);
+}
+
+/* --name VALUE or --name=VALUE. Returns how many words it took, or 0. */
+static int read_option(const struct sp_verb *v, char **argv, int left, struct sp_args *a)
+{
+    for (int i = 0; i < SP_OPT_COUNT; i++) {
+        const char *rest = NULL;
+        if ((v->options & 1U << i) == 0 || !sp_str_prefix(argv[0], options[i].name, &rest))
+            continue;
+        if (rest[0] == '\0' && !options[i].takes_value) {
+            a->option[i] = "";
+            return 1;
+        }
+        if (rest[0] == '=' && options[i].takes_value) {
+            a->option[i] = rest + 1;
+            return 1;
+        }
+        if (rest[0] == '\0' && left > 1) {
+            a->option[i] = argv[1];
+            return 2;
+        }
+    }
+    return 0;
+}
+
+static int run_verb(const struct sp_verb *v, int argc, char **argv, struct sp_start *start)
+{
+    const char *words[1024] = {NULL};
+    struct sp_args a = {.engine = &start->engine, .words = words};
+    struct sp_error err;
+
+    for (int i = 0, took; i < argc; i += took) {
+        took = 1;
+        if (sp_streq(argv[i], "--help")) {
+            verb_help(v, stdout);
+            return 0;
+        }
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            took = read_option(v, argv + i, argc - i, &a);
+            if (took == 0)
+                return wrong(v, "no such option, or it lacks its value", argv[i]);
+        } else if (a.n_words == (int)SP_COUNT(words) - 1)
+            return wrong(v, "too many arguments", NULL);
+        else
+            words[a.n_words++] = argv[i];
+    }
+    if (a.n_words < v->min_words || a.n_words > v->max_words)
+        return wrong(v, a.n_words < v->min_words ? "an argument is missing" : "an argument too many", NULL);
+    if (sp_start_engine(start, &err) < 0)
+        return sp_show_error(&err);
+    return v->run(&a);
+}
+
+int main(int argc, char **argv)
+{
+    _cleanup_(sp_start_clear) struct sp_start start = {0};
+
+    if (sp_start_sanitise(&start, argc, argv) < 0)
+        return sp_code_exit(SP_E_INTERNAL);
+    if (argc < 2 || sp_streq(argv[1], "--help") || sp_streq(argv[1], "help")) {
+        help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? sp_code_exit(SP_E_INVALID) : 0;
+    }
+    if (sp_streq(argv[1], "--version")) {
+        (void)printf("sallyport " SP_VERSION "\n");
+        return 0;
+    }
+    for (size_t i = 0; i < SP_COUNT(verbs); i++)
+        if (sp_streq(verbs[i].name, argv[1]))
+            return run_verb(&verbs[i], argc - 2, argv + 2, &start);
+    return wrong(NULL, "no such verb", argv[1]);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* status, list, plan, remove: what a domain has, would get, and loses. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cmd/verb.h"
+#include "model/json.h"
+
+static const char *text_of(const cJSON *o, const char *name)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
+
+    return cJSON_IsString(v) ? v->valuestring : "-";
+}
+
+static void show_status(const cJSON *r)
+{
+    const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *item = NULL;
+    const cJSON *drift = cJSON_GetObjectItemCaseSensitive(r, "drift");
+
+    (void)printf("domain         %s\nuser           %s\ndocument root  %s\nshell          %s (%s)\n", text_of(r, "domain"),
+                 text_of(r, "user"), text_of(r, "document_root"), text_of(r, "shell"), text_of(r, "login_shell"));
+    if (cJSON_GetObjectItemCaseSensitive(jail, "layout") != NULL)
+        (void)printf("jail           %s layout%s%s\n", text_of(jail, "layout"),
+                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL ? ": " : "",
+                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL ? text_of(jail, "layout_reason") : "");
+    (void)printf("forwarding     %s\nkeys           %d\n", text_of(r, "forwarding"),
+                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(r, "authorized_keys")));
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "authorized_keys"))
+    {
+        (void)printf("               %s %s\n", text_of(item, "fingerprint"), text_of(item, "label"));
+    }
+    (void)printf("in force       %s\n", cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "in_force")) ? "yes" : "no");
+    cJSON_ArrayForEach(item, drift)
+    {
+        (void)printf("  differs      %s %s: is %s, should be %s\n", text_of(item, "resource"), text_of(item, "target"),
+                     text_of(item, "from"), text_of(item, "to"));
+    }
+}
+
+int sp_verb_status(const struct sp_args *a)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_text(params, "domain", a->words[0]);
+    return sp_verb_call(a, "domain.get", params, show_status);
+}
+
+static void show_list(const cJSON *r)
+{
+    const cJSON *item = NULL, *domains = cJSON_GetObjectItemCaseSensitive(r, "domains");
+
+    if (cJSON_GetArraySize(domains) == 0)
+        (void)printf("no domain has SSH access from sallyport\n");
+    else
+        (void)printf("%-32s %-16s %-7s %5s  %s\n", "DOMAIN", "USER", "SHELL", "KEYS", "DOCUMENT ROOT");
+    cJSON_ArrayForEach(item, domains)
+    {
+        (void)printf("%-32s %-16s %-7s %5d  %s%s\n", text_of(item, "domain"), text_of(item, "user"), text_of(item, "shell"),
+                     (int)cJSON_GetObjectItemCaseSensitive(item, "keys")->valuedouble, text_of(item, "document_root"),
+                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pending")) ? "  (pending)" : "");
+    }
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "broken"))
+    {
+        (void)printf("broken: %s\n", text_of(item, "error"));
+    }
+}
+
+int sp_verb_list(const struct sp_args *a)
+{
+    return sp_verb_call(a, "domain.list", cJSON_CreateObject(), show_list);
+}
+
+/* A whole request is taken too: its params count. */
+static int read_request(const char *path, cJSON **ret, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
+    cJSON *params;
+
+    if (fd < 0)
+        return sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
+    if (sp_buf_read_fd(&text, fd, SP_JSON_MAX_BYTES, 0, err) < 0 ||
+        sp_json_parse(sp_buf_str(&text), text.len, ret, err) < 0)
+        return -1;
+    params = cJSON_DetachItemFromObjectCaseSensitive(*ret, "params");
+    if (params != NULL) {
+        cJSON_Delete(*ret);
+        *ret = params;
+    }
+    return cJSON_IsObject(*ret) ? 0 : sp_fail(err, SP_E_INVALID, 0, "%s holds no JSON object", path);
+}
+
+int sp_verb_plan(const struct sp_args *a)
+{
+    cJSON *params = NULL;
+    struct sp_error err;
+
+    if (read_request(a->words[0], &params, &err) < 0) {
+        cJSON_Delete(params);
+        return sp_show_error(&err);
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(params, "dry_run");
+    (void)cJSON_AddTrueToObject(params, "dry_run");
+    return sp_verb_call(a, "domain.apply", params, sp_show_changes);
+}
+
+int sp_verb_remove(const struct sp_args *a)
+{
+    cJSON *params;
+
+    if (!sp_args_has(a, SP_OPT_YES) && !sp_args_has(a, SP_OPT_DRY_RUN)) {
+        char answer[16] = "";
+        if (!isatty(STDIN_FILENO))
+            return sp_verb_usage(a, "remove ends running sessions and takes keys away: add --yes, or look with --dry-run");
+        (void)printf("Take SSH access away from %s, end its sessions, give back the shell that stood before? [y/N] ", a->words[0]);
+        (void)fflush(stdout);
+        if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
+            return sp_verb_usage(a, "not removed");
+    }
+    params = cJSON_CreateObject();
+    sp_params_text(params, "domain", a->words[0]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
+    return sp_verb_call(a, "domain.remove", params, sp_show_changes);
+}
