@@ -46,13 +46,16 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
 {
     char paths[SP_ROOTS_MAX][SP_RECORD_PATH];
     const char *roots[SP_ROOTS_MAX];
+    char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     struct sp_record r = {.uid = c->user->uid, .gid = c->user->gid, .roots = paths};
 
     r.n_roots = sp_account_roots(c->desired, roots);
     for (size_t i = 0; i < r.n_roots; i++)
         (void)sp_str_copy(paths[i], sizeof(paths[i]), roots[i]);
     r.tmp_mib = c->desired->tmp_mib != 0 ? c->desired->tmp_mib : c->config->tmp_mib;
-    sp_account_set_name(c->desired, r.profiles);
+    sp_account_set_name(c->desired, set);
+    if (sp_str_copy(r.profiles, sizeof(r.profiles), set) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the names of the profiles are too long together");
     if (sp_str_copy(r.user, sizeof(r.user), c->user->name) < 0 || sp_str_copy(r.home, sizeof(r.home), c->user->home) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the name or home of %s is too long", c->user->name);
     return sp_record_format(&r, out, err);
