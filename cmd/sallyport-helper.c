@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sallyport-helper: one JSON-RPC 2.0 request, or a batch, on stdin; the answer on stdout and nothing else there; the exit status is that of the first
- * error (sallyport-helper(8)). Run by a panel as root or through `sudo -n`; whatever environment, limits and descriptors it brings are put
- * in order before anything is read.
+ * sallyport-helper: one JSON-RPC 2.0 request, or a batch, on stdin; the answer on stdout and nothing else
+ * there; the exit status is that of the first error (sallyport-helper(8)). Run by a panel as root or
+ * through `sudo -n`; whatever environment, limits and descriptors it brings are put in order before
+ * anything is read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +24,9 @@ static int usage(const char *argument)
         (void)printf("sallyport-helper " SP_VERSION "\n");
         return 0;
     }
-    (void)fprintf(stderr, "sallyport-helper: takes no arguments: it reads one JSON-RPC 2.0 request from stdin\n"
-                          "see sallyport-helper(8); sallyport(8) is the command for people\n");
+    (void)fprintf(stderr,
+                  "sallyport-helper: takes no arguments: it reads one JSON-RPC 2.0 request from stdin\n"
+                  "see sallyport-helper(8); sallyport(8) is the command for people\n");
     return sp_streq(argument, "--help") ? 0 : sp_code_exit(SP_E_INVALID);
 }
 
@@ -66,7 +68,8 @@ int main(int argc, char **argv)
     if (argc > 1)
         return usage(argv[1]);
     status = serve(&start, &answer);
-    /* Written before anything is torn down: a netlink socket that closes after a delete holds a process up for milliseconds. */
+    /* Written before anything is torn down: a netlink socket that closes after a delete holds a process up
+     * for milliseconds. */
     if (sp_write_all(STDOUT_FILENO, sp_buf_str(&answer), answer.len) < 0 && status == 0)
         status = sp_code_exit(SP_E_IO);
     return status;

@@ -41,8 +41,8 @@ static void show_change(const cJSON *c)
 {
     const char *from = text_of(c, "from"), *to = text_of(c, "to"), *is = text_of(c, "read_back");
 
-    (void)printf("  %s %s: %s -> %s", text_of(c, "resource"), text_of(c, "target"), from[0] != '\0' ? from : "(absent)",
-                 to[0] != '\0' ? to : "(absent)");
+    (void)printf("  %s %s: %s -> %s", text_of(c, "resource"), text_of(c, "target"),
+                 from[0] != '\0' ? from : "(absent)", to[0] != '\0' ? to : "(absent)");
     if (is[0] != '\0' && !sp_streq(is, to))
         (void)printf(" (now: %s)", is);
     (void)printf("\n");
@@ -65,7 +65,8 @@ void sp_show_changes(const cJSON *result)
     }
 }
 
-int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params, void (*show)(const cJSON *result))
+int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
+                 void (*show)(const cJSON *result))
 {
     _cleanup_json_ cJSON *owned = params, *result = NULL;
     struct sp_error err;

@@ -34,9 +34,12 @@ static int check_caller(struct sp_start *s, struct sp_error *err)
     for (size_t i = 0; s->engine.caller != 0 && i < s->config.denied_callers.n; i++) {
         struct sp_error ignored;
         struct sp_user u;
-        if (sp_userdb_get(&s->host, s->config.denied_callers.v[i], &u, &ignored) == 0 && u.uid == s->engine.caller) {
+        if (sp_userdb_get(&s->host, s->config.denied_callers.v[i], &u, &ignored) == 0 &&
+            u.uid == s->engine.caller) {
             sp_fail(err, SP_E_FORBIDDEN, 0, "%s may not ask", u.name);
-            return sp_hint(err, "every site runs as it; let the panel's own user call (denied_callers in sallyport.conf)");
+            return sp_hint(
+                err,
+                "every site runs as it; let the panel's own user call (denied_callers in sallyport.conf)");
         }
     }
     return 0;

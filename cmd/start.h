@@ -11,7 +11,8 @@ struct sp_start {
     struct sp_engine engine;
 };
 
-/* First thing in main: argc checked, the caller read from SUDO_UID, then environment, descriptors, limits, signals, umask. */
+/* First thing in main: argc checked, the caller read from SUDO_UID, then environment, descriptors, limits,
+ * signals, umask. */
 int sp_start_sanitise(struct sp_start *s, int argc, char **argv);
 
 /* Open the host and the configuration, refuse callers that may not. s->engine is then ready. */

@@ -23,23 +23,27 @@ static void show_status(const cJSON *r)
     const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *item = NULL;
     const cJSON *drift = cJSON_GetObjectItemCaseSensitive(r, "drift");
 
-    (void)printf("domain         %s\nuser           %s\ndocument root  %s\nshell          %s (%s)\n", text_of(r, "domain"),
-                 text_of(r, "user"), text_of(r, "document_root"), text_of(r, "shell"), text_of(r, "login_shell"));
+    (void)printf("domain         %s\nuser           %s\ndocument root  %s\nshell          %s (%s)\n",
+                 text_of(r, "domain"), text_of(r, "user"), text_of(r, "document_root"), text_of(r, "shell"),
+                 text_of(r, "login_shell"));
     if (cJSON_GetObjectItemCaseSensitive(jail, "layout") != NULL)
         (void)printf("jail           %s layout%s%s\n", text_of(jail, "layout"),
                      cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL ? ": " : "",
-                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL ? text_of(jail, "layout_reason") : "");
+                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL
+                         ? text_of(jail, "layout_reason")
+                         : "");
     (void)printf("forwarding     %s\nkeys           %d\n", text_of(r, "forwarding"),
                  cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(r, "authorized_keys")));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "authorized_keys"))
     {
         (void)printf("               %s %s\n", text_of(item, "fingerprint"), text_of(item, "label"));
     }
-    (void)printf("in force       %s\n", cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "in_force")) ? "yes" : "no");
+    (void)printf("in force       %s\n",
+                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "in_force")) ? "yes" : "no");
     cJSON_ArrayForEach(item, drift)
     {
-        (void)printf("  differs      %s %s: is %s, should be %s\n", text_of(item, "resource"), text_of(item, "target"),
-                     text_of(item, "from"), text_of(item, "to"));
+        (void)printf("  differs      %s %s: is %s, should be %s\n", text_of(item, "resource"),
+                     text_of(item, "target"), text_of(item, "from"), text_of(item, "to"));
     }
 }
 
@@ -61,8 +65,10 @@ static void show_list(const cJSON *r)
         (void)printf("%-32s %-16s %-7s %5s  %s\n", "DOMAIN", "USER", "SHELL", "KEYS", "DOCUMENT ROOT");
     cJSON_ArrayForEach(item, domains)
     {
-        (void)printf("%-32s %-16s %-7s %5d  %s%s\n", text_of(item, "domain"), text_of(item, "user"), text_of(item, "shell"),
-                     (int)cJSON_GetObjectItemCaseSensitive(item, "keys")->valuedouble, text_of(item, "document_root"),
+        (void)printf("%-32s %-16s %-7s %5d  %s%s\n", text_of(item, "domain"), text_of(item, "user"),
+                     text_of(item, "shell"),
+                     (int)cJSON_GetObjectItemCaseSensitive(item, "keys")->valuedouble,
+                     text_of(item, "document_root"),
                      cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pending")) ? "  (pending)" : "");
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "broken"))
@@ -79,7 +85,8 @@ int sp_verb_list(const struct sp_args *a)
 /* A whole request is taken too: its params count. */
 static int read_request(const char *path, cJSON **ret, struct sp_error *err)
 {
-    _cleanup_close_ int fd = sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_close_ int fd =
+        sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
     cJSON *params;
 
@@ -117,8 +124,11 @@ int sp_verb_remove(const struct sp_args *a)
     if (!sp_args_has(a, SP_OPT_YES) && !sp_args_has(a, SP_OPT_DRY_RUN)) {
         char answer[16] = "";
         if (!isatty(STDIN_FILENO))
-            return sp_verb_usage(a, "remove ends running sessions and takes keys away: add --yes, or look with --dry-run");
-        (void)printf("Take SSH access away from %s, end its sessions, give back the shell that stood before? [y/N] ", a->words[0]);
+            return sp_verb_usage(
+                a, "remove ends running sessions and takes keys away: add --yes, or look with --dry-run");
+        (void)printf(
+            "Take SSH access away from %s, end its sessions, give back the shell that stood before? [y/N] ",
+            a->words[0]);
         (void)fflush(stdout);
         if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
             return sp_verb_usage(a, "not removed");

@@ -17,7 +17,8 @@ static void show_key(const cJSON *k)
     const cJSON *expires = cJSON_GetObjectItemCaseSensitive(k, "expires_at");
 
     (void)printf("%s  %s", cJSON_IsString(fingerprint) ? fingerprint->valuestring : "?",
-                 cJSON_IsString(label) && label->valuestring[0] != '\0' ? label->valuestring : "(no label)");
+                 cJSON_IsString(label) && label->valuestring[0] != '\0' ? label->valuestring
+                                                                        : "(no label)");
     if (cJSON_IsString(expires))
         (void)printf("  until %s", expires->valuestring);
     cJSON_ArrayForEach(from, cJSON_GetObjectItemCaseSensitive(k, "from"))
@@ -48,7 +49,8 @@ static void show_list(const cJSON *result)
 /* A public key from a file or stdin: one line, its newline dropped. */
 static int read_key(const char *path, struct sp_buf *text, struct sp_error *err)
 {
-    _cleanup_close_ int fd = sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_close_ int fd =
+        sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0) {
         sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
@@ -87,7 +89,8 @@ int sp_verb_keys(const struct sp_args *a)
     if (sp_streq(a->words[0], "add") && a->n_words == 3)
         return add(a);
     if (!sp_streq(a->words[0], "list") && !(sp_streq(a->words[0], "remove") && a->n_words == 3))
-        return sp_verb_usage(a, "keys list DOMAIN, keys add DOMAIN FILE|-, or keys remove DOMAIN FINGERPRINT");
+        return sp_verb_usage(a,
+                             "keys list DOMAIN, keys add DOMAIN FILE|-, or keys remove DOMAIN FINGERPRINT");
     params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->words[1]);
     if (sp_streq(a->words[0], "list"))

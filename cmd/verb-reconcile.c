@@ -23,8 +23,8 @@ static void show_changes(const char *user, const char *verb, const cJSON *change
 
     cJSON_ArrayForEach(c, changes)
     {
-        (void)printf("%s: %s %s %s: %s -> %s\n", user, verb, text_of(c, "resource"), text_of(c, "target"), text_of(c, "from"),
-                     text_of(c, "to"));
+        (void)printf("%s: %s %s %s: %s -> %s\n", user, verb, text_of(c, "resource"), text_of(c, "target"),
+                     text_of(c, "from"), text_of(c, "to"));
     }
 }
 
@@ -42,8 +42,9 @@ static void show(const cJSON *r)
         show_changes(user, "mended", cJSON_GetObjectItemCaseSensitive(d, "changes"));
         show_changes(user, "kept, somebody tightened", cJSON_GetObjectItemCaseSensitive(d, "kept"));
     }
-    (void)printf("%d accounts: %d mended, %d with something tightened and kept, %d failed\n", number_of(r, "accounts"),
-                 number_of(r, "mended"), number_of(r, "kept"), number_of(r, "failed"));
+    (void)printf("%d accounts: %d mended, %d with something tightened and kept, %d failed\n",
+                 number_of(r, "accounts"), number_of(r, "mended"), number_of(r, "kept"),
+                 number_of(r, "failed"));
 }
 
 int sp_verb_reconcile(const struct sp_args *a)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The verbs of sallyport(8): each builds the request that a panel would send, has it answered, and shows the answer. Printing lives here and in
- * show.c, nowhere below.
+ * The verbs of sallyport(8): each builds the request that a panel would send, has it answered, and shows
+ * the answer. Printing lives here and in show.c, nowhere below.
  */
 #ifndef SP_CMD_VERB_H
 #define SP_CMD_VERB_H
@@ -34,7 +34,8 @@ enum sp_option {
 
 struct sp_args {
     struct sp_engine *engine;
-    const char *option[SP_OPT_COUNT]; /* the value, "" for a flag that was given, NULL when not given; borrowed from argv */
+    const char *option[SP_OPT_COUNT]; /* the value, "" for a flag that was given, NULL when not given;
+                                         borrowed from argv */
     const char *const *words;         /* what is left: not options; borrowed from argv */
     int n_words;
 };
@@ -63,7 +64,8 @@ int sp_verb_remove(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
 
 /* Send `params` (taken) and show the answer with `show`, or as JSON with --json; the exit status. */
-int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params, void (*show)(const cJSON *result));
+int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
+                 void (*show)(const cJSON *result));
 
 /* One line what, and where and the mend below it, on stderr; the exit status of the code. */
 int sp_show_error(const struct sp_error *err);
@@ -74,7 +76,7 @@ void sp_show_changes(const cJSON *result); /* changes, warnings, or "nothing to 
 
 /* Put the words of a comma-separated list into an array field; nothing if `list` is NULL. */
 void sp_params_list(cJSON *params, const char *name, const char *list);
-void sp_params_text(cJSON *params, const char *name, const char *text); /* nothing if NULL */
+void sp_params_text(cJSON *params, const char *name, const char *text);  /* nothing if NULL */
 void sp_params_flag(cJSON *params, const char *name, const char *given); /* true if given */
 
 #endif

@@ -20,7 +20,8 @@ void sp_outcome_clear(struct sp_outcome *o)
 }
 
 /* Two accounts are the same when they would be written the same. */
-static int same_account(const struct sp_account *a, const struct sp_account *b, bool *ret, struct sp_error *err)
+static int same_account(const struct sp_account *a, const struct sp_account *b, bool *ret,
+                        struct sp_error *err)
 {
     _cleanup_json_ cJSON *ja = NULL, *jb = NULL;
 
@@ -30,8 +31,10 @@ static int same_account(const struct sp_account *a, const struct sp_account *b, 
     return 0;
 }
 
-/* A document root is reached without a link, is a directory, and belongs to the user or to root; others do not write in it. */
-static int check_root(struct sp_engine *e, const struct sp_user *user, const char *path, struct sp_error *err)
+/* A document root is reached without a link, is a directory, and belongs to the user or to root; others do
+ * not write in it. */
+static int check_root(struct sp_engine *e, const struct sp_user *user, const char *path,
+                      struct sp_error *err)
 {
     _cleanup_close_ int fd = -1;
     struct stat st;
@@ -47,7 +50,8 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     if (fstat(fd, &st) < 0)
         return sp_fail(err, SP_E_IO, errno, "%s", path);
     if (e->host->real && st.st_uid != 0 && st.st_uid != user->uid) {
-        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root belongs to uid %u, not to %s", st.st_uid, user->name);
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root belongs to uid %u, not to %s", st.st_uid,
+                user->name);
         sp_hint(err, "chown it to %s or to root, or name the document root of this account", user->name);
         return sp_field(err, "document_root");
     }
@@ -59,7 +63,8 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     return 0;
 }
 
-static int check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user, struct sp_error *err)
+static int check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user,
+                         struct sp_error *err)
 {
     bool member = e->config->required_groups.n == 0;
 
@@ -80,7 +85,8 @@ static int check_account(struct sp_engine *e, const struct sp_account *a, const 
     return 0;
 }
 
-/* Only roots that this request brings are judged: one that somebody loosened later is reported by reconcile, not refused to a key edit. */
+/* Only roots that this request brings are judged: one that somebody loosened later is reported by
+ * reconcile, not refused to a key edit. */
 static int check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
                            const struct sp_user *user, struct sp_error *err)
 {
@@ -102,7 +108,7 @@ struct flight {
     struct sp_account desired; /* after the edit */
     struct sp_account before;  /* all that may be in force: applied, and what a crash left half done */
     struct sp_ctx ctx;
-    bool edited;               /* desired differs from what the state held */
+    bool edited; /* desired differs from what the state held */
 };
 
 static void clear_flight(struct flight *f)
@@ -122,9 +128,11 @@ static int look_up(struct flight *f, const char *user, struct sp_error *err)
         return 0;
     }
     if (o->state.exists && o->state.desired.uid != o->passwd.uid) {
-        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user, o->passwd.uid,
-                o->state.desired.uid);
-        sp_hint(err, "it is another account by the same name: domain.remove each of its domains, then apply again");
+        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user,
+                o->passwd.uid, o->state.desired.uid);
+        sp_hint(
+            err,
+            "it is another account by the same name: domain.remove each of its domains, then apply again");
         return sp_field(err, "user");
     }
     return 0;
@@ -140,7 +148,8 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
     if (sp_store_load(f->engine->host, user, &o->state, err) < 0 || look_up(f, user, err) < 0)
         return -1;
     if (f->run->has_generation && f->run->if_generation != o->state.generation) {
-        sp_fail(err, SP_E_CONFLICT, 0, "the account is at generation %llu", (unsigned long long)o->state.generation);
+        sp_fail(err, SP_E_CONFLICT, 0, "the account is at generation %llu",
+                (unsigned long long)o->state.generation);
         sp_hint(err, "somebody else changed it since; read it again with domain.get");
         return sp_field(err, "if_generation");
     }
@@ -208,7 +217,8 @@ static int keep_tight(struct flight *f, struct sp_error *err)
             continue;
         }
         {
-            struct sp_change *left = sp_plan_add(&f->out->kept, c->resource, c->phase, c->effect, c->what, err);
+            struct sp_change *left =
+                sp_plan_add(&f->out->kept, c->resource, c->phase, c->effect, c->what, err);
             if (left == NULL)
                 return -1;
             *left = *c;
@@ -250,8 +260,8 @@ static int prove(struct flight *f, struct sp_error *err)
 
 static int apply_plan(struct flight *f, struct sp_error *err)
 {
-    if (run_phase(f, SP_PREPARE, err) < 0 || run_phase(f, SP_NARROW, err) < 0 || run_phase(f, SP_BUILD, err) < 0 ||
-        prove(f, err) < 0)
+    if (run_phase(f, SP_PREPARE, err) < 0 || run_phase(f, SP_NARROW, err) < 0 ||
+        run_phase(f, SP_BUILD, err) < 0 || prove(f, err) < 0)
         return -1;
     return run_phase(f, SP_WIDEN, err);
 }
@@ -266,7 +276,8 @@ static int read_back(struct flight *f, struct sp_error *err)
     return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
 }
 
-/* The domains' index is made before a state that names them, and taken away after one that no longer does. */
+/* The domains' index is made before a state that names them, and taken away after one that no longer does.
+ */
 static int save_desire(struct flight *f, struct sp_error *err)
 {
     struct sp_state next = f->out->state;
@@ -346,7 +357,8 @@ static int take_lock(struct sp_engine *e, const char *user, const struct sp_run 
     }
 }
 
-int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret, struct sp_error *err)
+int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,
+                  struct sp_error *err)
 {
     _cleanup_(clear_flight) struct flight f = {.engine = e, .run = run, .out = ret};
     _cleanup_close_ int lock = -1;

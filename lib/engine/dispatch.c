@@ -25,8 +25,8 @@ static int no_such_method(const char *name, struct sp_error *err)
 }
 
 /* Who asked, for what, and what became of it. Never a key, never a password: names and counts only. */
-static void log_call(struct sp_engine *e, const char *method, const char *id, const struct sp_params *p, const cJSON *result,
-                     const struct sp_error *failure)
+static void log_call(struct sp_engine *e, const char *method, const char *id, const struct sp_params *p,
+                     const cJSON *result, const struct sp_error *failure)
 {
     const cJSON *changes = cJSON_GetObjectItemCaseSensitive(result, "changes");
     const cJSON *user = cJSON_GetObjectItemCaseSensitive(result, "user");
@@ -46,13 +46,14 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
 
     (void)snprintf(caller, sizeof(caller), "%u", e->caller);
     (void)snprintf(count, sizeof(count), "%d", cJSON_GetArraySize(changes));
-    (void)snprintf(message, sizeof(message), "%s %s: %s%s%s", method, p->domain[0] != '\0' ? p->domain : p->user, outcome,
-                   failure != NULL ? ": " : "", failure != NULL ? failure->text : "");
+    (void)snprintf(message, sizeof(message), "%s %s: %s%s%s", method,
+                   p->domain[0] != '\0' ? p->domain : p->user, outcome, failure != NULL ? ": " : "",
+                   failure != NULL ? failure->text : "");
     sp_audit(e->host, message, fields);
 }
 
-static int call(struct sp_engine *e, const char *method, const cJSON *params, const char *id, cJSON **ret_result,
-                struct sp_error *err)
+static int call(struct sp_engine *e, const char *method, const cJSON *params, const char *id,
+                cJSON **ret_result, struct sp_error *err)
 {
     _cleanup_(sp_params_clear) struct sp_params p = {0};
     _cleanup_json_ cJSON *result = cJSON_CreateObject();
@@ -76,14 +77,15 @@ static int call(struct sp_engine *e, const char *method, const cJSON *params, co
     return rc;
 }
 
-int sp_call_method(struct sp_engine *e, const char *method, const cJSON *params, const char *id, cJSON **ret_result,
-                   struct sp_error *err)
+int sp_call_method(struct sp_engine *e, const char *method, const cJSON *params, const char *id,
+                   cJSON **ret_result, struct sp_error *err)
 {
     *ret_result = NULL;
     return call(e, method, params, id, ret_result, err);
 }
 
-/* {"jsonrpc":"2.0","id":..,"result":..} or {.."error":{"code","message","data":{"reason","field","hint"}}}. */
+/* {"jsonrpc":"2.0","id":..,"result":..} or {.."error":{"code","message","data":{"reason","field","hint"}}}.
+ */
 static cJSON *envelope(const cJSON *id, cJSON *result, const struct sp_error *failure)
 {
     cJSON *o = cJSON_CreateObject(), *error, *data;
@@ -168,7 +170,9 @@ int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_bu
         out = cJSON_IsArray(request) ? answer_batch(e, request, &status) : answer_one(e, request, &status);
     if (out == NULL || sp_json_print(out, answer, &err) < 0) {
         sp_buf_clear(answer);
-        sp_buf_puts(answer, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\"}}");
+        sp_buf_puts(
+            answer,
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\"}}");
         status = sp_code_exit(SP_E_NO_MEMORY);
     }
     sp_buf_puts(answer, "\n");

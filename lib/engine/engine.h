@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One way through for everything: desired account -> plan -> apply -> report. A dry run, domain.get's drift and reconcile are the same plan,
- * looked at in different ways.
+ * One way through for everything: desired account -> plan -> apply -> report. A dry run, domain.get's drift
+ * and reconcile are the same plan, looked at in different ways.
  */
 #ifndef SP_ENGINE_ENGINE_H
 #define SP_ENGINE_ENGINE_H
@@ -28,17 +28,20 @@ struct sp_engine {
 /* How a transaction is meant. */
 enum sp_run_flags {
     SP_RUN_APPLY = 0,
-    SP_RUN_DRY = 1 << 0,       /* plan only: nothing is written, no lock is waited for */
-    SP_RUN_THOROUGH = 1 << 1,  /* look behind what a request takes for granted */
-    SP_RUN_KEEP_TIGHT = 1 << 2, /* leave what somebody tightened: changes that loosen are reported, not made */
+    SP_RUN_DRY = 1 << 0,      /* plan only: nothing is written, no lock is waited for */
+    SP_RUN_THOROUGH = 1 << 1, /* look behind what a request takes for granted */
+    SP_RUN_KEEP_TIGHT =
+        1 << 2, /* leave what somebody tightened: changes that loosen are reported, not made */
 };
 
 struct sp_run {
     enum sp_run_flags flags;
     bool has_generation;
     uint64_t if_generation;
-    /* Change the copy of the desired account; NULL leaves it (reconcile, get). On a first request it is empty but for user and uid. */
-    int (*edit)(struct sp_engine *, struct sp_account *desired, const struct sp_user *user, void *data, struct sp_error *err);
+    /* Change the copy of the desired account; NULL leaves it (reconcile, get). On a first request it is
+     * empty but for user and uid. */
+    int (*edit)(struct sp_engine *, struct sp_account *desired, const struct sp_user *user, void *data,
+                struct sp_error *err);
     void *data;
 };
 
@@ -46,7 +49,7 @@ struct sp_outcome {
     char user[SP_USER_SIZE];
     uint64_t generation;
     bool changed;
-    bool pending;          /* true after a failure half way: reconcile or the same request finishes it */
+    bool pending; /* true after a failure half way: reconcile or the same request finishes it */
     bool user_missing;
     struct sp_plan plan;   /* what was done, or would be */
     struct sp_plan kept;   /* SP_RUN_KEEP_TIGHT: what was left */
@@ -56,16 +59,17 @@ struct sp_outcome {
 
 void sp_outcome_clear(struct sp_outcome *o);
 
-/* One transaction on one account, under its lock: load, edit, check, plan, save the desire, apply by phases, prove, read back, save. Nothing is written when
- * the plan is empty and the desire is the same. */
-int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret, struct sp_error *err);
+/* One transaction on one account, under its lock: load, edit, check, plan, save the desire, apply by
+ * phases, prove, read back, save. Nothing is written when the plan is empty and the desire is the same. */
+int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,
+                  struct sp_error *err);
 
 /* {"changed", "changes", "warnings", "generation", "user"} of an outcome, added to `object`. */
 int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error *err);
 int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, struct sp_error *err);
 
-/* Read the configuration: built-in defaults, /usr/share/sallyport/sallyport.conf, /etc/sallyport/sallyport.conf and its drop-ins in
- * /etc/sallyport/sallyport.conf.d (libeconf's order). */
+/* Read the configuration: built-in defaults, /usr/share/sallyport/sallyport.conf,
+ * /etc/sallyport/sallyport.conf and its drop-ins in /etc/sallyport/sallyport.conf.d (libeconf's order). */
 int sp_config_load(struct sp_config *ret, struct sp_error *err);
 
 #endif

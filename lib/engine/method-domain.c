@@ -15,7 +15,8 @@ static int no_memory(struct sp_error *err)
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-static int find_or_attach(struct sp_account *a, const struct sp_params *p, struct sp_domain **ret, struct sp_error *err)
+static int find_or_attach(struct sp_account *a, const struct sp_params *p, struct sp_domain **ret,
+                          struct sp_error *err)
 {
     struct sp_domain *d = sp_account_find(a, p->domain);
 
@@ -29,12 +30,14 @@ static int find_or_attach(struct sp_account *a, const struct sp_params *p, struc
     if (p->document_root[0] == '\0' || sp_streq(p->document_root, d->document_root))
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s has the document root %.200s", p->domain, d->document_root);
-    sp_hint(err, "to move it, domain.remove it and apply it anew; other domains of %s keep their access", a->user);
+    sp_hint(err, "to move it, domain.remove it and apply it anew; other domains of %s keep their access",
+            a->user);
     return sp_field(err, "document_root");
 }
 
 /* The shell is the account's. A domain may move it only where no other has asked for something else. */
-static int set_shell(struct sp_account *a, struct sp_domain *d, const struct sp_params *p, struct sp_error *err)
+static int set_shell(struct sp_account *a, struct sp_domain *d, const struct sp_params *p,
+                     struct sp_error *err)
 {
     if (p->shell == SP_SHELL_UNSET)
         return 0;
@@ -46,9 +49,11 @@ static int set_shell(struct sp_account *a, struct sp_domain *d, const struct sp_
             other->shell = p->shell;
             continue;
         }
-        sp_fail(err, SP_E_CONFLICT, 0, "%s shares the user %s and asked for the shell %s", other->name, a->user,
-                sp_shell_name(other->shell));
-        sp_hint(err, "the login shell belongs to the user: send \"account_wide\":true to change it for all his domains");
+        sp_fail(err, SP_E_CONFLICT, 0, "%s shares the user %s and asked for the shell %s", other->name,
+                a->user, sp_shell_name(other->shell));
+        sp_hint(err,
+                "the login shell belongs to the user: send \"account_wide\":true to change it for all his "
+                "domains");
         return sp_field(err, "shell");
     }
     d->shell = p->shell;
@@ -57,7 +62,8 @@ static int set_shell(struct sp_account *a, struct sp_domain *d, const struct sp_
 }
 
 /* "base" is part of every jail, and what a profile requires comes with it. */
-static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct sp_params *p, struct sp_error *err)
+static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct sp_params *p,
+                        struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles loaded = {0};
 
@@ -90,7 +96,8 @@ static int replace_keys(struct sp_domain *d, const struct sp_params *p, struct s
     return sp_cidr_list_copy(&d->sources, &p->sources, err);
 }
 
-static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data, struct sp_error *err)
+static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
+                      struct sp_error *err)
 {
     const struct sp_params *p = data;
     struct sp_domain *d = NULL;
@@ -103,7 +110,8 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
     return set_profiles(e, a, p, err);
 }
 
-static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[SP_USER_SIZE], struct sp_error *err)
+static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[SP_USER_SIZE],
+                       struct sp_error *err)
 {
     if (sp_store_owner(e->host, p->domain, ret, err) < 0)
         return -1;
@@ -136,7 +144,8 @@ SP_METHOD(sp_domain_apply)
     return sp_run_and_report(e, user, &run, p, result, err);
 }
 
-static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data, struct sp_error *err)
+static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
+                       struct sp_error *err)
 {
     const struct sp_params *p = data;
     enum sp_shell stated = SP_SHELL_UNSET;
@@ -166,12 +175,13 @@ SP_METHOD(sp_domain_remove)
     if (user[0] != '\0')
         return sp_run_and_report(e, user, &run, p, result, err);
     /* Removed already, or never there: the same request twice is no mistake. */
-    if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL || !cJSON_AddNullToObject(result, "user") ||
-        !cJSON_AddNumberToObject(result, "generation", 0) || !cJSON_AddFalseToObject(result, "changed") ||
-        !cJSON_AddArrayToObject(result, "changes"))
+    if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL ||
+        !cJSON_AddNullToObject(result, "user") || !cJSON_AddNumberToObject(result, "generation", 0) ||
+        !cJSON_AddFalseToObject(result, "changed") || !cJSON_AddArrayToObject(result, "changes"))
         return no_memory(err);
     warnings = cJSON_AddArrayToObject(result, "warnings");
-    if (warnings == NULL || !cJSON_AddItemToArray(warnings, cJSON_CreateString("the domain has no SSH access from sallyport")))
+    if (warnings == NULL ||
+        !cJSON_AddItemToArray(warnings, cJSON_CreateString("the domain has no SSH access from sallyport")))
         return no_memory(err);
     return 0;
 }
@@ -200,8 +210,10 @@ static int add_jail(struct sp_engine *e, const struct sp_outcome *o, cJSON *resu
         return cJSON_AddStringToObject(jail, "problem", err->text) != NULL ? 0 : no_memory(err);
     if (sp_layout_probe(fd, paths, n, why) == SP_LAYOUT_ROOT)
         return cJSON_AddStringToObject(jail, "layout", "root") != NULL ? 0 : no_memory(err);
-    return cJSON_AddStringToObject(jail, "layout", "path") && cJSON_AddStringToObject(jail, "layout_reason", why) ? 0
-                                                                                                                  : no_memory(err);
+    return cJSON_AddStringToObject(jail, "layout", "path") &&
+                   cJSON_AddStringToObject(jail, "layout_reason", why)
+               ? 0
+               : no_memory(err);
 }
 
 static int add_domain(const struct sp_domain *d, cJSON *result, struct sp_error *err)
@@ -226,7 +238,8 @@ static int add_account(const struct sp_outcome *o, cJSON *result, struct sp_erro
     cJSON *domains = cJSON_AddArrayToObject(result, "domains");
     bool ok = domains != NULL && cJSON_AddStringToObject(result, "user", o->user) &&
               cJSON_AddNumberToObject(result, "uid", a->uid) &&
-              cJSON_AddStringToObject(result, "shell", o->user_missing ? "none" : sp_shell_class(o->passwd.shell)) &&
+              cJSON_AddStringToObject(result, "shell",
+                                      o->user_missing ? "none" : sp_shell_class(o->passwd.shell)) &&
               cJSON_AddStringToObject(result, "login_shell", o->passwd.shell) &&
               cJSON_AddStringToObject(result, "desired_shell", sp_shell_name(a->shell)) &&
               cJSON_AddStringToObject(result, "forwarding", sp_forwarding_name(a->forwarding)) &&
@@ -239,7 +252,8 @@ static int add_account(const struct sp_outcome *o, cJSON *result, struct sp_erro
     return ok ? 0 : no_memory(err);
 }
 
-/* A shell of `none` is shown as such even where the shell that stood before us is a wide one: sshd turns the account away. */
+/* A shell of `none` is shown as such even where the shell that stood before us is a wide one: sshd turns
+ * the account away. */
 static void show_gate(const struct sp_outcome *o, cJSON *result)
 {
     bool shut = o->state.desired.shell == SP_SHELL_NONE;
@@ -264,13 +278,15 @@ SP_METHOD(sp_domain_get)
     d = sp_account_find(&o.state.desired, p->domain);
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
         return no_memory(err);
-    if (add_account(&o, result, err) < 0 || (d != NULL && add_domain(d, result, err) < 0) || add_jail(e, &o, result, err) < 0)
+    if (add_account(&o, result, err) < 0 || (d != NULL && add_domain(d, result, err) < 0) ||
+        add_jail(e, &o, result, err) < 0)
         return -1;
     show_gate(&o, result);
     return sp_report_changes(&o.plan, result, "drift", err);
 }
 
-static int list_account(struct sp_engine *e, const char *user, cJSON *domains, cJSON *broken, struct sp_error *err)
+static int list_account(struct sp_engine *e, const char *user, cJSON *domains, cJSON *broken,
+                        struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state s = {0};
     struct sp_error why;
@@ -288,8 +304,8 @@ static int list_account(struct sp_engine *e, const char *user, cJSON *domains, c
         if (!cJSON_AddStringToObject(o, "domain", d->name) || !cJSON_AddStringToObject(o, "user", user) ||
             !cJSON_AddStringToObject(o, "document_root", d->document_root) ||
             !cJSON_AddStringToObject(o, "shell", sp_shell_name(s.desired.shell)) ||
-            !cJSON_AddNumberToObject(o, "keys", (double)d->keys.n) || !cJSON_AddBoolToObject(o, "pending", s.pending) ||
-            !cJSON_AddItemToArray(domains, o))
+            !cJSON_AddNumberToObject(o, "keys", (double)d->keys.n) ||
+            !cJSON_AddBoolToObject(o, "pending", s.pending) || !cJSON_AddItemToArray(domains, o))
             return no_memory(err);
     }
     return 0;
@@ -298,7 +314,8 @@ static int list_account(struct sp_engine *e, const char *user, cJSON *domains, c
 SP_METHOD(sp_domain_list)
 {
     _cleanup_(sp_users_clear) struct sp_users users = {0};
-    cJSON *domains = cJSON_AddArrayToObject(result, "domains"), *broken = cJSON_AddArrayToObject(result, "broken");
+    cJSON *domains = cJSON_AddArrayToObject(result, "domains"),
+          *broken = cJSON_AddArrayToObject(result, "broken");
 
     (void)p;
     (void)raw;

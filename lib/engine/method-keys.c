@@ -13,7 +13,8 @@ static int no_memory(struct sp_error *err)
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data, struct sp_error *err)
+static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
+                    struct sp_error *err)
 {
     const struct sp_params *p = data;
     struct sp_domain *d = sp_account_find(a, p->domain);
@@ -32,16 +33,20 @@ static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_u
 
 SP_METHOD(sp_keys_add)
 {
-    const struct sp_run run = {p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, p->has_generation, p->if_generation, edit_add, (void *)p};
+    const struct sp_run run = {p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, p->has_generation, p->if_generation,
+                               edit_add, (void *)p};
     char user[SP_USER_SIZE];
 
     (void)raw;
     if (sp_owner_required(e, p, user, err) < 0 || sp_run_and_report(e, user, &run, p, result, err) < 0)
         return -1;
-    return cJSON_AddStringToObject(result, "fingerprint", p->keys.v[0].key.fingerprint) != NULL ? 0 : no_memory(err);
+    return cJSON_AddStringToObject(result, "fingerprint", p->keys.v[0].key.fingerprint) != NULL
+               ? 0
+               : no_memory(err);
 }
 
-static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data, struct sp_error *err)
+static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
+                       struct sp_error *err)
 {
     const struct sp_params *p = data;
     struct sp_domain *d = sp_account_find(a, p->domain);
@@ -60,7 +65,8 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 
 SP_METHOD(sp_keys_remove)
 {
-    const struct sp_run run = {p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, p->has_generation, p->if_generation, edit_remove, (void *)p};
+    const struct sp_run run = {p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, p->has_generation, p->if_generation,
+                               edit_remove, (void *)p};
     char user[SP_USER_SIZE];
 
     (void)raw;
@@ -85,8 +91,10 @@ static int list_foreign(const struct sp_authkeys_entry *entry, void *data)
         if (sp_key_list_find(&l->account->domains[i].keys, entry->fingerprint) != NULL)
             return 0;
     o = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(o, "fingerprint", entry->fingerprint) && cJSON_AddStringToObject(o, "type", entry->type) &&
-        cJSON_AddNumberToObject(o, "line", (double)entry->line_number) && cJSON_AddItemToArray(l->foreign, o))
+    if (cJSON_AddStringToObject(o, "fingerprint", entry->fingerprint) &&
+        cJSON_AddStringToObject(o, "type", entry->type) &&
+        cJSON_AddNumberToObject(o, "line", (double)entry->line_number) &&
+        cJSON_AddItemToArray(l->foreign, o))
         return 0;
     cJSON_Delete(o);
     return -1;
@@ -96,7 +104,8 @@ static int list_foreign(const struct sp_authkeys_entry *entry, void *data)
 static int add_foreign(struct sp_engine *e, const struct sp_outcome *o, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    const struct sp_ctx c = {.host = e->host, .config = e->config, .user = &o->passwd, .desired = &o->state.desired};
+    const struct sp_ctx c = {
+        .host = e->host, .config = e->config, .user = &o->passwd, .desired = &o->state.desired};
     struct lister l = {&o->state.desired, cJSON_AddArrayToObject(result, "foreign_keys")};
 
     if (l.foreign == NULL)
@@ -105,7 +114,9 @@ static int add_foreign(struct sp_engine *e, const struct sp_outcome *o, cJSON *r
         return 0;
     if (sp_keys_read(&c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, list_foreign, &l) == 0 ? 0 : no_memory(err);
+    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, list_foreign, &l) == 0
+               ? 0
+               : no_memory(err);
 }
 
 SP_METHOD(sp_keys_list)
@@ -121,7 +132,8 @@ SP_METHOD(sp_keys_list)
         return -1;
     d = sp_account_find(&o.state.desired, p->domain);
     keys = cJSON_AddArrayToObject(result, "keys");
-    if (keys == NULL || !cJSON_AddStringToObject(result, "domain", p->domain) || !cJSON_AddStringToObject(result, "user", user))
+    if (keys == NULL || !cJSON_AddStringToObject(result, "domain", p->domain) ||
+        !cJSON_AddStringToObject(result, "user", user))
         return no_memory(err);
     for (size_t i = 0; d != NULL && i < d->keys.n; i++) {
         cJSON *key = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * system.reconcile: every account through the same path. What loosened is mended; what somebody tightened is reported and kept, unless
- * restore_access; one account that fails never stops the others.
+ * system.reconcile: every account through the same path. What loosened is mended; what somebody tightened
+ * is reported and kept, unless restore_access; one account that fails never stops the others.
  */
 #include "base/mem.h"
 #include "engine/methods.h"
@@ -26,27 +26,31 @@ static int report(const struct sp_outcome *o, cJSON *details, struct totals *t, 
     if (o->plan.n == 0 && o->kept.n == 0 && !o->user_missing)
         return 0;
     item = cJSON_CreateObject();
-    if (item == NULL || !cJSON_AddItemToArray(details, item) || !cJSON_AddBoolToObject(item, "user_missing", o->user_missing))
+    if (item == NULL || !cJSON_AddItemToArray(details, item) ||
+        !cJSON_AddBoolToObject(item, "user_missing", o->user_missing))
         return no_memory(err);
     if (sp_report_outcome(o, item, err) < 0)
         return -1;
     return sp_report_changes(&o->kept, item, "kept", err);
 }
 
-static int report_failure(const char *user, const struct sp_error *why, cJSON *details, struct totals *t, struct sp_error *err)
+static int report_failure(const char *user, const struct sp_error *why, cJSON *details, struct totals *t,
+                          struct sp_error *err)
 {
     cJSON *item = cJSON_CreateObject();
 
     t->failed++;
-    if (item == NULL || !cJSON_AddItemToArray(details, item) || !cJSON_AddStringToObject(item, "user", user) ||
-        !cJSON_AddStringToObject(item, "reason", sp_code_name(why->code)) || !cJSON_AddStringToObject(item, "error", why->text) ||
+    if (item == NULL || !cJSON_AddItemToArray(details, item) ||
+        !cJSON_AddStringToObject(item, "user", user) ||
+        !cJSON_AddStringToObject(item, "reason", sp_code_name(why->code)) ||
+        !cJSON_AddStringToObject(item, "error", why->text) ||
         !cJSON_AddStringToObject(item, "hint", why->hint))
         return no_memory(err);
     return 0;
 }
 
-static int one(struct sp_engine *e, const char *user, const struct sp_run *run, cJSON *details, struct totals *t,
-               struct sp_error *err)
+static int one(struct sp_engine *e, const char *user, const struct sp_run *run, cJSON *details,
+               struct totals *t, struct sp_error *err)
 {
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
     struct sp_error why;
@@ -73,8 +77,10 @@ SP_METHOD(sp_system_reconcile)
     for (size_t i = 0; i < users.n; i++)
         if (one(e, users.v[i], &run, details, &t, err) < 0)
             return -1;
-    if (!cJSON_AddNumberToObject(result, "accounts", t.accounts) || !cJSON_AddNumberToObject(result, "mended", t.mended) ||
-        !cJSON_AddNumberToObject(result, "kept", t.kept) || !cJSON_AddNumberToObject(result, "failed", t.failed) ||
+    if (!cJSON_AddNumberToObject(result, "accounts", t.accounts) ||
+        !cJSON_AddNumberToObject(result, "mended", t.mended) ||
+        !cJSON_AddNumberToObject(result, "kept", t.kept) ||
+        !cJSON_AddNumberToObject(result, "failed", t.failed) ||
         !cJSON_AddBoolToObject(result, "changed", t.mended > 0))
         return no_memory(err);
     return sp_reconcile_firewall(e, run.flags, result, err);

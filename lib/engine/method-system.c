@@ -35,7 +35,8 @@ static int add_isolation(struct sp_host *h, cJSON *result, struct sp_error *err)
 
     sp_kernel_look(h, SP_CHROOT_BASH, &k);
     possible = k.mount_api && k.mount_namespaces && k.pid_namespaces && k.file_capabilities;
-    if (o == NULL || !cJSON_AddStringToObject(o, "kernel", k.release) || !cJSON_AddBoolToObject(o, "jail", possible) ||
+    if (o == NULL || !cJSON_AddStringToObject(o, "kernel", k.release) ||
+        !cJSON_AddBoolToObject(o, "jail", possible) ||
         !cJSON_AddBoolToObject(o, "mount_api", k.mount_api) ||
         !cJSON_AddBoolToObject(o, "mount_namespaces", k.mount_namespaces) ||
         !cJSON_AddBoolToObject(o, "pid_namespaces", k.pid_namespaces) ||

@@ -19,7 +19,8 @@ const struct sp_method sp_methods[] = {
     {NULL, SP_METHOD_READS, SP_PARAMS_NONE, NULL},
 };
 
-int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE], struct sp_error *err)
+int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE],
+                      struct sp_error *err)
 {
     if (p->domain[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "a domain is needed");
@@ -34,8 +35,8 @@ int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_u
     return sp_field(err, "domain");
 }
 
-int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run, const struct sp_params *p, cJSON *result,
-                      struct sp_error *err)
+int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run,
+                      const struct sp_params *p, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
 

@@ -5,8 +5,9 @@
 
 #include "engine/dispatch.h"
 
-#define SP_METHOD(name)                                                                                      \
-    int name(struct sp_engine *e, const struct sp_params *p, const cJSON *raw, cJSON *result, struct sp_error *err)
+#define SP_METHOD(name)                                                                                    \
+    int name(struct sp_engine *e, const struct sp_params *p, const cJSON *raw, cJSON *result,              \
+             struct sp_error *err)
 
 SP_METHOD(sp_domain_apply);
 SP_METHOD(sp_domain_get);
@@ -22,13 +23,15 @@ SP_METHOD(sp_system_info);
 SP_METHOD(sp_system_reconcile);
 
 /* The account of params.domain, or SP_E_NOT_FOUND in the field domain. */
-int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE], struct sp_error *err);
-
-/* A transaction that changes the domain of params, its outcome reported into result. */
-int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run, const struct sp_params *p, cJSON *result,
+int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE],
                       struct sp_error *err);
 
+/* A transaction that changes the domain of params, its outcome reported into result. */
+int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run,
+                      const struct sp_params *p, cJSON *result, struct sp_error *err);
+
 /* The firewall's part of a reconcile: result.firewall. */
-int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err);
+int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result,
+                          struct sp_error *err);
 
 #endif

@@ -11,7 +11,8 @@ static int no_memory(struct sp_error *err)
 
 static bool put_text(cJSON *object, const char *name, const char *text)
 {
-    return (text[0] != '\0' ? cJSON_AddStringToObject(object, name, text) : cJSON_AddNullToObject(object, name)) != NULL;
+    return (text[0] != '\0' ? cJSON_AddStringToObject(object, name, text)
+                            : cJSON_AddNullToObject(object, name)) != NULL;
 }
 
 int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, struct sp_error *err)
@@ -27,8 +28,9 @@ int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, 
             cJSON_Delete(o);
             return no_memory(err);
         }
-        if (cJSON_AddStringToObject(o, "resource", c->resource->name) == NULL || !put_text(o, "target", c->target) ||
-            !put_text(o, "from", c->from) || !put_text(o, "to", c->to) || !put_text(o, "read_back", c->read_back))
+        if (cJSON_AddStringToObject(o, "resource", c->resource->name) == NULL ||
+            !put_text(o, "target", c->target) || !put_text(o, "from", c->from) ||
+            !put_text(o, "to", c->to) || !put_text(o, "read_back", c->read_back))
             return no_memory(err);
     }
     return 0;

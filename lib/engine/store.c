@@ -37,8 +37,9 @@ int sp_store_prepare(struct sp_host *h, struct sp_error *err)
     static const struct {
         const char *path;
         mode_t mode;
-    } dirs[] = {{SP_STORE, 0711},           {STATE_DIR, 0700},          {DOMAIN_DIR, 0700}, {SP_STORE "/entry", 0711},
-                {SP_STORE "/names", 0711}, {SP_STORE "/keys", 0711}, {SP_STORE "/gen", 0755},  {SP_STORE "/sets", 0755}};
+    } dirs[] = {{SP_STORE, 0711},          {STATE_DIR, 0700},         {DOMAIN_DIR, 0700},
+                {SP_STORE "/entry", 0711}, {SP_STORE "/names", 0711}, {SP_STORE "/keys", 0711},
+                {SP_STORE "/gen", 0755},   {SP_STORE "/sets", 0755}};
 
     for (size_t i = 0; i < SP_COUNT(dirs); i++) {
         _cleanup_close_ int fd = -1;
@@ -70,7 +71,9 @@ static int read_format(const cJSON *v, void *dst, struct sp_error *err)
     (void)dst;
     if (sp_json_integer(v, 1, INT64_C(1) << 30, &n, err) < 0)
         return -1;
-    return n == SP_STATE_FORMAT ? 0 : sp_fail(err, SP_E_STATE, 0, "format %lld is newer than this sallyport", (long long)n);
+    return n == SP_STATE_FORMAT
+               ? 0
+               : sp_fail(err, SP_E_STATE, 0, "format %lld is newer than this sallyport", (long long)n);
 }
 
 static int read_generation(const cJSON *v, void *dst, struct sp_error *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What sallyport knows of each account: /var/lib/sallyport/state/USER.json, one line of JSON and one line with its SHA-256, replaced whole and
- * durably. An index maps a domain to its account: /var/lib/sallyport/domains/DOMAIN, a link whose text is the user; it is a hint that the state confirms.
+ * What sallyport knows of each account: /var/lib/sallyport/state/USER.json, one line of JSON and one line
+ * with its SHA-256, replaced whole and durably. An index maps a domain to its account:
+ * /var/lib/sallyport/domains/DOMAIN, a link whose text is the user; it is a hint that the state confirms.
  */
 #ifndef SP_ENGINE_STORE_H
 #define SP_ENGINE_STORE_H
@@ -22,7 +23,8 @@ struct sp_state {
     uint64_t generation; /* counts the changes of this account; if_generation compares with it */
     bool pending;        /* desired is not (known to be) in force yet: a crash or a failure lies between */
     char original_shell[1024];
-    struct sp_account desired, applied; /* applied: in force before `desired`; equal to it when nothing is pending */
+    struct sp_account desired,
+        applied; /* applied: in force before `desired`; equal to it when nothing is pending */
 };
 
 void sp_state_clear(struct sp_state *s);
@@ -30,13 +32,15 @@ void sp_state_clear(struct sp_state *s);
 /* The directories of the store, with the modes of layout.h. */
 int sp_store_prepare(struct sp_host *h, struct sp_error *err);
 
-/* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is granted from it. */
+/* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is
+ * granted from it. */
 int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err);
 int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err);
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err);
 
 /* The account that `domain` is attached to, as its state confirms; "" when there is none. */
-int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE], struct sp_error *err);
+int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE],
+                   struct sp_error *err);
 int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
 int sp_store_unindex(struct sp_host *h, const char *domain, struct sp_error *err);
 

@@ -36,7 +36,8 @@ static bool send_to(const char *path, const struct sp_buf *text)
 
     if (fd < 0 || !sp_buf_ok(text) || sp_str_copy(to.sun_path, sizeof(to.sun_path), path) < 0)
         return false;
-    return sendto(fd, text->data, text->len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to)) >= 0;
+    return sendto(fd, text->data, text->len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to,
+                  sizeof(to)) >= 0;
 }
 
 static bool to_journal(const char *message, const struct sp_audit_field *fields)

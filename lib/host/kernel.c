@@ -43,7 +43,8 @@ static bool has_capabilities(struct sp_host *h, const char *path)
     struct sp_error ignored;
     _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_RDONLY, 0, SP_FSAT_NONE, &ignored);
 
-    if (fd < 0 || fgetxattr(fd, "security.capability", &caps, sizeof(caps)) < (ssize_t)sizeof(struct vfs_cap_data))
+    if (fd < 0 ||
+        fgetxattr(fd, "security.capability", &caps, sizeof(caps)) < (ssize_t)sizeof(struct vfs_cap_data))
         return false;
     return (caps.data[0].permitted & needed) == needed && (caps.magic_etc & VFS_CAP_FLAGS_EFFECTIVE) != 0;
 }

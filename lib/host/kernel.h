@@ -9,8 +9,8 @@
 
 struct sp_kernel {
     char release[65];
-    int landlock_abi;       /* 0: none */
-    bool mount_api;         /* open_tree(2), mount_setattr(2): Linux 5.12 */
+    int landlock_abi; /* 0: none */
+    bool mount_api;   /* open_tree(2), mount_setattr(2): Linux 5.12 */
     bool mount_namespaces, pid_namespaces;
     bool file_capabilities; /* chroot-bash has those it needs */
 };

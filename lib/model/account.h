@@ -53,7 +53,8 @@ static inline bool sp_account_is_empty(const struct sp_account *a)
     return a->n_domains == 0;
 }
 
-/* Add to dst what src may have brought to the host beside it: its domains, and their keys. What is to be taken away later is all of it. */
+/* Add to dst what src may have brought to the host beside it: its domains, and their keys. What is to be
+ * taken away later is all of it. */
 int sp_account_merge(struct sp_account *dst, const struct sp_account *src, struct sp_error *err);
 
 struct sp_domain *sp_account_find(const struct sp_account *a, const char *domain); /* borrowed, or NULL */

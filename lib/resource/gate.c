@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The gate: membership of sallyport-none, which sshd's DenyGroups turns away. It is what `none` means over SSH, and it shuts an account for the
- * moment in which its shell moves from bash to chroot.
+ * The gate: membership of sallyport-none, which sshd's DenyGroups turns away. It is what `none` means over
+ * SSH, and it shuts an account for the moment in which its shell moves from bash to chroot.
  */
 #include <stdio.h>
 
@@ -10,7 +10,8 @@
 
 enum { SHUT, OPEN };
 
-static int add(struct sp_plan *p, const char *user, int what, enum sp_phase phase, enum sp_effect effect, struct sp_error *err)
+static int add(struct sp_plan *p, const char *user, int what, enum sp_phase phase, enum sp_effect effect,
+               struct sp_error *err)
 {
     struct sp_change *change = sp_plan_add(p, &sp_resource_gate, phase, effect, what, err);
 
@@ -50,7 +51,8 @@ static int gate_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     return shut ? add(p, c->user->name, OPEN, SP_WIDEN, SP_LOOSENS, err) : 0;
 }
 
-static int gate_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int gate_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                      struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];

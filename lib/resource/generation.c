@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The store of a jail: the generation of the account's profile set, made once per server and shared by every account. */
+/* The store of a jail: the generation of the account's profile set, made once per server and shared by
+ * every account. */
 #include "host/generation.h"
 
 #include <fcntl.h>
@@ -18,7 +19,8 @@ static bool wanted(const struct sp_ctx *c)
     return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
 }
 
-/* A request takes a generation that stands for granted; reconcile compares every file of it with the host. */
+/* A request takes a generation that stands for granted; reconcile compares every file of it with the host.
+ */
 static int is_current(const struct sp_ctx *c, const char *set, bool *ret, struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
@@ -62,7 +64,8 @@ static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_
     return 0;
 }
 
-static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                            struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
     struct sp_generation g = {0};
@@ -72,7 +75,8 @@ static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enu
         i++;
     if (i == p->n)
         return 0;
-    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 || sp_generation_ensure_dev(c->host, err) < 0)
+    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 ||
+        sp_generation_ensure_dev(c->host, err) < 0)
         return -1;
     return sp_generation_ensure(c->host, profiles.v, profiles.n, &g, err);
 }
@@ -82,11 +86,13 @@ static int generation_read_back(const struct sp_ctx *c, struct sp_change *change
     char path[SP_PATH_SIZE], target[256];
     ssize_t n;
 
-    if (sp_str_format(path, sizeof(path), &SP_STORE "/sets/%s"[1], change->target) < 0)
+    if (sp_str_format(path, sizeof(path), &SP_STORE "/sets/%s"[1], change -> target) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "too many profiles");
     n = readlinkat(c->host->root_fd, path, target, sizeof(target) - 1);
     target[n > 0 ? n : 0] = '\0';
-    return sp_str_format(change->read_back, sizeof(change->read_back), "%s", n > 0 ? strrchr(target, '/') + 1 : "");
+    return sp_str_format(change->read_back, sizeof(change->read_back), "%s",
+                         n > 0 ? strrchr(target, '/') + 1 : "");
 }
 
-const struct sp_resource sp_resource_generation = {"generation", generation_plan, generation_apply, generation_read_back, NULL};
+const struct sp_resource sp_resource_generation = {"generation", generation_plan, generation_apply,
+                                                   generation_read_back, NULL};

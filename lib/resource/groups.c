@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Membership of the groups that sshd's drop-in matches: what an account may do over SSH, without a reload for each. */
+/* Membership of the groups that sshd's drop-in matches: what an account may do over SSH, without a reload
+ * for each. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -64,7 +65,8 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
             return -1;
         if (is == wanted)
             continue;
-        change = sp_plan_add(p, &sp_resource_groups, wanted ? m->join : m->leave, wanted ? m->joined : m->left, (int)i, err);
+        change = sp_plan_add(p, &sp_resource_groups, wanted ? m->join : m->leave,
+                             wanted ? m->joined : m->left, (int)i, err);
         if (change == NULL)
             return -1;
         (void)sp_str_format(change->target, sizeof(change->target), "%s", m->group);
@@ -74,7 +76,8 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     return 0;
 }
 
-static int groups_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int groups_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                        struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];

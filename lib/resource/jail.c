@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is the account's own of its jail: the entry record, the names that /etc/passwd and /etc/group show inside, and the empty mount points below
- * the document root. It stays while the account is managed, so that running sessions are not disturbed by a change of shell.
+ * What is the account's own of its jail: the entry record, the names that /etc/passwd and /etc/group show
+ * inside, and the empty mount points below the document root. It stays while the account is managed, so
+ * that running sessions are not disturbed by a change of shell.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 
 enum { RECORD, NAMES_PASSWD, NAMES_GROUP, POINTS, N_WHAT };
 
-/* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody writes. */
+/* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
+ * writes. */
 #define POINT_MODE 01555
 #define MAX_POINTS (SP_ROOTS_MAX + 16)
 #define FILE_MAX 65536
@@ -32,19 +34,21 @@ static bool wanted(const struct sp_ctx *c)
 
 static int file_path(int what, uint32_t uid, char out[SP_PATH_SIZE])
 {
-    static const char *const formats[] = {
-        [RECORD] = SP_STORE "/entry/%u", [NAMES_PASSWD] = SP_STORE "/names/%u/passwd", [NAMES_GROUP] = SP_STORE "/names/%u/group"};
+    static const char *const formats[] = {[RECORD] = SP_STORE "/entry/%u",
+                                          [NAMES_PASSWD] = SP_STORE "/names/%u/passwd",
+                                          [NAMES_GROUP] = SP_STORE "/names/%u/group"};
     char number[16];
     const char *rest = NULL, *at = strstr(formats[what], "%u");
 
     (void)snprintf(number, sizeof(number), "%u", uid);
     rest = at + 2;
-    return sp_str_format(out, SP_PATH_SIZE, "%.*s%s%s", (int)(at - formats[what]), formats[what], number, rest);
+    return sp_str_format(out, SP_PATH_SIZE, "%.*s%s%s", (int)(at - formats[what]), formats[what], number,
+                         rest);
 }
 
 static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *err)
 {
-    char paths[SP_ROOTS_MAX][SP_RECORD_PATH];
+    char paths[SP_ROOTS_MAX][SP_RECORD_PATH], set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     const char *roots[SP_ROOTS_MAX];
     char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     struct sp_record r = {.uid = c->user->uid, .gid = c->user->gid, .roots = paths};
@@ -56,21 +60,25 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
     sp_account_set_name(c->desired, set);
     if (sp_str_copy(r.profiles, sizeof(r.profiles), set) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the names of the profiles are too long together");
-    if (sp_str_copy(r.user, sizeof(r.user), c->user->name) < 0 || sp_str_copy(r.home, sizeof(r.home), c->user->home) < 0)
+    if (sp_str_copy(r.user, sizeof(r.user), c->user->name) < 0 ||
+        sp_str_copy(r.home, sizeof(r.home), c->user->home) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the name or home of %s is too long", c->user->name);
     return sp_record_format(&r, out, err);
 }
 
-/* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown inside is the one that runs inside. */
+/* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown
+ * inside is the one that runs inside. */
 static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
     if (what == NAMES_PASSWD)
-        sp_buf_printf(out,
-                      "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-                      "%s:x:%u:%u::%s:/bin/bash\n",
-                      c->user->name, c->user->uid, c->user->gid, c->user->home);
+        sp_buf_printf(
+            out,
+            "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+            "%s:x:%u:%u::%s:/bin/bash\n",
+            c->user->name, c->user->uid, c->user->gid, c->user->home);
     else
-        sp_buf_printf(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n%s:x:%u:\n", c->user->name, c->user->gid);
+        sp_buf_printf(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n%s:x:%u:\n", c->user->name,
+                      c->user->gid);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
@@ -79,13 +87,16 @@ static int file_text(const struct sp_ctx *c, int what, struct sp_buf *out, struc
     return what == RECORD ? record_text(c, out, err) : names_text(c, what, out, err);
 }
 
-/* The record is for root and the user's own group; the names are bound into a jail that he reads as himself. */
+/* The record is for root and the user's own group; the names are bound into a jail that he reads as
+ * himself. */
 static void file_rights(const struct sp_ctx *c, int what, struct sp_replace *ret)
 {
-    *ret = (struct sp_replace){.mode = what == RECORD ? 0640 : 0644, .uid = 0, .gid = what == RECORD ? c->user->gid : 0};
+    *ret = (struct sp_replace){
+        .mode = what == RECORD ? 0640 : 0644, .uid = 0, .gid = what == RECORD ? c->user->gid : 0};
 }
 
-static int file_is_right(const struct sp_ctx *c, int what, bool *ret_exists, bool *ret_right, struct sp_error *err)
+static int file_is_right(const struct sp_ctx *c, int what, bool *ret_exists, bool *ret_right,
+                         struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf have = {0}, want = {0};
     struct sp_replace rights;
@@ -104,12 +115,13 @@ static int file_is_right(const struct sp_ctx *c, int what, bool *ret_exists, boo
         return -1;
     file_rights(c, what, &rights);
     *ret_right = have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
-                 (!c->host->real || ((st.st_mode & 07777) == rights.mode && st.st_uid == 0 && st.st_gid == rights.gid));
+                 (!c->host->real ||
+                  ((st.st_mode & 07777) == rights.mode && st.st_uid == 0 && st.st_gid == rights.gid));
     return 0;
 }
 
-static int add(struct sp_plan *p, int what, const char *target, const char *from, const char *to, enum sp_phase phase,
-               struct sp_error *err)
+static int add(struct sp_plan *p, int what, const char *target, const char *from, const char *to,
+               enum sp_phase phase, struct sp_error *err)
 {
     struct sp_change *change = sp_plan_add(p, &sp_resource_jail, phase, SP_NEUTRAL, what, err);
 
@@ -138,7 +150,8 @@ static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     return 0;
 }
 
-/* The mount points below the first document root: how many are missing, how many are ours, and what stands in the way ("" if nothing). */
+/* The mount points below the first document root: how many are missing, how many are ours, and what stands
+ * in the way ("" if nothing). */
 struct points {
     char names[MAX_POINTS][256];
     size_t n, missing, ours;
@@ -193,7 +206,8 @@ static int plan_points(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     if (n == 0 || (!wanted(c) && !sp_ctx_absent(c)))
         return 0;
     fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
-    if (fd < 0) /* gone with its document root: nothing left to give back; a wanted one was checked before */
+    if (fd <
+        0) /* gone with its document root: nothing left to give back; a wanted one was checked before */
         return wanted(c) ? -1 : 0;
     look_at_points(fd, paths, n, &points);
     if (!wanted(c)) {
@@ -270,7 +284,8 @@ static int remove_points(int root_fd, const struct points *points, struct sp_err
 {
     for (size_t i = 0; i < points->n; i++) {
         struct stat st;
-        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && is_ours(root_fd, points->names[i], &st))
+        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_ours(root_fd, points->names[i], &st))
             (void)unlinkat(root_fd, points->names[i], AT_REMOVEDIR);
     }
     return fsync(root_fd) < 0 ? sp_fail(err, SP_E_IO, errno, "the document root") : 0;
@@ -279,7 +294,8 @@ static int remove_points(int root_fd, const struct points *points, struct sp_err
 static int apply_points(const struct sp_ctx *c, enum sp_phase phase, struct sp_error *err)
 {
     const char *paths[SP_ROOTS_MAX + 1];
-    size_t n = entry_paths(phase == SP_BUILD ? c->desired : c->applied, c->user != NULL ? c->user->home : NULL, paths);
+    size_t n = entry_paths(phase == SP_BUILD ? c->desired : c->applied,
+                           c->user != NULL ? c->user->home : NULL, paths);
     _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
     struct points points;
 
@@ -289,7 +305,8 @@ static int apply_points(const struct sp_ctx *c, enum sp_phase phase, struct sp_e
     return phase == SP_BUILD ? make_points(fd, &points, err) : remove_points(fd, &points, err);
 }
 
-static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                      struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
@@ -313,11 +330,15 @@ static int jail_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     if (change->what != POINTS) {
         if (file_is_right(c, change->what, &exists, &right, err) < 0)
             return -1;
-        return sp_str_copy(change->read_back, sizeof(change->read_back), right ? "written" : exists ? "stale" : "");
+        return sp_str_copy(change->read_back, sizeof(change->read_back),
+                           right    ? "written"
+                           : exists ? "stale"
+                                    : "");
     }
     {
         const char *paths[SP_ROOTS_MAX + 1];
-        size_t n = entry_paths(wanted(c) ? c->desired : c->applied, c->user != NULL ? c->user->home : NULL, paths);
+        size_t n =
+            entry_paths(wanted(c) ? c->desired : c->applied, c->user != NULL ? c->user->home : NULL, paths);
         _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
         struct points points;
         size_t there;
@@ -326,7 +347,9 @@ static int jail_read_back(const struct sp_ctx *c, struct sp_change *change, stru
             return -1;
         look_at_points(fd, paths, n, &points);
         there = wanted(c) ? points.n - points.missing : points.ours;
-        return there == 0 ? 0 : sp_str_format(change->read_back, sizeof(change->read_back), "%zu mount points", there);
+        return there == 0
+                   ? 0
+                   : sp_str_format(change->read_back, sizeof(change->read_back), "%zu mount points", there);
     }
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The account's keys: ~/.ssh/authorized_keys, or a file that root owns (key_store). A line is ours when the panel named its fingerprint, now or
- * before; every other line is the user's and stays byte for byte.
+ * The account's keys: ~/.ssh/authorized_keys, or a file that root owns (key_store). A line is ours when the
+ * panel named its fingerprint, now or before; every other line is the user's and stays byte for byte.
  */
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -93,8 +93,8 @@ static void describe(const char *line, size_t len, char out[SP_CHANGE_TEXT])
         memmove(out + before - 1, out + before, strlen(out + before) + 1);
 }
 
-static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect effect, const char *target, const struct search *from,
-               const struct sp_buf *to, struct sp_error *err)
+static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect effect, const char *target,
+               const struct search *from, const struct sp_buf *to, struct sp_error *err)
 {
     struct sp_change *change = sp_plan_add(p, &sp_resource_keys, phase, effect, what, err);
 
@@ -108,7 +108,8 @@ static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect 
     return 0;
 }
 
-static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
+static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have, struct sp_plan *p,
+                       struct sp_error *err)
 {
     struct search s = {.fingerprint = key->key.fingerprint};
     _cleanup_(sp_buf_clear) struct sp_buf line = {0};
@@ -123,9 +124,10 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
     return add(p, CHANGE, SP_NARROW, SP_TIGHTENS, key->key.fingerprint, &s, &line, err);
 }
 
-/* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is named and not wanted). */
-static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want, const struct sp_home_keys *have,
-                         struct sp_plan *p, struct sp_error *err)
+/* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is
+ * named and not wanted). */
+static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want,
+                         const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
 {
     for (size_t i = 0; i < a->n_domains; i++)
         for (size_t k = 0; k < a->domains[i].keys.n; k++) {
@@ -153,7 +155,8 @@ static void warn_skipped(const struct sp_domain *d, const struct sp_key *k, cons
 {
     struct warn *w = data;
 
-    (void)sp_plan_warn(w->plan, w->err, "the key %s of %s is not written: %s", k->key.fingerprint, d->name, why);
+    (void)sp_plan_warn(w->plan, w->err, "the key %s of %s is not written: %s", k->key.fingerprint, d->name,
+                       why);
 }
 
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -175,16 +178,19 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     for (size_t i = 0; i < want.n; i++)
         if (plan_wanted(&want.v[i], &have, p, err) < 0)
             return -1;
-    if (plan_unwanted(c->desired, &want, &have, p, err) < 0 || plan_unwanted(c->applied, &want, &have, p, err) < 0)
+    if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
+        plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;
     if (have.exists && have.wide && !sp_ctx_absent(c))
         return add(p, MODE, SP_NARROW, SP_TIGHTENS, SP_KEYS_HOME_FILE, NULL, NULL, err);
     return 0;
 }
 
-/* The file after this phase: what the plan removes or changes in it, and in BUILD what it adds. What the plan does not list stays. */
-static int edit(const struct sp_plan *p, enum sp_phase phase, const struct sp_key_list *all, const struct sp_home_keys *have,
-                struct sp_buf *out, size_t *ret_changes, struct sp_error *err)
+/* The file after this phase: what the plan removes or changes in it, and in BUILD what it adds. What the
+ * plan does not list stays. */
+static int edit(const struct sp_plan *p, enum sp_phase phase, const struct sp_key_list *all,
+                const struct sp_home_keys *have, struct sp_buf *out, size_t *ret_changes,
+                struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
     _cleanup_free_ const char **drop = calloc(p->n + 1, sizeof(*drop));
@@ -208,7 +214,8 @@ static int edit(const struct sp_plan *p, enum sp_phase phase, const struct sp_ke
     return sp_authkeys_edit(sp_buf_str(&have->bytes), have->bytes.len, &want, drop, n_drop, out, err);
 }
 
-static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                      struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list all = {0};
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
@@ -233,11 +240,13 @@ static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     if (sp_keys_read(c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (change->what == MODE)
-        return sp_str_format(change->read_back, sizeof(change->read_back), "%04o%s", have.mode, have.wide ? ", too wide" : "");
+        return sp_str_format(change->read_back, sizeof(change->read_back), "%04o%s", have.mode,
+                             have.wide ? ", too wide" : "");
     (void)sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, find_line, &s);
     if (s.found > 0)
         describe(s.line, s.len, change->read_back);
     return 0;
 }
 
-const struct sp_resource sp_resource_keys = {"authorized_keys", keys_plan, keys_apply, keys_read_back, NULL};
+const struct sp_resource sp_resource_keys = {"authorized_keys", keys_plan, keys_apply, keys_read_back,
+                                             NULL};

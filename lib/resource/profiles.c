@@ -64,7 +64,8 @@ static void sort(struct sp_profiles *p)
     }
 }
 
-int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret, struct sp_error *err)
+int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
+                     struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles p = {0};
 
@@ -75,7 +76,8 @@ int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_pr
             return -1;
     for (size_t i = 0; i < p.n; i++) /* grows while it runs: what is required may require */
         for (size_t k = 0; k < p.owned[i].n_items; k++)
-            if (p.owned[i].items[k].kind == SP_PROFILE_REQUIRES && load(h, p.owned[i].items[k].value, &p, err) < 0)
+            if (p.owned[i].items[k].kind == SP_PROFILE_REQUIRES &&
+                load(h, p.owned[i].items[k].value, &p, err) < 0)
                 return -1;
     memcpy(ret, &p, sizeof(p));
     p = (struct sp_profiles){0};

@@ -19,7 +19,9 @@ struct sp_profiles {
 
 void sp_profiles_clear(struct sp_profiles *p);
 
-/* Every profile of the account and what they require. SP_E_INVALID with the field jail.profiles names one that does not exist. */
-int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret, struct sp_error *err);
+/* Every profile of the account and what they require. SP_E_INVALID with the field jail.profiles names one
+ * that does not exist. */
+int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
+                     struct sp_error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A resource is one thing of the host that an account has: its login shell, its keys, its jail. Each is one file and one const struct; the
- * ordered array is in resources.c. A resource compares desired with actual and emits printable changes; it applies the changes of one
- * phase; and it is asked again, afterwards, what the system now shows.
+ * A resource is one thing of the host that an account has: its login shell, its keys, its jail. Each is one
+ * file and one const struct; the ordered array is in resources.c. A resource compares desired with actual
+ * and emits printable changes; it applies the changes of one phase; and it is asked again, afterwards, what
+ * the system now shows.
  *
  * A plan right after an apply is empty: that is the test of every resource.
  */
@@ -18,12 +19,13 @@
 #include "model/account.h"
 #include "model/policy.h"
 
-/* Narrow first, widen last: what takes access away runs before what builds, what opens runs at the end. A crash between
- * leaves a door no wider than before or after. PREPARE touches nothing an account has: the store, groups, sshd's drop-in. */
+/* Narrow first, widen last: what takes access away runs before what builds, what opens runs at the end. A
+ * crash between leaves a door no wider than before or after. PREPARE touches nothing an account has: the
+ * store, groups, sshd's drop-in. */
 enum sp_phase { SP_PREPARE, SP_NARROW, SP_BUILD, SP_WIDEN, SP_PHASES };
 
-/* What a change does to access, for reconcile: it mends what somebody loosened and reports, but keeps, what somebody
- * tightened - so it carries out TIGHTENS and NEUTRAL, and LOOSENS only when told to. */
+/* What a change does to access, for reconcile: it mends what somebody loosened and reports, but keeps, what
+ * somebody tightened - so it carries out TIGHTENS and NEUTRAL, and LOOSENS only when told to. */
 enum sp_effect { SP_TIGHTENS, SP_NEUTRAL, SP_LOOSENS };
 
 #define SP_CHANGE_TEXT 512
@@ -34,10 +36,10 @@ struct sp_change {
     const struct sp_resource *resource;
     enum sp_phase phase;
     enum sp_effect effect;
-    int what;                      /* the resource's own: which of its kinds of change */
-    char target[SP_CHANGE_TEXT];   /* what changes: a user, a fingerprint, a path */
-    char from[SP_CHANGE_TEXT];     /* "" is shown as null */
-    char to[SP_CHANGE_TEXT];       /* "" is shown as null */
+    int what;                       /* the resource's own: which of its kinds of change */
+    char target[SP_CHANGE_TEXT];    /* what changes: a user, a fingerprint, a path */
+    char from[SP_CHANGE_TEXT];      /* "" is shown as null */
+    char to[SP_CHANGE_TEXT];        /* "" is shown as null */
     char read_back[SP_CHANGE_TEXT]; /* asked of the system after the change; "" is shown as null */
 };
 
@@ -51,20 +53,21 @@ struct sp_plan {
 void sp_plan_clear(struct sp_plan *p);
 
 /* Append a change; the text of each field is cut at its size. NULL when out of memory (err filled). */
-struct sp_change *sp_plan_add(struct sp_plan *p, const struct sp_resource *r, enum sp_phase phase, enum sp_effect effect, int what,
-                              struct sp_error *err);
+struct sp_change *sp_plan_add(struct sp_plan *p, const struct sp_resource *r, enum sp_phase phase,
+                              enum sp_effect effect, int what, struct sp_error *err);
 /* Append a warning: a sentence for people. */
-int sp_plan_warn(struct sp_plan *p, struct sp_error *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int sp_plan_warn(struct sp_plan *p, struct sp_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* What every resource sees. All borrowed. */
 struct sp_ctx {
     struct sp_host *host;
     const struct sp_config *config;
-    const struct sp_user *user;         /* as passwd(5) shows it; NULL when the user is gone */
-    const struct sp_account *desired;   /* without domains: the account is to be absent */
-    const struct sp_account *applied;   /* what was in force before; without domains: nothing */
-    const char *original_shell;         /* found when the account was first managed; "" when unknown */
-    bool thorough;                      /* reconcile: look behind what a request takes for granted (the generation's files) */
+    const struct sp_user *user;       /* as passwd(5) shows it; NULL when the user is gone */
+    const struct sp_account *desired; /* without domains: the account is to be absent */
+    const struct sp_account *applied; /* what was in force before; without domains: nothing */
+    const char *original_shell;       /* found when the account was first managed; "" when unknown */
+    bool thorough; /* reconcile: look behind what a request takes for granted (the generation's files) */
 };
 
 /* Is the account to be given up? */
@@ -81,7 +84,8 @@ struct sp_resource {
     int (*apply)(const struct sp_ctx *, const struct sp_plan *, enum sp_phase, struct sp_error *);
     /* Ask the system what it now shows for one change. */
     int (*read_back)(const struct sp_ctx *, struct sp_change *, struct sp_error *);
-    /* Asked before anything is widened, and when nothing changed: is what was written in force? May be NULL. */
+    /* Asked before anything is widened, and when nothing changed: is what was written in force? May be
+     * NULL. */
     int (*prove)(const struct sp_ctx *, struct sp_error *);
 };
 
@@ -98,11 +102,11 @@ extern const struct sp_resource sp_resource_groups;
 extern const struct sp_resource sp_resource_shell;
 
 /* The groups that sshd's drop-in speaks of. */
-#define SP_GROUP_ALL "sallyport"            /* every account that is managed */
+#define SP_GROUP_ALL "sallyport" /* every account that is managed */
 #define SP_GROUP_CHROOT "sallyport-chroot"
-#define SP_GROUP_NONE "sallyport-none"      /* DenyGroups */
+#define SP_GROUP_NONE "sallyport-none"       /* DenyGroups */
 #define SP_GROUP_FORWARD "sallyport-forward" /* may forward to any address */
-#define SP_GROUP_LOCAL "sallyport-local"    /* may forward local ports (ssh -L) */
+#define SP_GROUP_LOCAL "sallyport-local"     /* may forward local ports (ssh -L) */
 
 #define SP_CHROOT_BASH "/usr/libexec/sallyport/chroot-bash"
 #define SP_BASH "/bin/bash"

@@ -7,12 +7,13 @@
 
 #include "base/str.h"
 
-/* Forwards to build and widen: the jail, its keys, the login shell, and the gate last. Backwards to narrow: the gate is shut first, then the
- * shell becomes stricter, keys go, and only when nothing new can come in are sessions ended and mount points taken away. */
+/* Forwards to build and widen: the jail, its keys, the login shell, and the gate last. Backwards to narrow:
+ * the gate is shut first, then the shell becomes stricter, keys go, and only when nothing new can come in
+ * are sessions ended and mount points taken away. */
 const struct sp_resource *const sp_resources[] = {
-    &sp_resource_generation, &sp_resource_policy, &sp_resource_groups, &sp_resource_jail,
-    &sp_resource_sessions,   &sp_resource_keys,   &sp_resource_shell,  &sp_resource_gate,
-    NULL,
+    &sp_resource_generation, &sp_resource_policy,   &sp_resource_groups,
+    &sp_resource_jail,       &sp_resource_sessions, &sp_resource_keys,
+    &sp_resource_shell,      &sp_resource_gate,     NULL,
 };
 
 void sp_plan_clear(struct sp_plan *p)
@@ -35,8 +36,8 @@ static struct sp_change *append(struct sp_change **v, size_t *n, struct sp_error
     return &grown[(*n)++];
 }
 
-struct sp_change *sp_plan_add(struct sp_plan *p, const struct sp_resource *r, enum sp_phase phase, enum sp_effect effect, int what,
-                              struct sp_error *err)
+struct sp_change *sp_plan_add(struct sp_plan *p, const struct sp_resource *r, enum sp_phase phase,
+                              enum sp_effect effect, int what, struct sp_error *err)
 {
     struct sp_change *c = append(&p->v, &p->n, err);
 

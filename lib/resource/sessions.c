@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Running logins: ended when access is withdrawn, or when a plain shell becomes a jailed one. The site's own processes go on. */
+/* Running logins: ended when access is withdrawn, or when a plain shell becomes a jailed one. The site's
+ * own processes go on. */
 #include "base/mem.h"
 
 #include "base/str.h"
@@ -8,7 +9,8 @@
 
 #define END_DEADLINE_MS 5000
 
-/* A session that an account may not have any more. An account whose shell was never ours keeps its sessions. */
+/* A session that an account may not have any more. An account whose shell was never ours keeps its
+ * sessions. */
 static bool must_end(const struct sp_ctx *c)
 {
     if (sp_ctx_absent(c))
@@ -33,12 +35,14 @@ static int sessions_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_er
     if (change == NULL)
         return -1;
     (void)sp_str_format(change->target, sizeof(change->target), "%s", c->user->name);
-    (void)sp_str_format(change->from, sizeof(change->from), "%zu processes of %zu logins", now.n, now.n_logins);
+    (void)sp_str_format(change->from, sizeof(change->from), "%zu processes of %zu logins", now.n,
+                        now.n_logins);
     (void)sp_str_format(change->to, sizeof(change->to), "ended");
     return 0;
 }
 
-static int sessions_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int sessions_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                          struct sp_error *err)
 {
     size_t ended = 0;
 
@@ -56,7 +60,9 @@ static int sessions_read_back(const struct sp_ctx *c, struct sp_change *change, 
         return -1;
     if (now.n == 0)
         return sp_str_copy(change->read_back, sizeof(change->read_back), "ended");
-    return sp_str_format(change->read_back, sizeof(change->read_back), "%zu processes of %zu logins", now.n, now.n_logins);
+    return sp_str_format(change->read_back, sizeof(change->read_back), "%zu processes of %zu logins", now.n,
+                         now.n_logins);
 }
 
-const struct sp_resource sp_resource_sessions = {"sessions", sessions_plan, sessions_apply, sessions_read_back, NULL};
+const struct sp_resource sp_resource_sessions = {"sessions", sessions_plan, sessions_apply,
+                                                 sessions_read_back, NULL};

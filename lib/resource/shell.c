@@ -9,7 +9,8 @@
 
 int sp_shell_width(const char *shell)
 {
-    static const char *const shut[] = {"/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin", "/bin/nologin"};
+    static const char *const shut[] = {"/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin",
+                                       "/bin/nologin"};
 
     for (size_t i = 0; i < SP_COUNT(shut); i++)
         if (sp_streq(shell, shut[i]))
@@ -24,7 +25,8 @@ const char *sp_shell_class(const char *shell)
     return sp_streq(shell, SP_BASH) || sp_streq(shell, "/usr/bin/bash") ? "bash" : "other";
 }
 
-/* `none`, like giving the account up, is the shell that stood before us: what else uses it (cron, su) goes on as it did. */
+/* `none`, like giving the account up, is the shell that stood before us: what else uses it (cron, su) goes
+ * on as it did. */
 static const char *before_us(const struct sp_ctx *c)
 {
     bool known = c->original_shell[0] != '\0' && !sp_streq(c->original_shell, SP_CHROOT_BASH);
@@ -68,7 +70,8 @@ static int shell_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     return 0;
 }
 
-static int shell_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int shell_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                       struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i].resource == &sp_resource_shell && p->v[i].phase == phase)

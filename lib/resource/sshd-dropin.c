@@ -20,18 +20,23 @@
 
 enum { GROUPS, DROPIN };
 
-static const char *const group_names[] = {SP_GROUP_ALL, SP_GROUP_CHROOT, SP_GROUP_NONE, SP_GROUP_LOCAL, SP_GROUP_FORWARD};
+static const char *const group_names[] = {SP_GROUP_ALL, SP_GROUP_CHROOT, SP_GROUP_NONE, SP_GROUP_LOCAL,
+                                          SP_GROUP_FORWARD};
 
 /* sshd takes the first value it meets, so the wider forwarding comes first. */
 static const char dropin_head[] =
     "# sallyport: what hosted accounts may do over SSH. Written by sallyport; see sallyport-security(7).\n"
     "# It names groups only: accounts come and go without a reload.\n"
-    "DenyGroups " SP_GROUP_NONE "\n"
-    "Match Group " SP_GROUP_FORWARD "\n"
+    "DenyGroups " SP_GROUP_NONE
+    "\n"
+    "Match Group " SP_GROUP_FORWARD
+    "\n"
     "\tAllowTcpForwarding yes\n"
-    "Match Group " SP_GROUP_LOCAL "\n"
+    "Match Group " SP_GROUP_LOCAL
+    "\n"
     "\tAllowTcpForwarding local\n"
-    "Match Group " SP_GROUP_ALL "\n"
+    "Match Group " SP_GROUP_ALL
+    "\n"
     "\tAllowTcpForwarding no\n"
     "\tAllowStreamLocalForwarding no\n"
     "\tGatewayPorts no\n"
@@ -107,7 +112,8 @@ static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     return sp_str_copy(change->to, sizeof(change->to), "written");
 }
 
-/* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one; socket-activated ones need none. */
+/* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one;
+ * socket-activated ones need none. */
 static void reload_sshd(struct sp_host *h, const char *sshd)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
@@ -152,7 +158,8 @@ static int write_dropin(const struct sp_ctx *c, struct sp_error *err)
     return -1;
 }
 
-static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, struct sp_error *err)
+static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                        struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
@@ -175,12 +182,17 @@ static int policy_read_back(const struct sp_ctx *c, struct sp_change *change, st
     if (change->what == GROUPS) {
         if (groups_missing(c, &missing, err) < 0)
             return -1;
-        return missing == 0 ? sp_str_copy(change->read_back, sizeof(change->read_back), "there")
-                            : sp_str_format(change->read_back, sizeof(change->read_back), "%zu missing", missing);
+        return missing == 0
+                   ? sp_str_copy(change->read_back, sizeof(change->read_back), "there")
+                   : sp_str_format(change->read_back, sizeof(change->read_back), "%zu missing", missing);
     }
     if (dropin_is_right(c, &exists, &right, err) < 0)
         return -1;
-    return sp_str_copy(change->read_back, sizeof(change->read_back), right ? "written" : exists ? "different" : "");
+    return sp_str_copy(change->read_back, sizeof(change->read_back),
+                       right    ? "written"
+                       : exists ? "different"
+                                : "");
 }
 
-const struct sp_resource sp_resource_policy = {"sshd_policy", policy_plan, policy_apply, policy_read_back, sp_sshd_prove};
+const struct sp_resource sp_resource_policy = {"sshd_policy", policy_plan, policy_apply, policy_read_back,
+                                               sp_sshd_prove};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * In force is what `sshd -T -C user=...` says, never what a file says. Asking costs a process (tens of milliseconds), so an answer is
- * remembered under a hash of everything it depends on: sshd itself, its configuration files, and the kind of account; of the account
- * itself too, where the files hold Match blocks or user lists of somebody else.
+ * In force is what `sshd -T -C user=...` says, never what a file says. Asking costs a process (tens of
+ * milliseconds), so an answer is remembered under a hash of everything it depends on: sshd itself, its
+ * configuration files, and the kind of account; of the account itself too, where the files hold Match
+ * blocks or user lists of somebody else.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,13 +31,16 @@
 #define PROOFS_MAX_BYTES (1U << 20)
 #define SSHD_DEADLINE_MS 10000
 
-int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *user, struct sp_buf *out, struct sp_error *err)
+int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *user, struct sp_buf *out,
+                      struct sp_error *err)
 {
     char who[SP_USER_SIZE + 64];
     const char *argv[] = {c->sshd, "-T", "-f", c->sshd_config, user != NULL ? "-C" : NULL, who, NULL};
-    _cleanup_(sp_spawn_clear) struct sp_spawn run = {.argv = argv, .deadline_ms = SSHD_DEADLINE_MS, .max_output = 1U << 18};
+    _cleanup_(sp_spawn_clear) struct sp_spawn run = {
+        .argv = argv, .deadline_ms = SSHD_DEADLINE_MS, .max_output = 1U << 18};
 
-    if (sp_str_format(who, sizeof(who), "user=%s,host=localhost,addr=127.0.0.1", user != NULL ? user : "") < 0)
+    if (sp_str_format(who, sizeof(who), "user=%s,host=localhost,addr=127.0.0.1", user != NULL ? user : "") <
+        0)
         return sp_fail(err, SP_E_INVALID, 0, "the user name is too long");
     if (h->ops->spawn(h, &run, err) < 0)
         return -1;
@@ -53,14 +57,18 @@ struct expected {
     const char *keyword, *value;
 };
 
-static int expect(const struct sp_sshdconf *conf, const struct expected *e, const char *user, struct sp_error *err)
+static int expect(const struct sp_sshdconf *conf, const struct expected *e, const char *user,
+                  struct sp_error *err)
 {
     const char *is = sp_sshdconf_get(conf, e->keyword);
 
     if (is != NULL && strcasecmp(is, e->value) == 0)
         return 0;
-    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd has %s %s for %s, not %s", e->keyword, is != NULL ? is : "(nothing)", user, e->value);
-    return sp_hint(err, "another Match block or an earlier line of sshd_config sets it, or the drop-in is not included: `%s` shows it",
+    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd has %s %s for %s, not %s", e->keyword,
+            is != NULL ? is : "(nothing)", user, e->value);
+    return sp_hint(err,
+                   "another Match block or an earlier line of sshd_config sets it, or the drop-in is not "
+                   "included: `%s` shows it",
                    "sshd -T -C user=USER,host=localhost,addr=127.0.0.1");
 }
 
@@ -74,7 +82,8 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-static int expect_lists(const struct sp_sshdconf *conf, const char *user, bool *ret_foreign, struct sp_error *err)
+static int expect_lists(const struct sp_sshdconf *conf, const char *user, bool *ret_foreign,
+                        struct sp_error *err)
 {
     static const char *const others[] = {"allowusers", "allowgroups", "denyusers"};
     size_t n_denied = 0;
@@ -87,13 +96,15 @@ static int expect_lists(const struct sp_sshdconf *conf, const char *user, bool *
         *ret_foreign |= sp_sshdconf_get(conf, others[i]) != NULL;
     if (denied)
         return 0;
-    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd does not deny the group " SP_GROUP_NONE " (asked for %s)", user);
+    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd does not deny the group " SP_GROUP_NONE " (asked for %s)",
+            user);
     return sp_hint(err, "sshd_config must have the line: Include /etc/ssh/sshd_config.d/*.conf");
 }
 
 static const char *forwarding_value(const struct sp_ctx *c)
 {
-    enum sp_forwarding f = c->desired->forwarding != SP_FORWARDING_UNSET ? c->desired->forwarding : c->config->forwarding;
+    enum sp_forwarding f =
+        c->desired->forwarding != SP_FORWARDING_UNSET ? c->desired->forwarding : c->config->forwarding;
 
     if (c->desired->shell == SP_SHELL_NONE || f == SP_FORWARDING_NONE)
         return "no";
@@ -108,28 +119,38 @@ static int expect_sftp(const struct sp_sshdconf *conf, struct sp_error *err)
         if (strncmp(value, "sftp ", 5) != 0 || strstr(value, "internal-sftp") == NULL)
             continue;
         sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd serves sftp itself (internal-sftp), outside any jail");
-        return sp_hint(err, "set `Subsystem sftp /usr/lib/openssh/sftp-server` in sshd_config, then reload sshd");
+        return sp_hint(
+            err, "set `Subsystem sftp /usr/lib/openssh/sftp-server` in sshd_config, then reload sshd");
     }
     return 0;
 }
 
-static int judge(const struct sp_ctx *c, const char *output, size_t len, bool *ret_foreign, struct sp_error *err)
+static int judge(const struct sp_ctx *c, const char *output, size_t len, bool *ret_foreign,
+                 struct sp_error *err)
 {
-    const struct expected all[] = {{"allowtcpforwarding", forwarding_value(c)}, {"allowstreamlocalforwarding", "no"},
-                                   {"x11forwarding", "no"},                     {"permittunnel", "no"},
-                                   {"pubkeyauthentication", "yes"},             {"permituserenvironment", "no"}};
+    const struct expected all[] = {{"allowtcpforwarding", forwarding_value(c)},
+                                   {"allowstreamlocalforwarding", "no"},
+                                   {"x11forwarding", "no"},
+                                   {"permittunnel", "no"},
+                                   {"pubkeyauthentication", "yes"},
+                                   {"permituserenvironment", "no"}};
     _cleanup_(sp_sshdconf_clear) struct sp_sshdconf conf = {0};
     const char *keys;
 
-    if (sp_sshdconf_parse(output, len, &conf, err) < 0 || expect_lists(&conf, c->user->name, ret_foreign, err) < 0)
+    if (sp_sshdconf_parse(output, len, &conf, err) < 0 ||
+        expect_lists(&conf, c->user->name, ret_foreign, err) < 0)
         return -1;
     for (size_t i = 0; i < SP_COUNT(all); i++)
         if (expect(&conf, &all[i], c->user->name, err) < 0)
             return -1;
     keys = sp_sshdconf_get(&conf, "authorizedkeysfile");
-    if (!has_word(keys != NULL ? keys : "", c->config->key_store == SP_KEY_STORE_ROOT ? SP_KEYS_ROOT_DIR "/%u" : SP_KEYS_HOME_FILE)) {
-        sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd reads keys from \"%.100s\", not where they are written", keys != NULL ? keys : "");
-        return sp_hint(err, "set key_store in sallyport.conf, or AuthorizedKeysFile in sshd_config, so that both agree");
+    if (!has_word(keys != NULL ? keys : "",
+                  c->config->key_store == SP_KEY_STORE_ROOT ? SP_KEYS_ROOT_DIR "/%u" : SP_KEYS_HOME_FILE)) {
+        sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd reads keys from \"%.100s\", not where they are written",
+                keys != NULL ? keys : "");
+        return sp_hint(
+            err,
+            "set key_store in sallyport.conf, or AuthorizedKeysFile in sshd_config, so that both agree");
     }
     return c->desired->shell == SP_SHELL_CHROOT ? expect_sftp(&conf, err) : 0;
 }
@@ -145,8 +166,8 @@ static void mix_file(const struct sp_ctx *c, const char *path, SHA2_CTX *sum)
 
     if (fd >= 0)
         (void)fstat(fd, &st);
-    (void)snprintf(text, sizeof(text), "%s %ju %jd %jd.%09ld\n", path, (uintmax_t)st.st_ino, (intmax_t)st.st_size,
-                   (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    (void)snprintf(text, sizeof(text), "%s %ju %jd %jd.%09ld\n", path, (uintmax_t)st.st_ino,
+                   (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     SHA256Update(sum, (const uint8_t *)text, strlen(text));
 }
 
@@ -157,7 +178,8 @@ static void close_dir(DIR **d)
 }
 
 /* Call `visit` with each file of the configuration: the main one and what stands beside our drop-in. */
-static void each_config(const struct sp_ctx *c, void (*visit)(const struct sp_ctx *, const char *path, void *), void *data)
+static void each_config(const struct sp_ctx *c,
+                        void (*visit)(const struct sp_ctx *, const char *path, void *), void *data)
 {
     struct sp_error ignored;
     _cleanup_(close_dir) DIR *dir = NULL;
@@ -166,10 +188,12 @@ static void each_config(const struct sp_ctx *c, void (*visit)(const struct sp_ct
     int fd;
 
     visit(c, c->config->sshd_config, data);
-    fd = sp_fsat_open(c->host->root_fd, "/etc/ssh/sshd_config.d", O_RDONLY | O_DIRECTORY, 0, SP_FSAT_FOLLOW, &ignored);
+    fd = sp_fsat_open(c->host->root_fd, "/etc/ssh/sshd_config.d", O_RDONLY | O_DIRECTORY, 0, SP_FSAT_FOLLOW,
+                      &ignored);
     dir = fd >= 0 ? fdopendir(fd) : NULL;
     while (dir != NULL && (e = readdir(dir)) != NULL)
-        if (e->d_name[0] != '.' && sp_str_format(path, sizeof(path), "/etc/ssh/sshd_config.d/%s", e->d_name) == 0)
+        if (e->d_name[0] != '.' &&
+            sp_str_format(path, sizeof(path), "/etc/ssh/sshd_config.d/%s", e->d_name) == 0)
             visit(c, path, data);
 }
 
@@ -178,7 +202,8 @@ static void mix_visit(const struct sp_ctx *c, const char *path, void *data)
     mix_file(c, path, data);
 }
 
-/* A line of somebody else's that makes the answer depend on who asks, or brings in files that we do not watch. */
+/* A line of somebody else's that makes the answer depend on who asks, or brings in files that we do not
+ * watch. */
 static void foreign_visit(const struct sp_ctx *c, const char *path, void *data)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
@@ -207,8 +232,8 @@ static void proof_name(const struct sp_ctx *c, const char *user, char out[SHA256
     SHA256Init(&sum);
     mix_file(c, c->config->sshd, &sum);
     each_config(c, mix_visit, &sum);
-    (void)snprintf(kind, sizeof(kind), "1 %s %s %d %s", sp_shell_name(c->desired->shell), forwarding_value(c),
-                   (int)c->config->key_store, user);
+    (void)snprintf(kind, sizeof(kind), "1 %s %s %d %s", sp_shell_name(c->desired->shell),
+                   forwarding_value(c), (int)c->config->key_store, user);
     SHA256Update(&sum, (const uint8_t *)kind, strlen(kind));
     SHA256End(&sum, out);
 }
