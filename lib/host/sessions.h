@@ -3,19 +3,24 @@
  * Whose processes are a login over SSH: every process of the uid whose audit session (proc(5) sessionid,
  * loginuid) was opened by an sshd for that account, or whose ancestor is such an sshd, or that lives in a
  * jail of the account (its PID 1). A daemon of the same uid that no sshd started (PHP-FPM, cron's jobs) is
- * none.
+ * none. What outlived its sshd (tmux) is known by its audit session, which no living process of root's
+ * leads and no service of systemd's holds. Without audit in the kernel, ancestry and jails are all there
+ * is.
  */
 #ifndef SP_HOST_SESSIONS_H
 #define SP_HOST_SESSIONS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 #include "host/host.h"
 
 struct sp_sessions {
-    pid_t *pids; /* owned; processes of the uid and the sshd processes that serve them */
+    pid_t *pids;      /* owned; processes of the uid and the sshd processes that serve them */
+    uint64_t *starts; /* owned; when each was started, in clock ticks after boot (proc(5)): with the pid it
+                         names a process for good */
     size_t n;
     size_t n_logins; /* living sshd connections among them */
 };
@@ -25,7 +30,8 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
                      struct sp_error *err);
 
 /* SIGHUP, a short grace, SIGKILL, until a new look finds none; by pidfd, so that no recycled pid is hit.
- * SP_E_BUSY if some live on after deadline_ms. ret_ended: how many processes were ended. */
+ * SP_E_BUSY if some live on after deadline_ms. ret_ended: how many processes were ended.
+ * Where root_fd is a test's directory nothing is signalled; ret_ended is how many there are. */
 int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
                     struct sp_error *err);
 

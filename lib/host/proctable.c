@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/proctable.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+
+void sp_proctable_clear(struct sp_proctable *t)
+{
+    free(t->procs);
+    *t = (struct sp_proctable){0};
+}
+
+/* A small file of one process; "" if it cannot be read. NULs become blanks: a title is one string. */
+static bool slurp(int dir, const char *name, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    size_t n = 0;
+    ssize_t r = 0;
+
+    while (fd >= 0 && n < size - 1 && (r = read(fd, buf + n, size - 1 - n)) > 0)
+        n += (size_t)r;
+    buf[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (buf[i] == '\0')
+            buf[i] = ' ';
+    return fd >= 0 && r >= 0;
+}
+
+/* The value of "KEY:\tvalue" in status; NULL if there is no such line. */
+static const char *status_value(const char *status, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (const char *p = status; p != NULL; p = strchr(p, '\n')) {
+        p += *p == '\n';
+        if (strncmp(p, key, n) == 0 && p[n] == ':')
+            return p + n + 1;
+    }
+    return NULL;
+}
+
+static bool read_status(int dir, struct sp_proc *p, bool *ret_inner_init)
+{
+    char status[8192];
+    const char *state, *ppid, *uids, *ns;
+    char *end;
+
+    if (!slurp(dir, "status", status, sizeof(status)))
+        return false;
+    state = status_value(status, "State");
+    ppid = status_value(status, "PPid");
+    uids = status_value(status, "Uid");
+    ns = status_value(status, "NSpid");
+    if (state == NULL || ppid == NULL || uids == NULL || strchr("ZX", state[strspn(state, " \t")]) != NULL)
+        return false;
+    p->ppid = (pid_t)strtol(ppid, NULL, 10);
+    p->uid = (uid_t)strtoul(uids, &end, 10);
+    p->euid = (uid_t)strtoul(end, NULL, 10);
+    /* NSpid: the pid in our namespace, then in each one below it; the last is what it is to itself. */
+    *ret_inner_init = false;
+    if (ns != NULL) {
+        long outer = strtol(ns, &end, 10), inner = outer;
+        while (*end == '\t' || *end == ' ')
+            inner = strtol(end, &end, 10);
+        *ret_inner_init = inner == 1 && outer != 1;
+    }
+    return true;
+}
+
+/* proc_pid_stat(5): the 22nd field; the second one, in parentheses, may hold anything. */
+static uint64_t read_start(int dir)
+{
+    char stat[2048], *p;
+
+    if (!slurp(dir, "stat", stat, sizeof(stat)) || (p = strrchr(stat, ')')) == NULL)
+        return 0;
+    for (int field = 2; field < 22 && p != NULL; field++)
+        p = strchr(p + 1, ' ');
+    return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+uint64_t sp_proctable_start(struct sp_host *h, pid_t pid)
+{
+    struct sp_error none;
+    char path[32];
+    _cleanup_close_ int dir = -1;
+
+    (void)sp_str_format(path, sizeof(path), "proc/%ld", (long)pid);
+    dir = sp_fsat_open_dir(h->root_fd, path, SP_FSAT_NONE, &none);
+    return dir < 0 ? 0 : read_start(dir);
+}
+
+static uint32_t read_id(int dir, const char *name)
+{
+    char text[32];
+    uint64_t id;
+
+    if (!slurp(dir, name, text, sizeof(text)))
+        return SP_PROC_UNSET;
+    text[strcspn(text, "\n")] = '\0';
+    return sp_str_to_u64(text, UINT32_MAX, &id) == 0 ? (uint32_t)id : SP_PROC_UNSET;
+}
+
+/* The last part of the program's path. An upgrade leaves " (deleted)" behind it. */
+static void read_program(int dir, char name[PATH_MAX])
+{
+    char exe[PATH_MAX], *slash, *deleted;
+    ssize_t n = readlinkat(dir, "exe", exe, sizeof(exe) - 1);
+
+    exe[n > 0 ? n : 0] = '\0';
+    slash = strrchr(exe, '/');
+    (void)sp_str_copy(name, PATH_MAX, slash != NULL ? slash + 1 : exe);
+    deleted = strstr(name, " (deleted)");
+    if (deleted != NULL)
+        *deleted = '\0';
+}
+
+/* cgroups(7), the lines of version 1 as of 2: a process below ".../NAME.service" that is not sshd's was
+ * started by that service. A user cannot move into one that is not his. user@UID.service is his: only the
+ * manager itself, in its init.scope, is no login. */
+static bool is_served(int dir)
+{
+    char text[4096];
+
+    if (!slurp(dir, "cgroup", text, sizeof(text)))
+        return false;
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        const char *in = strstr(line, "/system.slice/");
+        if (strstr(line, ".service/init.scope") != NULL && strstr(line, "/user@") != NULL)
+            return true;
+        if (in == NULL || strstr(in, ".service") == NULL)
+            continue;
+        in += strlen("/system.slice/");
+        if (!sp_str_prefix(in, "ssh", NULL) && !sp_str_prefix(in, "system-ssh", NULL))
+            return true;
+    }
+    return false;
+}
+
+static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
+{
+    static const char *const servers[] = {"sshd", "sshd-session", "sshd-auth"};
+    char program[PATH_MAX];
+    bool inner_init;
+
+    p->loginuid = p->session = SP_PROC_UNSET;
+    if (!read_status(dir, p, &inner_init))
+        return false;
+    if (p->uid != 0 && p->uid != uid && p->euid != uid)
+        return true;
+    read_program(dir, program);
+    for (size_t i = 0; i < SP_COUNT(servers); i++)
+        p->is_sshd = p->is_sshd || sp_streq(program, servers[i]);
+    if (p->is_sshd)
+        (void)slurp(dir, "cmdline", p->title, sizeof(p->title));
+    p->is_jail_init = inner_init && sp_streq(program, "chroot-bash");
+    p->loginuid = read_id(dir, "loginuid");
+    p->session = read_id(dir, "sessionid");
+    p->is_served = p->uid == uid && p->session != SP_PROC_UNSET && is_served(dir);
+    p->start = read_start(dir);
+    return true;
+}
+
+static void close_dir(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+static int add(struct sp_proctable *t, const struct sp_proc *p)
+{
+    if (t->n == t->size) {
+        size_t size = t->size != 0 ? 2 * t->size : 256;
+        struct sp_proc *more = reallocarray(t->procs, size, sizeof(*more));
+        if (more == NULL)
+            return -1;
+        t->procs = more;
+        t->size = size;
+    }
+    t->procs[t->n++] = *p;
+    return 0;
+}
+
+int sp_proctable_read(struct sp_host *h, uid_t uid, struct sp_proctable *ret, struct sp_error *err)
+{
+    int proc = sp_fsat_open_dir(h->root_fd, "proc", SP_FSAT_NONE, err);
+    _cleanup_(close_dir) DIR *d = proc >= 0 ? fdopendir(proc) : NULL;
+    struct dirent *e;
+
+    if (d == NULL) {
+        sp_cleanup_close(&proc);
+        return proc < 0 ? -1 : sp_fail(err, SP_E_NO_MEMORY, 0, "cannot list the processes");
+    }
+    while (errno = 0, (e = readdir(d)) != NULL) {
+        struct sp_proc p = {0};
+        uint64_t pid;
+        if (sp_str_to_u64(e->d_name, INT32_MAX, &pid) != 0)
+            continue;
+        _cleanup_close_ int dir =
+            openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        p.pid = (pid_t)pid;
+        if (dir >= 0 && read_proc(dir, uid, &p) && add(ret, &p) != 0)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of processes");
+    }
+    return errno == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "cannot list the processes");
+}

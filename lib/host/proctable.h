@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What proc(5) says about the processes of one uid and of root: sessions.c's eyes. */
+#ifndef SP_HOST_PROCTABLE_H
+#define SP_HOST_PROCTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "host/host.h"
+
+#define SP_PROC_UNSET UINT32_MAX /* no audit session, no login uid */
+
+struct sp_proc {
+    pid_t pid, ppid;
+    uid_t uid, euid;
+    uint64_t start;
+    uint32_t loginuid, session; /* SP_PROC_UNSET where the kernel has no audit */
+    bool is_sshd;               /* its program is OpenSSH's server */
+    bool is_jail_init;          /* PID 1 of a pid namespace below ours, its program is chroot-bash */
+    bool is_served;             /* systemd holds it for another service than sshd's */
+    char title[128];            /* of an sshd: what it writes over its arguments; "" else */
+};
+
+struct sp_proctable {
+    struct sp_proc *procs; /* owned */
+    size_t n, size;
+};
+
+void sp_proctable_clear(struct sp_proctable *t);
+
+/* The living processes (no zombies). Of those that are neither root's nor the uid's only pid, ppid and uids
+ * are read. A process that ends while it is looked at is left out. */
+int sp_proctable_read(struct sp_host *h, uid_t uid, struct sp_proctable *ret, struct sp_error *err);
+
+/* When the process was started, in clock ticks after boot; 0 if there is none. */
+uint64_t sp_proctable_start(struct sp_host *h, pid_t pid);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/sessions.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/proctable.h"
+
+#define GRACE_MS 500
+
+/* What is known of each process of a table, in the table's order. */
+enum mark {
+    MARK_OURS = 1 << 0,   /* by itself: the connection's sshd, a jail's PID 1, a session of the account */
+    MARK_BELOW = 1 << 1,  /* descends from one that is */
+    MARK_SERVER = 1 << 2, /* the account's sshd, root's half */
+};
+
+void sp_sessions_clear(struct sp_sessions *s)
+{
+    free(s->pids);
+    free(s->starts);
+    *s = (struct sp_sessions){0};
+}
+
+static bool is_of(const struct sp_proc *p, uid_t uid)
+{
+    return p->uid == uid || p->euid == uid;
+}
+
+/* root's half of a connection: "sshd: USER [priv]", or "sshd-session: ..." since 9.8. The listener, which
+ * may have inherited an admin's login uid, has no such title. A second name of the same uid is somebody
+ * else. */
+static bool is_server_of(const struct sp_proc *p, const char *user)
+{
+    const char *rest;
+
+    if (p->uid != 0 || !p->is_sshd)
+        return false;
+    if (!sp_str_prefix(p->title, "sshd: ", &rest) && !sp_str_prefix(p->title, "sshd-session: ", &rest))
+        return false;
+    return sp_str_prefix(rest, user, &rest) && (*rest == ' ' || *rest == '@');
+}
+
+/* Does another process of root's than sshd live in this audit session (cron, login, su)? It leads it. */
+static bool is_led_by_root(const struct sp_proctable *t, uint32_t session)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->procs[i].uid == 0 && !t->procs[i].is_sshd && t->procs[i].session == session)
+            return true;
+    return false;
+}
+
+static bool is_session_of_server(const struct sp_proctable *t, const unsigned char *marks, uint32_t session)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if ((marks[i] & MARK_SERVER) && t->procs[i].session == session)
+            return true;
+    return false;
+}
+
+/* Is there an sshd at all in this session, whoever it serves? Then it is that one's, not a leftover. */
+static bool has_server(const struct sp_proctable *t, uint32_t session)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->procs[i].uid == 0 && t->procs[i].is_sshd && t->procs[i].session == session)
+            return true;
+    return false;
+}
+
+static bool is_ours(const struct sp_proctable *t, const unsigned char *marks, const struct sp_proc *p,
+                    uid_t uid)
+{
+    if (!is_of(p, uid))
+        return false;
+    if (p->is_jail_init)
+        return true;
+    /* A session id is only ever set by a login; daemons from boot have none. Without audit all have none.
+     */
+    if (p->session == SP_PROC_UNSET)
+        return false;
+    if (is_session_of_server(t, marks, p->session))
+        return true;
+    return p->loginuid == uid && !p->is_served && !has_server(t, p->session) &&
+           !is_led_by_root(t, p->session);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    const struct sp_proc *x = a, *y = b;
+
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static size_t find_pid(const struct sp_proctable *t, pid_t pid)
+{
+    struct sp_proc key = {.pid = pid};
+    struct sp_proc *p = bsearch(&key, t->procs, t->n, sizeof(key), compare_pids);
+
+    return p != NULL ? (size_t)(p - t->procs) : t->n;
+}
+
+/* Up the chain of parents. The table is a snapshot taken over time, so a loop is possible: bound it. */
+static bool descends(const struct sp_proctable *t, const unsigned char *marks, size_t i)
+{
+    for (size_t steps = 0; steps < t->n; steps++) {
+        i = find_pid(t, t->procs[i].ppid);
+        if (i == t->n)
+            return false;
+        if (marks[i] & (MARK_OURS | MARK_SERVER))
+            return true;
+    }
+    return false;
+}
+
+static void mark_all(const struct sp_proctable *t, const char *user, uid_t uid, unsigned char *marks)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_server_of(&t->procs[i], user))
+            marks[i] = MARK_SERVER;
+    for (size_t i = 0; i < t->n; i++)
+        if (!(marks[i] & MARK_SERVER) && is_ours(t, marks, &t->procs[i], uid))
+            marks[i] |= MARK_OURS;
+    for (size_t i = 0; i < t->n; i++)
+        if (!marks[i] && is_of(&t->procs[i], uid) && descends(t, marks, i))
+            marks[i] |= MARK_BELOW;
+}
+
+/* An sshd that still asks for a password serves nobody yet: it is ended, but it is no login. */
+static bool serves_somebody(const struct sp_proctable *t, const unsigned char *marks, size_t server)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (marks[i] != 0 && t->procs[i].ppid == t->procs[server].pid)
+            return true;
+    return false;
+}
+
+static int pick(const struct sp_proctable *t, const unsigned char *marks, struct sp_sessions *ret,
+                struct sp_error *err)
+{
+    ret->pids = calloc(t->n + 1, sizeof(*ret->pids));
+    ret->starts = calloc(t->n + 1, sizeof(*ret->starts));
+    if (ret->pids == NULL || ret->starts == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
+    for (size_t i = 0; i < t->n; i++) {
+        if (marks[i] == 0 || t->procs[i].pid == getpid())
+            continue;
+        ret->pids[ret->n] = t->procs[i].pid;
+        ret->starts[ret->n++] = t->procs[i].start;
+        ret->n_logins += (marks[i] & MARK_SERVER) && serves_somebody(t, marks, i);
+    }
+    return 0;
+}
+
+int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_sessions *ret,
+                     struct sp_error *err)
+{
+    _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
+    _cleanup_free_ unsigned char *marks = NULL;
+
+    if (uid == 0)
+        return sp_fail(err, SP_E_FORBIDDEN, 0, "the sessions of uid 0 are not ended here");
+    if (sp_proctable_read(h, uid, &t, err) != 0)
+        return -1;
+    marks = calloc(t.n + 1, 1);
+    if (marks == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
+    if (t.n > 0)
+        qsort(t.procs, t.n, sizeof(*t.procs), compare_pids);
+    mark_all(&t, user, uid, marks);
+    return pick(&t, marks, ret, err);
+}
+
+static long long now_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* proc_pid_stat(5) again, behind a pidfd: the same start means the same process, and the pidfd holds it. */
+static bool is_same(struct sp_host *h, pid_t pid, uint64_t start)
+{
+    return sp_proctable_start(h, pid) == start;
+}
+
+static void signal_all(struct sp_host *h, const struct sp_sessions *s, int sig)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, s->pids[i], 0);
+        if (pidfd >= 0 && is_same(h, s->pids[i], s->starts[i]))
+            (void)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+    }
+}
+
+static size_t count_new(const struct sp_sessions *now, const struct sp_sessions *before)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < now->n; i++) {
+        size_t j = 0;
+        while (j < before->n && (before->pids[j] != now->pids[i] || before->starts[j] != now->starts[i]))
+            j++;
+        n += j == before->n;
+    }
+    return n;
+}
+
+int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
+                    struct sp_error *err)
+{
+    const struct timespec step = {.tv_nsec = 10000000};
+    long long begin = now_ms();
+    _cleanup_(sp_sessions_clear) struct sp_sessions first = {0};
+
+    if (sp_sessions_find(h, user, uid, &first, err) != 0)
+        return -1;
+    *ret_ended = first.n;
+    if (!h->real || first.n == 0)
+        return 0;
+    signal_all(h, &first, SIGHUP);
+    for (;;) {
+        _cleanup_(sp_sessions_clear) struct sp_sessions left = {0};
+        long long spent;
+        (void)nanosleep(&step, NULL);
+        if (sp_sessions_find(h, user, uid, &left, err) != 0)
+            return -1;
+        if (left.n == 0)
+            return 0;
+        spent = now_ms() - begin;
+        if (spent >= deadline_ms)
+            return sp_fail(err, SP_E_BUSY, 0, "%zu processes of %s's logins did not end within %u ms",
+                           left.n, user, deadline_ms);
+        /* What is born after the first look is not asked, only ended: it could go on for ever. */
+        if (spent >= GRACE_MS || spent >= deadline_ms / 2)
+            signal_all(h, &left, SIGKILL);
+        *ret_ended = first.n + count_new(&left, &first);
+    }
+}
