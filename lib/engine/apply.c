@@ -228,25 +228,58 @@ static int keep_tight(struct flight *f, struct sp_error *err)
     return 0;
 }
 
-static int plan(struct flight *f, struct sp_error *err)
-{
-    for (size_t i = 0; sp_resources[i] != NULL; i++)
-        if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
-            return -1;
-    return keep_tight(f, err);
-}
-
-static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
+static size_t count_resources(void)
 {
     size_t n = 0;
 
     while (sp_resources[n] != NULL)
         n++;
-    for (size_t i = 0; i < n; i++) {
-        const struct sp_resource *r = sp_resources[phase == SP_NARROW ? n - 1 - i : i];
-        if (r->apply(&f->ctx, &f->out->plan, phase, err) < 0)
+    return n;
+}
+
+/* The i-th resource of a phase: narrowing runs the array backwards. */
+static const struct sp_resource *in_phase(enum sp_phase phase, size_t i)
+{
+    return sp_resources[phase == SP_NARROW ? count_resources() - 1 - i : i];
+}
+
+/* Put the changes in the order in which they will run: that is what a plan shows. */
+static int sort_plan(struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_(sp_plan_clear) struct sp_plan sorted = {0};
+
+    for (int phase = 0; phase < SP_PHASES; phase++)
+        for (size_t r = 0; r < count_resources(); r++)
+            for (size_t i = 0; i < p->n; i++) {
+                const struct sp_change *c = &p->v[i];
+                struct sp_change *to;
+                if (c->phase != (enum sp_phase)phase || c->resource != in_phase(c->phase, r))
+                    continue;
+                to = sp_plan_add(&sorted, c->resource, c->phase, c->effect, c->what, err);
+                if (to == NULL)
+                    return -1;
+                *to = *c;
+            }
+    free(p->v);
+    p->v = sp_steal_ptr(sorted.v);
+    return 0;
+}
+
+static int plan(struct flight *f, struct sp_error *err)
+{
+    for (size_t i = 0; sp_resources[i] != NULL; i++)
+        if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
             return -1;
-    }
+    if (keep_tight(f, err) < 0)
+        return -1;
+    return sort_plan(&f->out->plan, err);
+}
+
+static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
+{
+    for (size_t i = 0; i < count_resources(); i++)
+        if (in_phase(phase, i)->apply(&f->ctx, &f->out->plan, phase, err) < 0)
+            return -1;
     return 0;
 }
 

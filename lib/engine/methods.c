@@ -11,7 +11,7 @@ const struct sp_method sp_methods[] = {
     {"keys.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_keys_list},
     {"keys.add", SP_METHOD_CHANGES, SP_PARAMS_KEY_ADD, sp_keys_add},
     {"keys.remove", SP_METHOD_CHANGES, SP_PARAMS_KEY_REMOVE, sp_keys_remove},
-    {"password.set", SP_METHOD_CHANGES, SP_PARAMS_PASSWORD, sp_password_set},
+    {"password.set", SP_METHOD_CHANGES, SP_PARAMS_PASSWORD, sp_password_set_method},
     {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
     {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
     {"system.info", SP_METHOD_READS, SP_PARAMS_NONE, sp_system_info},

@@ -16,7 +16,7 @@ SP_METHOD(sp_domain_remove);
 SP_METHOD(sp_keys_list);
 SP_METHOD(sp_keys_add);
 SP_METHOD(sp_keys_remove);
-SP_METHOD(sp_password_set);
+SP_METHOD(sp_password_set_method);
 SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
 SP_METHOD(sp_system_info);

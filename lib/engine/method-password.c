@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* password.set: through PAM, so that the host's own policy and its other services agree. */
+#include "host/password.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/methods.h"
+#include "host/lock.h"
+
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* What changed is told; what it was and is, never. */
+static int report(const char *domain, const char *user, bool changed, bool dry_run, cJSON *result,
+                  struct sp_error *err)
+{
+    cJSON *changes = cJSON_AddArrayToObject(result, "changes"), *o = changed ? cJSON_CreateObject() : NULL;
+
+    if (changes == NULL || !cJSON_AddStringToObject(result, "domain", domain) ||
+        !cJSON_AddStringToObject(result, "user", user) ||
+        !cJSON_AddBoolToObject(result, "changed", changed) || !cJSON_AddArrayToObject(result, "warnings"))
+        return no_memory(err);
+    if (!changed)
+        return 0;
+    if (o == NULL || !cJSON_AddItemToArray(changes, o) ||
+        !cJSON_AddStringToObject(o, "resource", "password") ||
+        !cJSON_AddStringToObject(o, "target", user) || !cJSON_AddNullToObject(o, "from") ||
+        !cJSON_AddStringToObject(o, "to", "set") ||
+        !(dry_run ? cJSON_AddNullToObject(o, "read_back") : cJSON_AddStringToObject(o, "read_back", "set")))
+        return no_memory(err);
+    return 0;
+}
+
+static int change(struct sp_engine *e, const char *user, const char *password, struct sp_error *err)
+{
+    bool matches = false;
+
+    if (sp_password_set(e->host, user, password, err) < 0)
+        return sp_field(err, "password");
+    if (sp_password_matches(e->host, user, password, &matches, err) < 0)
+        return -1;
+    return matches ? 0
+                   : sp_fail(err, SP_E_NOT_IN_FORCE, 0,
+                             "PAM said yes, but the password of %s is not the new one", user);
+}
+
+SP_METHOD(sp_password_set_method)
+{
+    _cleanup_close_ int lock = -1;
+    char user[SP_USER_SIZE], path[SP_PATH_SIZE];
+    struct sp_user passwd;
+    bool matches = false;
+
+    (void)raw;
+    if (sp_password_check(p->password, err) < 0)
+        return sp_field(err, "password");
+    if (sp_owner_required(e, p, user, err) < 0 || sp_userdb_get(e->host, user, &passwd, err) < 0)
+        return -1;
+    if (sp_policy_check_user(e->config, user, passwd.uid, err) < 0)
+        return sp_field_prefix(err, "user");
+    (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
+    lock = p->dry_run ? -1 : sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
+    if (!p->dry_run && lock < 0)
+        return -1;
+    if (sp_password_matches(e->host, user, p->password, &matches, err) < 0)
+        return -1;
+    if (!matches && !p->dry_run && change(e, user, p->password, err) < 0)
+        return -1;
+    return report(p->domain, user, !matches, p->dry_run, result, err);
+}
