@@ -8,7 +8,6 @@
 #include "base/str.h"
 
 #define DAY 86400
-#define LAST INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 static bool is_leap(int year)
 {
@@ -106,7 +105,7 @@ int sp_when_parse(const char *text, int64_t *ret, struct sp_error *err)
         days += month_days(v[YEAR], m);
     when = days * DAY + v[HOUR] * 3600 + v[MINUTE] * 60 + v[SECOND] - offset;
     /* The epoch itself is how a record says "never": it must not be had by asking for 1970. */
-    if (when <= 0 || when > LAST) {
+    if (when <= 0 || when > SP_WHEN_MAX) {
         sp_fail(err, SP_E_INVALID, 0, "the time lies outside the years 1970 to 9999");
         return sp_hint(err, "leave the field out if there is no such time");
     }
@@ -119,7 +118,7 @@ void sp_when_format(int64_t when, char out[SP_WHEN_SIZE])
     int year = 1970, month = 1;
     int64_t days, rest;
 
-    when = when < 0 ? 0 : when > LAST ? LAST : when;
+    when = when < 0 ? 0 : when > SP_WHEN_MAX ? SP_WHEN_MAX : when;
     days = when / DAY;
     rest = when % DAY;
     year += (int)(days / 366); /* never too far; the loop takes the few years that are missing */
