@@ -215,8 +215,9 @@ static void no_damage_of_one_byte_reads_beyond_the_blob(void **state)
     (void)state;
     for (size_t i = 0; i < SP_COUNT(good); i++) {
         _cleanup_free_ char *text = strdup(good[i].line);
+        size_t len = strlen(text);
 
-        for (size_t at = strlen(good[i].type) + 1; text[at] != '\0'; at += at < 100 ? 1 : 37) {
+        for (size_t at = strlen(good[i].type) + 1; at < len; at += at < 100 ? 1 : 37) {
             char was = text[at];
             struct sp_error err;
 
