@@ -268,7 +268,8 @@ int sp_manifest_dest(const char *path, char *dst, size_t size)
     for (size_t i = 0; i < SP_COUNT(moved); i++)
         if (sp_str_prefix(path, moved[i], NULL))
             return sp_str_format(dst, size, "usr/%s", path);
-    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL))
+    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL) || sp_streq(path, "usr") ||
+        sp_streq(path, "etc"))
         return sp_str_copy(dst, size, path);
     return -1;
 }
