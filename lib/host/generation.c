@@ -26,7 +26,7 @@
 #define FORMAT "2"
 
 /* A build takes seconds on a slow disk; somebody else's is waited for. */
-enum { LOCK_MS = 120000, TRIES = 3, CONTENT_MAX = 65536 };
+enum { LOCK_MS = 120000, TRIES = 3, MAX_PROFILES = 32, CONTENT_MAX = 65536 };
 
 struct build {
     struct sp_host *h;
@@ -37,33 +37,34 @@ struct build {
     struct sp_error *err;
 };
 
-static int by_name(const void *a, const void *b)
+/* By name, so that the order in which profiles were asked for makes no other set. */
+static void insert(const struct sp_profile **sorted, size_t n, const struct sp_profile *p)
 {
-    return strcmp((*(const struct sp_profile *const *)a)->name,
-                  (*(const struct sp_profile *const *)b)->name);
+    for (; n > 0 && strcmp(sorted[n - 1]->name, p->name) > 0; n--)
+        sorted[n] = sorted[n - 1];
+    sorted[n] = p;
 }
 
 int sp_generation_set_name(const struct sp_profile *const *profiles, size_t n, char ret[256],
                            struct sp_error *err)
 {
-    _cleanup_free_ const struct sp_profile **sorted = calloc(n + 1, sizeof(*sorted));
+    const struct sp_profile *sorted[MAX_PROFILES];
     size_t used = 0;
 
     ret[0] = '\0';
-    if (sorted == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (n == 0 || n > MAX_PROFILES)
+        return sp_fail(err, SP_E_INVALID, 0, "a set of %zu profiles", n);
     for (size_t i = 0; i < n; i++) {
         if (sp_profile_check_name(profiles[i]->name, err) < 0)
             return -1;
-        sorted[i] = profiles[i];
+        insert(sorted, i, profiles[i]);
     }
-    qsort(sorted, n, sizeof(const struct sp_profile *), by_name);
     for (size_t i = 0; i < n; i++) {
         if (sp_str_format(ret + used, 256 - used, "%s%s", i > 0 ? "+" : "", sorted[i]->name) < 0)
             return sp_fail(err, SP_E_INVALID, 0, "too many profiles in one set");
         used += strlen(ret + used);
     }
-    return n > 0 ? 0 : sp_fail(err, SP_E_INVALID, 0, "a set of no profiles");
+    return 0;
 }
 
 /* What the profiles say, their order apart: each item is a line. */
