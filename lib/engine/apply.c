@@ -406,8 +406,12 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
         return -1;
     ret->changed = ret->plan.n > 0 || f.edited;
     ret->generation = ret->state.generation + (!dry && f.edited);
-    if (dry)
+    if (dry) { /* what would be */
+        sp_account_clear(&ret->state.desired);
+        ret->state.desired = f.desired;
+        f.desired = (struct sp_account){0};
         return 0;
+    }
     if (!ret->changed && !ret->state.pending)
         return prove(&f, err);
     return commit(&f, err);

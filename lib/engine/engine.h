@@ -53,7 +53,7 @@ struct sp_outcome {
     bool user_missing;
     struct sp_plan plan;   /* what was done, or would be */
     struct sp_plan kept;   /* SP_RUN_KEEP_TIGHT: what was left */
-    struct sp_state state; /* as it now is */
+    struct sp_state state; /* as it now is; after a dry run with the desire as it would be */
     struct sp_user passwd; /* as it now is; zero when the user is missing */
 };
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/methods.h"
+#include "engine/sources.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "model/json.h"
@@ -136,12 +137,16 @@ static enum sp_run_flags dry(const struct sp_params *p)
 SP_METHOD(sp_domain_apply)
 {
     const struct sp_run run = {dry(p), p->has_generation, p->if_generation, edit_apply, (void *)p};
+    _cleanup_json_ cJSON *part = NULL;
     char user[SP_USER_SIZE];
 
     (void)raw;
-    if (choose_user(e, p, user, err) < 0)
+    if (choose_user(e, p, user, err) < 0 ||
+        sp_sources_narrow(e, user, p, SP_SOURCES_APPLY, &part, err) < 0 ||
+        sp_run_and_report(e, user, &run, p, result, err) < 0)
         return -1;
-    return sp_run_and_report(e, user, &run, p, result, err);
+    sp_sources_join(result, part);
+    return 0;
 }
 
 static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
@@ -166,14 +171,20 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 SP_METHOD(sp_domain_remove)
 {
     const struct sp_run run = {dry(p), p->has_generation, p->if_generation, edit_remove, (void *)p};
+    _cleanup_json_ cJSON *part = NULL;
     char user[SP_USER_SIZE];
     cJSON *warnings;
 
     (void)raw;
     if (sp_store_owner(e->host, p->domain, user, err) < 0)
         return -1;
-    if (user[0] != '\0')
-        return sp_run_and_report(e, user, &run, p, result, err);
+    if (user[0] != '\0') {
+        if (sp_sources_narrow(e, user, p, SP_SOURCES_REMOVE, &part, err) < 0 ||
+            sp_run_and_report(e, user, &run, p, result, err) < 0)
+            return -1;
+        sp_sources_join(result, part);
+        return 0;
+    }
     /* Removed already, or never there: the same request twice is no mistake. */
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL ||
         !cJSON_AddNullToObject(result, "user") || !cJSON_AddNumberToObject(result, "generation", 0) ||

@@ -2,6 +2,7 @@
 #include "engine/methods.h"
 
 #include "base/mem.h"
+#include "engine/sources.h"
 
 const struct sp_method sp_methods[] = {
     {"domain.apply", SP_METHOD_CHANGES, SP_PARAMS_APPLY, sp_domain_apply},
@@ -14,6 +15,7 @@ const struct sp_method sp_methods[] = {
     {"password.set", SP_METHOD_CHANGES, SP_PARAMS_PASSWORD, sp_password_set_method},
     {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
     {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
+    {"firewall.restore", SP_METHOD_CHANGES, SP_PARAMS_NONE, sp_method_firewall_restore},
     {"system.info", SP_METHOD_READS, SP_PARAMS_NONE, sp_system_info},
     {"system.reconcile", SP_METHOD_CHANGES, SP_PARAMS_RECONCILE, sp_system_reconcile},
     {NULL, SP_METHOD_READS, SP_PARAMS_NONE, NULL},
@@ -42,7 +44,7 @@ int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run
 
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (sp_engine_run(e, user, run, &o, err) < 0)
+    if (sp_engine_run(e, user, run, &o, err) < 0 || sp_report_outcome(&o, result, err) < 0)
         return -1;
-    return sp_report_outcome(&o, result, err);
+    return sp_sources_widen(e, &o, p, result, err);
 }

@@ -19,6 +19,7 @@ SP_METHOD(sp_keys_remove);
 SP_METHOD(sp_password_set_method);
 SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
+SP_METHOD(sp_method_firewall_restore);
 SP_METHOD(sp_system_info);
 SP_METHOD(sp_system_reconcile);
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* firewall.get, firewall.set, firewall.restore: requests to firewall.h. */
+#include "base/mem.h"
+#include "engine/firewall.h"
+#include "engine/methods.h"
+#include "engine/store.h"
+
+SP_METHOD(sp_method_firewall_get)
+{
+    (void)p;
+    (void)raw;
+    return sp_firewall_get(e->host, e->config, result, err);
+}
+
+SP_METHOD(sp_method_firewall_set)
+{
+    _cleanup_(sp_fwrequest_clear) struct sp_fw_request request = {0};
+
+    (void)p;
+    if (sp_fwrequest_decode(raw, &request, err) < 0 ||
+        (!request.dry_run && sp_store_prepare(e->host, err) < 0))
+        return -1;
+    return sp_firewall_set(e->host, e->config, &request, result, err);
+}
+
+SP_METHOD(sp_method_firewall_restore)
+{
+    (void)p;
+    (void)raw;
+    return sp_firewall_restore(e->host, e->config, SP_FIREWALL_BOOT, result, err);
+}
+
+int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)
+{
+    cJSON *part = cJSON_AddObjectToObject(result, "firewall");
+    struct sp_error why;
+
+    if (part == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_firewall_restore(e->host, e->config,
+                            (flags & SP_RUN_DRY) != 0 ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY, part,
+                            &why) < 0)
+        (void)cJSON_AddStringToObject(part, "error", why.text); /* the accounts were still mended */
+    return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/sources.h"
+
+#include "base/mem.h"
+#include "engine/firewall.h"
+#include "model/json.h"
+
+/* Move the members of one array of `from` behind those of the same array of `to`. */
+static void join(cJSON *to, cJSON *from, const char *name)
+{
+    cJSON *have = cJSON_GetObjectItemCaseSensitive(to, name),
+          *more = cJSON_GetObjectItemCaseSensitive(from, name);
+
+    while (have != NULL && cJSON_GetArraySize(more) > 0)
+        (void)cJSON_AddItemToArray(have, cJSON_DetachItemFromArray(more, 0));
+}
+
+void sp_sources_join(cJSON *result, cJSON *part)
+{
+    if (part == NULL)
+        return;
+    join(result, part, "changes");
+    join(result, part, "warnings");
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(part, "changed")))
+        (void)cJSON_ReplaceItemInObjectCaseSensitive(result, "changed", cJSON_CreateTrue());
+}
+
+static int sync(struct sp_engine *e, const struct sp_params *p, const struct sp_cidr_list *sources,
+                cJSON **ret_part, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *part = cJSON_CreateObject();
+
+    if (part == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_firewall_sync_sources(e->host, e->config, p->domain, sources,
+                                 p->dry_run ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY, part, err) < 0)
+        return -1;
+    *ret_part = sp_steal_ptr(part);
+    return 0;
+}
+
+static bool has(const struct sp_cidr_list *l, const struct sp_cidr *c)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (sp_cidr_equal(&l->v[i], c))
+            return true;
+    return false;
+}
+
+int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_params *p,
+                      enum sp_sources_why why, cJSON **ret_part, struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    _cleanup_(sp_cidr_list_clear) struct sp_cidr_list stay = {0};
+    bool nothing = why == SP_SOURCES_REMOVE || p->shell == SP_SHELL_NONE;
+    const struct sp_domain *d;
+
+    if (p->dry_run || (!nothing && !p->has_sources))
+        return 0;
+    if (sp_store_load(e->host, user, &s, err) < 0)
+        return -1;
+    d = sp_account_find(&s.desired, p->domain);
+    if (d == NULL || d->sources.n == 0)
+        return 0;
+    for (size_t i = 0; !nothing && i < d->sources.n; i++)
+        if (has(&p->sources, &d->sources.v[i]) && sp_cidr_list_add(&stay, &d->sources.v[i], err) < 0)
+            return -1;
+    return sync(e, p, &stay, ret_part, err);
+}
+
+int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
+                     cJSON *result, struct sp_error *err)
+{
+    const struct sp_cidr_list none = {0};
+    const struct sp_domain *d = sp_account_find(&o->state.desired, p->domain);
+    bool open = d != NULL && o->state.desired.shell != SP_SHELL_NONE;
+    _cleanup_json_ cJSON *part = NULL;
+
+    if (d == NULL || (d->sources.n == 0 && !p->has_sources))
+        return 0; /* removed, and narrowed already; or it never had any */
+    if (sync(e, p, open ? &d->sources : &none, &part, err) < 0)
+        return -1;
+    sp_sources_join(result, part);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A domain's own sources and the SSH port: in `restricted` they open it. Like everything else they narrow
+ * before the account's transaction and widen after it. Their changes and warnings join the transaction's in
+ * the answer.
+ */
+#ifndef SP_ENGINE_SOURCES_H
+#define SP_ENGINE_SOURCES_H
+
+#include "engine/methods.h"
+
+enum sp_sources_why { SP_SOURCES_APPLY, SP_SOURCES_REMOVE };
+
+/* Before: what the domain had and will not have any more is taken out of the firewall's list. *ret_part is
+ * what that changed, for sp_sources_join(); NULL if nothing was asked. */
+int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_params *p,
+                      enum sp_sources_why why, cJSON **ret_part, struct sp_error *err);
+
+/* Move the changes and warnings of a part (taken apart; may be NULL) behind those of the answer. */
+void sp_sources_join(cJSON *result, cJSON *part);
+
+/* After: the list is what the domain now has (nothing while its account has the shell none, or is gone). */
+int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
+                     cJSON *result, struct sp_error *err);
+
+#endif
