@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/procnet.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define ENVIRON_MAX ((size_t)4 << 20) /* execve(2): the arguments' share of the stack */
+
+void sp_procnet_sockets_clear(struct sp_procnet_sockets *l)
+{
+    free(l->v);
+    *l = (struct sp_procnet_sockets){0};
+}
+
+static void close_dir(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+static DIR *open_dir(struct sp_host *h, const char *path)
+{
+    int fd = openat(h->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (d == NULL && fd >= 0)
+        (void)close(fd);
+    return d;
+}
+
+/* A small file of proc(5), whole, with a NUL behind it. -1 when the process is gone or not ours to read. */
+static int read_file(struct sp_host *h, pid_t pid, const char *name, size_t max, struct sp_buf *out)
+{
+    char path[64];
+    _cleanup_close_ int fd = -1;
+    struct sp_error ignored;
+
+    if (sp_str_format(path, sizeof(path), "proc/%d/%s", (int)pid, name) < 0)
+        return -1;
+    fd = openat(h->root_fd, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : sp_buf_read_fd(out, fd, max, 0, &ignored);
+}
+
+/* Root in all four senses: somebody's own program that calls itself sshd opens no port of the host's. */
+static bool is_root(struct sp_host *h, pid_t pid)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf status = {0};
+    unsigned u[4] = {1, 1, 1, 1};
+    const char *line;
+
+    if (read_file(h, pid, "status", 65536, &status) < 0)
+        return false;
+    line = strstr(sp_buf_str(&status), "\nUid:");
+    return line != NULL && sscanf(line, "\nUid: %u %u %u %u", &u[0], &u[1], &u[2], &u[3]) == 4 &&
+           u[0] + u[1] + u[2] + u[3] == 0;
+}
+
+/* Is its program called sshd? An upgrade leaves the old one running as "/usr/sbin/sshd (deleted)". */
+static bool is_sshd(struct sp_host *h, pid_t pid)
+{
+    char path[64], exe[1024];
+    char *base, *deleted;
+    ssize_t n;
+
+    if (sp_str_format(path, sizeof(path), "proc/%d/exe", (int)pid) < 0)
+        return false;
+    n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
+    if (n <= 0)
+        return false;
+    exe[n] = '\0';
+    deleted = strstr(exe, " (deleted)");
+    if (deleted != NULL)
+        *deleted = '\0';
+    base = strrchr(exe, '/');
+    return base != NULL && sp_streq(base + 1, "sshd") && is_root(h, pid);
+}
+
+static const struct sp_procnet_socket *find(const struct sp_procnet_sockets *l, uint64_t inode)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].inode == inode)
+            return &l->v[i];
+    return NULL;
+}
+
+/* The ports among `l` that this process holds. A process that is gone by now holds none. */
+static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_sockets *l, uint16_t *ports,
+                     size_t *n_ports)
+{
+    char path[64], link[64];
+    _cleanup_(close_dir) DIR *d = NULL;
+    const struct dirent *e;
+
+    if (sp_str_format(path, sizeof(path), "proc/%d/fd", (int)pid) < 0 || (d = open_dir(h, path)) == NULL)
+        return 0;
+    while ((e = readdir(d)) != NULL) {
+        const struct sp_procnet_socket *found;
+        unsigned long long inode;
+        ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
+
+        if (n <= 0)
+            continue;
+        link[n] = '\0';
+        if (sscanf(link, "socket:[%llu]", &inode) != 1)
+            continue;
+        found = find(l, inode);
+        if (found != NULL && sp_fw_ports_add(ports, n_ports, found->port) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, struct sp_diag_listeners *ret,
+                      struct sp_error *err)
+{
+    _cleanup_(close_dir) DIR *d = open_dir(h, "proc");
+    const struct dirent *e;
+
+    if (d == NULL)
+        return sp_fail(err, SP_E_IO, errno, "/proc cannot be read");
+    /* Process 1 of a desktop of units holds many; those that do not fit are nothing to us. */
+    (void)add_ports(h, 1, l, ret->init, &ret->n_init);
+    while ((e = readdir(d)) != NULL) {
+        uint64_t pid;
+        if (sp_str_to_u64(e->d_name, INT32_MAX, &pid) < 0 || !is_sshd(h, (pid_t)pid))
+            continue;
+        if (add_ports(h, (pid_t)pid, l, ret->sshd, &ret->n_sshd) < 0)
+            return sp_fail(err, SP_E_UNSUPPORTED, 0, "sshd listens on more than %d ports", SP_FW_MAX_PORTS);
+    }
+    return 0;
+}
+
+pid_t sp_procnet_parent(struct sp_host *h, pid_t pid)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf stat = {0};
+    const char *behind;
+    int parent = 0;
+
+    if (read_file(h, pid, "stat", 4096, &stat) < 0)
+        return 0;
+    behind = strrchr(sp_buf_str(&stat), ')'); /* the name before it may hold anything */
+    if (behind == NULL || sscanf(behind, ") %*c %d", &parent) != 1)
+        return 0;
+    return parent;
+}
+
+static bool parse_address(const char *text, struct sp_cidr *ret)
+{
+    char plain[INET6_ADDRSTRLEN];
+    const char *zone = strchr(text, '%');
+    uint8_t bytes[16];
+    int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+
+    if (sp_str_format(plain, sizeof(plain), "%.*s", zone != NULL ? (int)(zone - text) : (int)strlen(text),
+                      text) < 0 ||
+        inet_pton(family, plain, bytes) != 1)
+        return false;
+    sp_procnet_address(family, bytes, ret);
+    return true;
+}
+
+bool sp_procnet_ssh_connection(struct sp_host *h, pid_t pid, struct sp_diag_peer *ret)
+{
+    static const char name[] = "SSH_CONNECTION=";
+    _cleanup_(sp_buf_wipe) struct sp_buf environment = {0}; /* others' secrets may stand in it */
+    char client[80], server[80];
+    unsigned port, local_port;
+
+    if (read_file(h, pid, "environ", ENVIRON_MAX, &environment) < 0)
+        return false;
+    for (size_t at = 0; at < environment.len; at += strlen(environment.data + at) + 1) {
+        const char *entry = environment.data + at;
+        if (strncmp(entry, name, sizeof(name) - 1) != 0)
+            continue;
+        if (sscanf(entry + sizeof(name) - 1, "%79s %5u %79s %5u", client, &port, server, &local_port) !=
+                4 ||
+            port > 65535 || local_port > 65535 || !parse_address(client, &ret->address))
+            return false;
+        ret->port = (uint16_t)port;
+        ret->local_port = (uint16_t)local_port;
+        return true;
+    }
+    return false;
+}
