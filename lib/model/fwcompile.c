@@ -200,24 +200,51 @@ static size_t find(const struct sp_fw_intervals *l, sp_fw_address a)
     return low;
 }
 
-bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
+/* Is every address of [first, last] in some interval? *ret_earliest: the first expiry among them, or 0. */
+static bool covers(const struct sp_fw_intervals *l, sp_fw_address first, sp_fw_address last,
+                   int64_t *ret_earliest)
 {
-    const struct sp_fw_intervals *l = block->family == 4 ? &c->v4 : &c->v6;
-    struct sp_fw_interval want = block_interval(block);
-    int64_t earliest = 0;
-
-    for (size_t i = find(l, want.first); i < l->n && l->v[i].first <= want.first; i++) {
+    *ret_earliest = 0;
+    for (size_t i = find(l, first); i < l->n && l->v[i].first <= first; i++) {
         int64_t at = l->v[i].expires_at;
-        if (at != 0 && (earliest == 0 || at < earliest))
-            earliest = at;
-        if (l->v[i].last >= want.last) {
-            if (ret_expires_at != NULL)
-                *ret_expires_at = earliest;
+        if (at != 0 && (*ret_earliest == 0 || at < *ret_earliest))
+            *ret_earliest = at;
+        if (l->v[i].last >= last)
             return true;
-        }
-        want.first = l->v[i].last + 1;
+        first = l->v[i].last + 1;
     }
     return false;
+}
+
+bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
+{
+    struct sp_fw_interval want = block_interval(block);
+    int64_t earliest;
+
+    if (!covers(block->family == 4 ? &c->v4 : &c->v6, want.first, want.last, &earliest))
+        return false;
+    if (ret_expires_at != NULL)
+        *ret_expires_at = earliest;
+    return true;
+}
+
+static bool narrows(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want)
+{
+    for (size_t i = 0; i < have->n; i++) {
+        const struct sp_fw_interval *h = &have->v[i];
+        int64_t until;
+
+        if (!covers(want, h->first, h->last, &until))
+            return true;
+        if (until != 0 && (h->expires_at == 0 || until < h->expires_at - SP_FW_SLACK))
+            return true;
+    }
+    return false;
+}
+
+bool sp_fw_narrows(const struct sp_fw_compiled *have, const struct sp_fw_compiled *want)
+{
+    return narrows(&have->v4, &want->v4) || narrows(&have->v6, &want->v6);
 }
 
 static bool same(const struct sp_fw_interval *a, const struct sp_fw_interval *b)

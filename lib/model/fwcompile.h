@@ -43,6 +43,9 @@ int sp_fw_compile(const struct sp_fw_policy *p, const struct sp_cidr_list *alway
  * expiry among them, 0 for never. */
 bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at);
 
+/* True if something that passes under `have` passes under `want` no more, or not as long. */
+bool sp_fw_narrows(const struct sp_fw_compiled *have, const struct sp_fw_compiled *want);
+
 /* What to take out of `have` and to put in to make it `want`. Expiries that differ by at most SP_FW_SLACK
  * seconds are one: the kernel counts from the moment of loading. Both results must be empty before. */
 #define SP_FW_SLACK 5

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/name.h"
-#include "model/when.h"
 
 static const char *const mode_names[SP_FW_MODE_COUNT] = {
     [SP_FW_UNMANAGED] = "unmanaged",
@@ -320,17 +319,4 @@ int sp_fw_ports_add(uint16_t *ports, size_t *n_ports, uint16_t port)
     ports[at] = port;
     (*n_ports)++;
     return 0;
-}
-
-void sp_fw_entry_text(const struct sp_fw_entry *e, char out[SP_FW_ENTRY_TEXT])
-{
-    char source[SP_CIDR_SIZE], when[SP_WHEN_SIZE];
-
-    sp_cidr_format(&e->source, source);
-    if (e->expires_at == 0) {
-        (void)sp_str_copy(out, SP_FW_ENTRY_TEXT, source);
-        return;
-    }
-    sp_when_format(e->expires_at, when);
-    (void)sp_str_format(out, SP_FW_ENTRY_TEXT, "%s until %s", source, when);
 }

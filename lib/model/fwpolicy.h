@@ -75,8 +75,4 @@ int sp_fw_policy_check(const struct sp_fw_policy *p, struct sp_error *err);
 /* Add a port, keeping the list ascending and without repeats. -1 when the list is full. */
 int sp_fw_ports_add(uint16_t *ports, size_t *n_ports, uint16_t port);
 
-/* "203.0.113.0/24 until 2027-01-01T00:00:00Z": an entry in one line, for a change and its reading back. */
-#define SP_FW_ENTRY_TEXT 128
-void sp_fw_entry_text(const struct sp_fw_entry *e, char out[SP_FW_ENTRY_TEXT]);
-
 #endif

@@ -19,7 +19,7 @@ int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct s
 /* SP_E_STATE for a text that is truncated, zeroed, edited or of a newer version; *ret is then untouched. */
 int sp_fwstate_parse(const char *bytes, size_t len, struct sp_fw_policy *ret, struct sp_error *err);
 
-/* One entry as JSON; comment, expires_at and owner are null or left out where there is none. Caller owns.
+/* One entry as JSON; comment, expires_at and owner are left out where there is none. Caller owns.
  */
 struct cJSON *sp_fwstate_entry_json(const struct sp_fw_entry *e);
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/firewall.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/fwplan.h"
+#include "engine/fwstore.h"
+#include "engine/sshports.h"
+#include "model/fwwarn.h"
+
+static int begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config *c,
+                 enum sp_firewall_flags flags, cJSON *result, struct sp_error *err)
+{
+    *p = (struct sp_fwplan){.host = h, .config = c, .flags = flags, .now = h->ops->now(h)};
+    p->warnings = cJSON_AddArrayToObject(result, "warnings");
+    return p->warnings != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* A dry run takes no lock: it may then see a change half way, and says so by what it shows. */
+static int lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err)
+{
+    if ((p->flags & SP_FIREWALL_DRY) != 0)
+        return 0;
+    *ret_fd = sp_fwstore_lock(p->host, err);
+    return *ret_fd < 0 ? -1 : 0;
+}
+
+/* What has expired is forgotten, in silence: it is neither a change nor worth a write. */
+static int load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err)
+{
+    if (sp_fwstore_load(p->host, which, &p->old, err) < 0)
+        return -1;
+    sp_fw_policy_drop_expired(&p->old, p->now);
+    return sp_fw_policy_copy(&p->want, &p->old, err);
+}
+
+static int hear_warning(void *data, const char *text)
+{
+    struct sp_error ignored;
+
+    return sp_fwplan_warn(data, &ignored, "%s", text);
+}
+
+/* What was taken away and is open all the same. */
+static int warn_still_open(struct sp_fwplan *p, struct sp_error *err)
+{
+    size_t said = 0;
+
+    for (size_t i = 0; p->want.mode == SP_FW_RESTRICTED && i < p->old.n && said < SP_FWWARN_MAX; i++) {
+        const struct sp_fw_entry *e = &p->old.v[i];
+        char source[SP_CIDR_SIZE];
+
+        if (sp_fw_policy_find(&p->want, &e->source, e->owner) != NULL ||
+            !sp_fw_covers(&p->target.allow, &e->source, NULL))
+            continue;
+        sp_cidr_format(&e->source, source);
+        if (sp_fwplan_warn(p, err, "%s stays open: another source covers it", source) < 0)
+            return -1;
+        said++;
+    }
+    return 0;
+}
+
+static int warn_blocked(struct sp_fwplan *p, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf names = {0};
+
+    if (p->blockers.len == 0 || p->want.mode == SP_FW_CLOSED)
+        return 0;
+    for (size_t i = 0; i + 1 < p->blockers.len; i++)
+        sp_buf_add(&names, p->blockers.data[i] == '\n' ? ", " : &p->blockers.data[i],
+                   p->blockers.data[i] == '\n' ? 2 : 1);
+    return sp_fwplan_warn(p, err, "another firewall may hold the SSH port back, and its drop is final: %s",
+                          sp_buf_str(&names));
+}
+
+/* Look, plan, do, report: the way of everything that may change. */
+static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, struct sp_error *err)
+{
+    if (sp_fwplan_look(p, err) < 0 || sp_fwplan_make(p, kind, err) < 0)
+        return -1;
+    if (sp_fwwarn_each(&p->old, &p->want, hear_warning, p) < 0)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (warn_still_open(p, err) < 0 || warn_blocked(p, err) < 0)
+        return -1;
+    if ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwplan_apply(p, err) < 0)
+        return -1;
+    return sp_fwreport(p, SP_FWREPORT_CHANGES, result, err);
+}
+
+int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
+    struct sp_sshports found = {0};
+    struct sp_error why;
+
+    if (begin(&p, h, c, SP_FIREWALL_DRY, result, err) < 0 || load(&p, SP_FWSTORE_CURRENT, err) < 0 ||
+        sp_fwplan_look(&p, err) < 0)
+        return -1;
+    /* Managed, the question is what is guarded; else, what there would be to guard. */
+    if (p.want.mode == SP_FW_UNMANAGED) {
+        if (sp_sshports_find(h, c, &found, &why) < 0 && sp_fwplan_warn(&p, err, "%s", why.text) < 0)
+            return -1;
+        for (size_t i = 0; i < found.n; i++)
+            (void)sp_fw_ports_add(p.target.ports, &p.target.n_ports, found.ports[i]);
+        return sp_fwreport(&p, SP_FWREPORT_STATE, result, err);
+    }
+    if (sp_fwplan_make(&p, SP_FWPLAN_RESTORE, err) < 0 || warn_blocked(&p, err) < 0)
+        return -1;
+    return sp_fwreport(&p, SP_FWREPORT_STATE, result, err);
+}
+
+int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct sp_fw_request *request,
+                    cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
+    _cleanup_close_ int fd = -1;
+    const unsigned flags =
+        (request->dry_run ? SP_FIREWALL_DRY : 0) | (request->force ? SP_FIREWALL_FORCE : 0);
+
+    if (begin(&p, h, c, (enum sp_firewall_flags)flags, result, err) < 0 || lock(&p, &fd, err) < 0 ||
+        load(&p, SP_FWSTORE_CURRENT, err) < 0 || sp_fwrequest_apply(request, p.now, &p.want, err) < 0)
+        return -1;
+    return finish(&p, SP_FWPLAN_REQUEST, result, err);
+}
+
+/* The domain's list as entries of the policy; *p->want without what it brought before. */
+static int put_domain(struct sp_fwplan *p, const char *domain, const struct sp_cidr_list *sources,
+                      struct sp_error *err)
+{
+    sp_fw_policy_drop_owner(&p->want, domain);
+    for (size_t i = 0; sources != NULL && i < sources->n; i++) {
+        const struct sp_fw_entry e = {
+            .source = sources->v[i], .comment = (char *)"", .owner = (char *)domain};
+        if (sp_fw_policy_put(&p->want, &e, 1, p->now, err) < 0)
+            return sp_field(err, "sources[%zu]", i);
+    }
+    return 0;
+}
+
+static int warn_domain(struct sp_fwplan *p, const char *domain, struct sp_error *err)
+{
+    for (size_t i = 0; i < p->want.n; i++) {
+        const struct sp_fw_entry *e = &p->want.v[i];
+        char source[SP_CIDR_SIZE];
+
+        if (!sp_streq(e->owner, domain) || sp_fw_policy_find(&p->old, &e->source, domain) != NULL)
+            continue;
+        sp_cidr_format(&e->source, source);
+        if (p->want.mode == SP_FW_RESTRICTED &&
+            sp_fwplan_warn(p, err, "the SSH port is now open to %s for everybody, not only for %s", source,
+                           domain) < 0)
+            return -1;
+        if (p->want.mode == SP_FW_CLOSED &&
+            sp_fwplan_warn(p, err, "the SSH port is closed: %s of %s cannot connect", source, domain) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The answer of a list that is what it was. */
+static int report_nothing(cJSON *result, struct sp_error *err)
+{
+    if (cJSON_AddArrayToObject(result, "changes") == NULL ||
+        !cJSON_AddBoolToObject(result, "changed", false))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    return 0;
+}
+
+int sp_firewall_sync_sources(struct sp_host *h, const struct sp_config *c, const char *domain,
+                             const struct sp_cidr_list *sources, enum sp_firewall_flags flags,
+                             cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
+    _cleanup_close_ int fd = -1;
+
+    if (domain[0] == '\0')
+        return sp_fail(err, SP_E_INTERNAL, 0, "sources of no domain");
+    if (begin(&p, h, c, flags, result, err) < 0 || lock(&p, &fd, err) < 0)
+        return -1;
+    p.hands_off = true;
+    if (load(&p, SP_FWSTORE_CURRENT, err) < 0 || put_domain(&p, domain, sources, err) < 0)
+        return -1;
+    if (sp_fw_policy_equal(&p.old, &p.want))
+        return report_nothing(result, err);
+    if (warn_domain(&p, domain, err) < 0)
+        return -1;
+    return finish(&p, SP_FWPLAN_REQUEST, result, err);
+}
+
+/* At boot there is no table yet, and a broken file must not leave the port open for that. */
+static int load_last_good(struct sp_fwplan *p, struct sp_error *err)
+{
+    struct sp_error why = *err;
+
+    if ((p->flags & SP_FIREWALL_BOOT) == 0 || err->code != SP_E_STATE)
+        return -1;
+    sp_fw_policy_clear(&p->old);
+    sp_fw_policy_clear(&p->want);
+    if (load(p, SP_FWSTORE_LAST_GOOD, err) < 0) {
+        *err = why;
+        return -1;
+    }
+    p->frozen = true;
+    return sp_fwplan_warn(p, err, "%s: its last good copy is put in force", why.text);
+}
+
+int sp_firewall_restore(struct sp_host *h, const struct sp_config *c, enum sp_firewall_flags flags,
+                        cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
+    _cleanup_close_ int fd = -1;
+
+    if (begin(&p, h, c, flags, result, err) < 0 || lock(&p, &fd, err) < 0)
+        return -1;
+    if (load(&p, SP_FWSTORE_CURRENT, err) < 0 && load_last_good(&p, err) < 0)
+        return -1;
+    return finish(&p, SP_FWPLAN_RESTORE, result, err);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/fwstore.h"
+
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/fsat.h"
+#include "host/layout.h"
+#include "host/lock.h"
+#include "host/replace.h"
+#include "model/fwstate.h"
+
+#define LOCK SP_STORE "/firewall.lock"
+#define LOCK_DEADLINE_MS 10000
+
+static const char *const paths[] = {
+    [SP_FWSTORE_CURRENT] = SP_STORE "/firewall.json",
+    [SP_FWSTORE_LAST_GOOD] = SP_STORE "/firewall.json-",
+};
+
+static int make_store(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (sp_fsat_exists(h->root_fd, SP_STORE))
+        return 0;
+    fd = sp_fsat_make_dirs(h->root_fd, SP_STORE, 0711, err);
+    return fd < 0 ? -1 : 0;
+}
+
+int sp_fwstore_lock(struct sp_host *h, struct sp_error *err)
+{
+    return make_store(h, err) < 0 ? -1 : sp_lock_take(h, LOCK, LOCK_DEADLINE_MS, err);
+}
+
+int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_policy *ret,
+                    struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_fsat_read(h->root_fd, paths[which], SP_FWSTATE_MAX_BYTES, &text, NULL, err) == 0)
+        return sp_fwstate_parse(sp_buf_str(&text), text.len, ret, err);
+    if (err->code != SP_E_NOT_FOUND)
+        return -1;
+    if (which == SP_FWSTORE_CURRENT && !sp_fsat_exists(h->root_fd, paths[SP_FWSTORE_LAST_GOOD]))
+        return 0;
+    (void)sp_fail(err, SP_E_STATE, 0, "%s is missing, though there was one", paths[which]);
+    return sp_hint(err,
+                   "what is in force stays in force; copy firewall.json- back, or remove it to begin anew");
+}
+
+/* The copy comes second: between the two it is one change behind, never half of one. */
+int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_fwstate_format(p, &text, err) < 0 || make_store(h, err) < 0)
+        return -1;
+    if (sp_replace_path(h, paths[SP_FWSTORE_CURRENT], text.data, text.len, &how, err) < 0)
+        return -1;
+    return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], text.data, text.len, &how, err);
+}
