@@ -25,7 +25,7 @@
 #include "base/str.h"
 #include "sys.h"
 
-#define SLOW_POLL_S 30 /* for an end that nobody told PID 1 of: a supervisor killed by SIGKILL */
+#define SLOW_POLL_S 5 /* for an end that nobody told PID 1 of: a supervisor killed by SIGKILL */
 
 /* What the supervisor waits for. INT and QUIT come from the terminal to the whole group: the shell has its
  * own; ours is dropped. TSTP, TTIN and TTOU are left alone: they stop us together with the shell, and then
@@ -142,10 +142,13 @@ static void log_entry(const struct sp_entry *e, int abi)
 
 /* Should the supervisor die, hang up like a lost line: a shell then ends its jobs as it does on a lost
  * line, and nohup and tmux stay. Set after the drop, which clears it (prctl(2)). */
-static int watch_parent(void)
+static int watch_parent(int ready_fd)
 {
+    struct pollfd p = {.fd = ready_fd};
+
     (void)prctl(PR_SET_PDEATHSIG, SIGHUP);
-    return getppid() == 0 ? 0 : -1; /* 0: the parent is outside our PID namespace, so it lives */
+    /* Did it die before? getppid() is 0 either way. Only the supervisor has the other end of the pipe. */
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLERR) != 0 ? -1 : 0;
 }
 
 static void __attribute__((noreturn))
@@ -171,7 +174,7 @@ static void __attribute__((noreturn)) be_shell(const struct sp_entry *e, int rea
         fail_child(e, &err, SP_EXIT_REFUSED);
     if (sp_confine(&abi, &err) < 0)
         fail_child(e, &err, SP_EXIT_REFUSED);
-    if (watch_parent() < 0)
+    if (watch_parent(ready_fd) < 0)
         _exit(SP_EXIT_REFUSED);
     log_entry(e, abi);
     (void)!chdir(e->record.home); /* with no right but the user's; a missing home leaves him in "/" */

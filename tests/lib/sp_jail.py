@@ -106,7 +106,7 @@ def account(points=True, **more):
 
 def argv_as(user, argv):
     """argv for running something as the user, with his groups and nothing of root's."""
-    return ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--inh-caps=-all", "--", *argv]
+    return ["/usr/bin/setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--inh-caps=-all", "--", *argv]
 
 
 def jail(user, command, timeout=30, **more):
