@@ -76,6 +76,28 @@ static int open_part(const struct proof *p, int root, const char *part)
     return sp_fsat_open_dir(root, path, SP_FSAT_NONE, &err);
 }
 
+/* The placeholders of the generation get names, as they do in a jail: ssh will not start without one. */
+static void give_names(const struct proof *p)
+{
+    static const struct {
+        const char *on, *text;
+    } names[] = {
+        {"etc/passwd", "root:x:0:0::/:/bin/false\nnobody:x:65534:65534::/tmp:/bin/sh\n"},
+        {"etc/group", "root:x:0:\nnogroup:x:65534:\n"},
+    };
+
+    for (size_t i = 0; i < SP_COUNT(names); i++) {
+        int fd = open("names", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+        check(p, fd, "making names");
+        check(p, sp_write_all(fd, names[i].text, strlen(names[i].text)), "making names");
+        check(p, fchmod(fd, 0644), "making names");
+        check(p, close(fd), "making names");
+        check(p, mount("names", names[i].on, NULL, MS_BIND, NULL), "binding names");
+        check(p, unlink("names"), "making names");
+    }
+}
+
 /* A private root on a tmpfs that hides the generation's own directory, in this namespace only. All is
  * opened here: a descriptor from before unshare(2) is of the old namespace's mounts, where nothing can be
  * mounted. */
@@ -100,6 +122,7 @@ static void enter_root(const struct proof *p)
     check(p, chdir(p->name), "entering the tmpfs");
     bind_fd(p, usr, "usr", ro);
     bind_fd(p, etc, "etc", ro);
+    give_names(p);
     bind_fd(p, dev, "dev", MS_NOSUID | MS_NOEXEC);
     check(p, mkdir("proc", 0755), "making proc");
     check(p, mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mounting proc");

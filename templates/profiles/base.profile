@@ -321,3 +321,4 @@ prove grep -q files /etc/nsswitch.conf
 prove tar --version
 prove find /usr/bin/env -maxdepth 0
 prove awk BEGIN{exit(0)}
+prove id -un
