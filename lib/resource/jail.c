@@ -48,7 +48,7 @@ static int file_path(int what, uint32_t uid, char out[SP_PATH_SIZE])
 
 static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *err)
 {
-    char paths[SP_ROOTS_MAX][SP_RECORD_PATH], set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
+    char paths[SP_ROOTS_MAX][SP_RECORD_PATH];
     const char *roots[SP_ROOTS_MAX];
     char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     struct sp_record r = {.uid = c->user->uid, .gid = c->user->gid, .roots = paths};
