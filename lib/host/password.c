@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/password.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/dbfile.h"
+#include "host/pamchild.h"
+#include "host/userdb.h"
+#include "model/pwline.h"
+
+/* struct crypt_data has 32 KiB in libxcrypt and 128 KiB in glibc's former one; zeroes are its initial
+ * state. */
+#define CRYPT_DATA_SIZE (1U << 18)
+#define HASH_SIZE 512
+
+int sp_password_check(const char *secret, struct sp_error *err)
+{
+    size_t len = strlen(secret);
+
+    if (len == 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the password is empty");
+    if (len > SP_PASSWORD_MAX)
+        return sp_fail(err, SP_E_INVALID, 0, "the password has more than %d bytes", SP_PASSWORD_MAX);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)secret[i] < 0x20 || secret[i] == 0x7f)
+            return sp_fail(err, SP_E_INVALID, 0, "the password holds a control byte");
+    return 0;
+}
+
+int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err)
+{
+    struct sp_user u;
+
+    if (sp_password_check(secret, err) != 0 || sp_userdb_get(h, name, &u, err) != 0)
+        return -1;
+    if (u.uid == 0)
+        return sp_fail(err, SP_E_FORBIDDEN, 0, "the password of uid 0 is not changed");
+    if (!h->real)
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "PAM knows one root directory only");
+    if (sp_pamchild_change(u.name, secret, err) != 0)
+        return -1;
+    sp_dbfile_flush_caches(h);
+    return 0;
+}
+
+/* The second field of the name's line; "" where there is no line. hash is wiped by the caller. */
+static int read_hash(struct sp_host *h, const char *name, char hash[HASH_SIZE], struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_slice field;
+    struct sp_pwline line;
+    const char *colon;
+
+    hash[0] = '\0';
+    if (sp_dbfile_read(h, "shadow", &f, err) != 0)
+        return -1;
+    if (sp_pwline_find(f.bytes.data, f.bytes.len, "shadow", name, &line, err) != 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    colon = memchr(line.text.p, ':', line.text.len);
+    if (colon == NULL)
+        return sp_pwline_malformed("shadow", name, err);
+    field.p = colon + 1;
+    field.len = line.text.len - (size_t)(field.p - line.text.p);
+    colon = memchr(field.p, ':', field.len);
+    if (colon != NULL)
+        field.len = (size_t)(colon - field.p);
+    return sp_slice_copy(field, hash, HASH_SIZE) ? 0 : sp_pwline_malformed("shadow", name, err);
+}
+
+struct crypt {
+    void *dl;
+    char *(*crypt_r)(const char *phrase, const char *setting, void *data);
+    char *data;
+};
+
+static void unload(struct crypt *c)
+{
+    if (c->data != NULL)
+        explicit_bzero(c->data, CRYPT_DATA_SIZE);
+    free(c->data);
+    if (c->dl != NULL)
+        (void)dlclose(c->dl);
+}
+
+static int load(struct crypt *c, struct sp_error *err)
+{
+    static const char *const names[] = {"libcrypt.so.1", "libcrypt.so.2"}; /* Debian's, EL9's */
+
+    for (size_t i = 0; i < SP_COUNT(names) && c->dl == NULL; i++)
+        c->dl = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (c->dl != NULL)
+        c->crypt_r = (char *(*)(const char *, const char *, void *))dlsym(c->dl, "crypt_r");
+    if (c->crypt_r == NULL)
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "libcrypt cannot be loaded");
+    c->data = calloc(1, CRYPT_DATA_SIZE);
+    return c->data != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for crypt");
+}
+
+/* In a time that does not tell how much was alike. */
+static bool is_equal(const char *a, const char *b)
+{
+    size_t n = strlen(a);
+    unsigned char differ = 0;
+
+    if (strlen(b) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        differ |= (unsigned char)(a[i] ^ b[i]);
+    return differ == 0;
+}
+
+static int compare(const char *secret, const char *hash, bool *ret, struct sp_error *err)
+{
+    _cleanup_(unload) struct crypt c = {0};
+    const char *made;
+
+    if (load(&c, err) != 0)
+        return -1;
+    made = c.crypt_r(secret, hash, c.data);
+    /* crypt(3) answers a hash that it does not know with NULL or with "*0": it is not this one. */
+    *ret = made != NULL && made[0] != '*' && is_equal(made, hash);
+    return 0;
+}
+
+/* crypt(5): no hash begins with these, and an empty field lets everybody in. */
+static bool is_hash(const char *field)
+{
+    return strchr("!*", field[0]) == NULL;
+}
+
+int sp_password_matches(struct sp_host *h, const char *name, const char *secret, bool *ret,
+                        struct sp_error *err)
+{
+    char hash[HASH_SIZE];
+    int r = 0;
+
+    *ret = false;
+    if (sp_password_check(secret, err) != 0 || read_hash(h, name, hash, err) != 0)
+        return -1;
+    if (is_hash(hash))
+        r = compare(secret, hash, ret, err);
+    explicit_bzero(hash, sizeof(hash));
+    return r;
+}
+
+int sp_password_is_locked(struct sp_host *h, const char *name, bool *ret, struct sp_error *err)
+{
+    char hash[HASH_SIZE];
+
+    if (read_hash(h, name, hash, err) != 0)
+        return -1;
+    *ret = hash[0] != '\0' && !is_hash(hash);
+    explicit_bzero(hash, sizeof(hash));
+    return 0;
+}
