@@ -30,7 +30,7 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
 {
     const cJSON *changes = cJSON_GetObjectItemCaseSensitive(result, "changes");
     const cJSON *user = cJSON_GetObjectItemCaseSensitive(result, "user");
-    char caller[16], count[16], message[512];
+    char caller[16], count[16], message[1024];
     const char *outcome = failure != NULL ? sp_code_name(failure->code) : "ok";
     const struct sp_audit_field fields[] = {{"METHOD", method},
                                             {"REQUEST", id},

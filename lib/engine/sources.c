@@ -25,8 +25,8 @@ void sp_sources_join(cJSON *result, cJSON *part)
         (void)cJSON_ReplaceItemInObjectCaseSensitive(result, "changed", cJSON_CreateTrue());
 }
 
-static int sync(struct sp_engine *e, const struct sp_params *p, const struct sp_cidr_list *sources,
-                cJSON **ret_part, struct sp_error *err)
+static int sync_list(struct sp_engine *e, const struct sp_params *p, const struct sp_cidr_list *sources,
+                     cJSON **ret_part, struct sp_error *err)
 {
     _cleanup_json_ cJSON *part = cJSON_CreateObject();
 
@@ -65,7 +65,7 @@ int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_par
     for (size_t i = 0; !nothing && i < d->sources.n; i++)
         if (has(&p->sources, &d->sources.v[i]) && sp_cidr_list_add(&stay, &d->sources.v[i], err) < 0)
             return -1;
-    return sync(e, p, &stay, ret_part, err);
+    return sync_list(e, p, &stay, ret_part, err);
 }
 
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
@@ -78,7 +78,7 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
 
     if (d == NULL || (d->sources.n == 0 && !p->has_sources))
         return 0; /* removed, and narrowed already; or it never had any */
-    if (sync(e, p, open ? &d->sources : &none, &part, err) < 0)
+    if (sync_list(e, p, open ? &d->sources : &none, &part, err) < 0)
         return -1;
     sp_sources_join(result, part);
     return 0;

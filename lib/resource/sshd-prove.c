@@ -72,29 +72,15 @@ static int expect(const struct sp_sshdconf *conf, const struct expected *e, cons
                    "sshd -T -C user=USER,host=localhost,addr=127.0.0.1");
 }
 
-static bool has_word(const char *list, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (const char *at = list; at != NULL && (at = strstr(at, word)) != NULL; at += n)
-        if ((at == list || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))
-            return true;
-    return false;
-}
-
 static int expect_lists(const struct sp_sshdconf *conf, const char *user, bool *ret_foreign,
                         struct sp_error *err)
 {
     static const char *const others[] = {"allowusers", "allowgroups", "denyusers"};
-    size_t n_denied = 0;
-    bool denied = false;
 
-    for (size_t i = 0; sp_sshdconf_nth(conf, "denygroups", i) != NULL; i++, n_denied++)
-        denied |= has_word(sp_sshdconf_nth(conf, "denygroups", i), SP_GROUP_NONE);
-    *ret_foreign = n_denied > 1;
+    *ret_foreign = sp_sshdconf_nth(conf, "denygroups", 1) != NULL;
     for (size_t i = 0; i < SP_COUNT(others); i++)
         *ret_foreign |= sp_sshdconf_get(conf, others[i]) != NULL;
-    if (denied)
+    if (sp_sshdconf_has(conf, "denygroups", SP_GROUP_NONE))
         return 0;
     sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd does not deny the group " SP_GROUP_NONE " (asked for %s)",
             user);
@@ -114,15 +100,13 @@ static const char *forwarding_value(const struct sp_ctx *c)
 /* sftp must go through the shell: internal-sftp would serve the host's files beside it. */
 static int expect_sftp(const struct sp_sshdconf *conf, struct sp_error *err)
 {
-    for (size_t i = 0; sp_sshdconf_nth(conf, "subsystem", i) != NULL; i++) {
-        const char *value = sp_sshdconf_nth(conf, "subsystem", i);
-        if (strncmp(value, "sftp ", 5) != 0 || strstr(value, "internal-sftp") == NULL)
-            continue;
-        sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd serves sftp itself (internal-sftp), outside any jail");
-        return sp_hint(
-            err, "set `Subsystem sftp /usr/lib/openssh/sftp-server` in sshd_config, then reload sshd");
-    }
-    return 0;
+    const char *command = sp_sshdconf_subsystem(conf, "sftp");
+
+    if (command == NULL || strstr(command, "internal-sftp") == NULL)
+        return 0;
+    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd serves sftp itself (internal-sftp), outside any jail");
+    return sp_hint(err,
+                   "set `Subsystem sftp /usr/lib/openssh/sftp-server` in sshd_config, then reload sshd");
 }
 
 static int judge(const struct sp_ctx *c, const char *output, size_t len, bool *ret_foreign,
@@ -144,8 +128,9 @@ static int judge(const struct sp_ctx *c, const char *output, size_t len, bool *r
         if (expect(&conf, &all[i], c->user->name, err) < 0)
             return -1;
     keys = sp_sshdconf_get(&conf, "authorizedkeysfile");
-    if (!has_word(keys != NULL ? keys : "",
-                  c->config->key_store == SP_KEY_STORE_ROOT ? SP_KEYS_ROOT_DIR "/%u" : SP_KEYS_HOME_FILE)) {
+    if (!sp_sshdconf_has(&conf, "authorizedkeysfile",
+                         c->config->key_store == SP_KEY_STORE_ROOT ? SP_KEYS_ROOT_DIR "/%u"
+                                                                   : SP_KEYS_HOME_FILE)) {
         sp_fail(err, SP_E_NOT_IN_FORCE, 0, "sshd reads keys from \"%.100s\", not where they are written",
                 keys != NULL ? keys : "");
         return sp_hint(
