@@ -18,7 +18,9 @@ static const struct sp_verb verbs[] = {
      "show, add or remove authorized keys",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 2, 3,
      sp_verb_keys},
-    {"firewall", "[status|open|restrict|close|allow|unallow] [SOURCE..] [--comment C] [--expires-at TIME]",
+    {"firewall",
+     "[status|open|restrict|close|allow|unallow|unmanage|restore] [SOURCE..] [--comment C] [--expires-at "
+     "TIME]",
      "who may reach the SSH port",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT) | SP_OPT(FORCE) | SP_OPT(YES), 0,
      1000, sp_verb_firewall},

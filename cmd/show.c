@@ -71,7 +71,7 @@ int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
     _cleanup_json_ cJSON *owned = params, *result = NULL;
     struct sp_error err;
 
-    if (params == NULL)
+    if (owned == NULL)
         return sp_verb_usage(a, "out of memory");
     if (sp_call_method(a->engine, method, params, "cli", &result, &err) < 0)
         return sp_show_error(&err);
