@@ -87,6 +87,7 @@ static int check_key(const struct sp_key *k, struct sp_error *err)
             return sp_field(err, "from[%zu]", i);
     if (k->expires_at < 0 || k->expires_at > SP_WHEN_MAX) {
         sp_fail(err, SP_E_INVALID, 0, "the expiry lies outside the years 1970 to 9999");
+        sp_hint(err, "leave it out if the key never expires");
         return sp_field(err, "expires_at");
     }
     return 0;

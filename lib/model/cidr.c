@@ -91,8 +91,10 @@ int sp_cidr_check(const struct sp_cidr *c, struct sp_error *err)
     char text[SP_CIDR_SIZE];
     struct sp_cidr m;
 
-    if ((c->family != 4 && c->family != 6) || c->prefix > addr_bits(c))
-        return sp_fail(err, SP_E_INVALID, 0, "this is no block of IPv4 or IPv6");
+    if ((c->family != 4 && c->family != 6) || c->prefix > addr_bits(c)) {
+        sp_fail(err, SP_E_INVALID, 0, "this is no block of IPv4 or IPv6");
+        return sp_hint(err, "write an address such as 203.0.113.7 or a block such as 203.0.113.0/24");
+    }
     if (c->prefix == 0) {
         sp_fail(err, SP_E_INVALID, 0, "the prefix /0 means everybody");
         return sp_hint(err, "leave the sources out, or set the port's mode to open");
@@ -171,8 +173,10 @@ int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err)
     size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
     uint64_t prefix;
 
-    if (!sp_str_is_clean(text, strlen(text)))
-        return sp_fail(err, SP_E_INVALID, 0, "the source has a control byte or is not UTF-8");
+    if (!sp_str_is_clean(text, strlen(text))) {
+        sp_fail(err, SP_E_INVALID, 0, "the source has a control byte or is not UTF-8");
+        return sp_hint(err, "write an address such as 203.0.113.7 or a block such as 203.0.113.0/24");
+    }
     if (n >= sizeof(addr))
         return refuse_text(text, err);
     memcpy(addr, text, n);

@@ -153,10 +153,14 @@ static int check_is_free(const char *bytes, size_t len, enum sp_grfile_kind kind
     uint32_t other;
 
     for (size_t at = 0; sp_pwline_next(bytes, len, at, &l); at = l.next) {
-        if (sp_slice_is(sp_pwline_name(l.text), group))
-            return sp_fail(err, SP_E_CONFLICT, 0, "%s has a line of %s already", kind_file(kind), group);
-        if (kind == SP_GRFILE_GROUP && line_gid(l.text, &other) && other == gid)
-            return sp_fail(err, SP_E_CONFLICT, 0, "the gid %u is taken", gid);
+        if (sp_slice_is(sp_pwline_name(l.text), group)) {
+            sp_fail(err, SP_E_CONFLICT, 0, "%s has a line of %s already", kind_file(kind), group);
+            return sp_hint(err, "edit the line that is there");
+        }
+        if (kind == SP_GRFILE_GROUP && line_gid(l.text, &other) && other == gid) {
+            sp_fail(err, SP_E_CONFLICT, 0, "the gid %u is taken", gid);
+            return sp_hint(err, "choose a free one");
+        }
     }
     return 0;
 }
@@ -168,8 +172,10 @@ int sp_grfile_append(const char *old, size_t len, enum sp_grfile_kind kind, cons
 
     if (sp_name_check_user(group, err) < 0 || check_is_free(old, len, kind, group, gid, err) < 0)
         return -1;
-    if (kind == SP_GRFILE_GROUP && (gid == 0 || gid == UINT32_MAX))
-        return sp_fail(err, SP_E_INVALID, 0, "%u is no gid for a group", gid);
+    if (kind == SP_GRFILE_GROUP && (gid == 0 || gid == UINT32_MAX)) {
+        sp_fail(err, SP_E_INVALID, 0, "%u is no gid for a group", gid);
+        return sp_hint(err, "choose one of the system range of login.defs");
+    }
     sp_buf_add(out, old, len);
     if (len > 0 && old[len - 1] != '\n')
         sp_buf_add(out, "\n", 1);
@@ -194,8 +200,10 @@ int sp_grfile_free_gid(const char *bytes, size_t len, uint32_t min, uint32_t max
     struct sp_pwline l;
     uint32_t gid;
 
-    if (min == 0 || min > max || max == UINT32_MAX || span > 1U << 20)
-        return sp_fail(err, SP_E_INVALID, 0, "%u to %u is no range of gids", min, max);
+    if (min == 0 || min > max || max == UINT32_MAX || span > 1U << 20) {
+        sp_fail(err, SP_E_INVALID, 0, "%u to %u is no range of gids", min, max);
+        return sp_hint(err, "look at SYS_GID_MIN and SYS_GID_MAX of login.defs");
+    }
     taken = calloc(span, sizeof(*taken));
     if (taken == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -208,5 +216,8 @@ int sp_grfile_free_gid(const char *bytes, size_t len, uint32_t min, uint32_t max
             return 0;
         }
     }
-    return sp_fail(err, SP_E_NOT_FOUND, 0, "every gid from %u to %u is taken", min, max);
+    {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "every gid from %u to %u is taken", min, max);
+        return sp_hint(err, "widen SYS_GID_MIN to SYS_GID_MAX in login.defs");
+    }
 }

@@ -27,7 +27,8 @@ static int scan_value(struct scan *s);
 
 static int fail(struct scan *s, const char *what)
 {
-    return sp_fail(s->err, SP_E_PARSE, 0, "%s at byte %zu", what, (size_t)(s->p - s->bytes));
+    sp_fail(s->err, SP_E_PARSE, 0, "%s at byte %zu", what, (size_t)(s->p - s->bytes));
+    return sp_hint(s->err, "send one JSON value (RFC 8259), as a JSON library writes it");
 }
 
 static void skip_blanks(struct scan *s)
@@ -385,12 +386,18 @@ int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
     struct scan s = {.bytes = p, .p = p, .end = p + len, .err = err};
     int r;
 
-    if (len > SP_JSON_MAX_BYTES)
-        return sp_fail(err, SP_E_PARSE, 0, "more than %u bytes", SP_JSON_MAX_BYTES);
-    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
-        return sp_fail(err, SP_E_PARSE, 0, "a byte order mark at byte 0");
-    if (!is_utf8(bytes, len))
-        return sp_fail(err, SP_E_PARSE, 0, "the text is not UTF-8");
+    if (len > SP_JSON_MAX_BYTES) {
+        sp_fail(err, SP_E_PARSE, 0, "more than %u bytes", SP_JSON_MAX_BYTES);
+        return sp_hint(err, "send it in parts");
+    }
+    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        sp_fail(err, SP_E_PARSE, 0, "a byte order mark at byte 0");
+        return sp_hint(err, "send UTF-8 without it");
+    }
+    if (!is_utf8(bytes, len)) {
+        sp_fail(err, SP_E_PARSE, 0, "the text is not UTF-8");
+        return sp_hint(err, "send one JSON value in UTF-8");
+    }
     r = scan_value(&s);
     names = s.names;
     seen = s.seen;

@@ -27,8 +27,10 @@ int sp_name_check_user(const char *name, struct sp_error *err)
 {
     size_t len = strlen(name), digits = 0;
 
-    if (len == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the user name is empty");
+    if (len == 0) {
+        sp_fail(err, SP_E_INVALID, 0, "the user name is empty");
+        return sp_hint(err, "send the name of the account");
+    }
     if (len >= SP_USER_SIZE) {
         sp_fail(err, SP_E_INVALID, 0, "the user name has %zu bytes", len);
         return sp_hint(err, "at most %d bytes", SP_USER_SIZE - 1);
@@ -83,13 +85,18 @@ static int check_domain_bytes(const char *name, size_t len, struct sp_error *err
 /* RFC 1123 section 2.1: 1 to 63 letters, digits and hyphens, no hyphen at either end. */
 static int check_label_of_domain(const char *label, size_t n, struct sp_error *err)
 {
-    if (n == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the domain name has an empty label");
-    if (n > 63)
-        return sp_fail(err, SP_E_INVALID, 0,
-                       "a label of the domain name has %zu characters, 63 are allowed", n);
-    if (label[0] == '-' || label[n - 1] == '-')
-        return sp_fail(err, SP_E_INVALID, 0, "a label of the domain name begins or ends with '-'");
+    if (n == 0) {
+        sp_fail(err, SP_E_INVALID, 0, "the domain name has an empty label");
+        return sp_hint(err, "send the full name with single dots, such as example.com");
+    }
+    if (n > 63) {
+        sp_fail(err, SP_E_INVALID, 0, "a label of the domain name has %zu characters, 63 are allowed", n);
+        return sp_hint(err, "a label is what stands between two dots");
+    }
+    if (label[0] == '-' || label[n - 1] == '-') {
+        sp_fail(err, SP_E_INVALID, 0, "a label of the domain name begins or ends with '-'");
+        return sp_hint(err, "a label is what stands between two dots");
+    }
     return 0;
 }
 
@@ -98,10 +105,14 @@ int sp_name_check_domain(const char *name, struct sp_error *err)
     size_t len = strlen(name), labels = 0, n = 0;
     const char *label = name;
 
-    if (len == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the domain name is empty");
-    if (len >= SP_DOMAIN_SIZE)
-        return sp_fail(err, SP_E_INVALID, 0, "the domain name has %zu characters, 253 are allowed", len);
+    if (len == 0) {
+        sp_fail(err, SP_E_INVALID, 0, "the domain name is empty");
+        return sp_hint(err, "send the full name, such as example.com");
+    }
+    if (len >= SP_DOMAIN_SIZE) {
+        sp_fail(err, SP_E_INVALID, 0, "the domain name has %zu characters, 253 are allowed", len);
+        return sp_hint(err, "send the full name, such as example.com");
+    }
     if (check_domain_bytes(name, len, err) < 0)
         return -1;
     if (len > 1 && name[len - 1] == '.') {
@@ -121,8 +132,10 @@ int sp_name_check_domain(const char *name, struct sp_error *err)
         return sp_hint(err, "send the full name, such as example.com");
     }
     /* A top label of digits makes the whole an address (RFC 1123 section 2.1). */
-    if (strspn(label, "0123456789") == n)
-        return sp_fail(err, SP_E_INVALID, 0, "this is an address, not a domain name");
+    if (strspn(label, "0123456789") == n) {
+        sp_fail(err, SP_E_INVALID, 0, "this is an address, not a domain name");
+        return sp_hint(err, "send the full name, such as example.com");
+    }
     return 0;
 }
 
@@ -146,13 +159,18 @@ int sp_name_check_path(const char *path, struct sp_error *err)
         sp_fail(err, SP_E_INVALID, 0, "the path is not absolute");
         return sp_hint(err, "begin with '/'");
     }
-    if (len >= SP_PATH_SIZE)
-        return sp_fail(err, SP_E_INVALID, 0, "the path has %zu bytes, %d are allowed", len,
-                       SP_PATH_SIZE - 1);
-    if (!sp_str_is_clean(path, len))
-        return sp_fail(err, SP_E_INVALID, 0, "the path has a control byte or is not UTF-8");
-    if (memchr(path, ':', len) != NULL)
-        return sp_fail(err, SP_E_INVALID, 0, "the path has a ':', which passwd(5) cannot hold");
+    if (len >= SP_PATH_SIZE) {
+        sp_fail(err, SP_E_INVALID, 0, "the path has %zu bytes, %d are allowed", len, SP_PATH_SIZE - 1);
+        return sp_hint(err, "use a shorter path");
+    }
+    if (!sp_str_is_clean(path, len)) {
+        sp_fail(err, SP_E_INVALID, 0, "the path has a control byte or is not UTF-8");
+        return sp_hint(err, "rename the directory: such a path is refused everywhere");
+    }
+    if (memchr(path, ':', len) != NULL) {
+        sp_fail(err, SP_E_INVALID, 0, "the path has a ':', which passwd(5) cannot hold");
+        return sp_hint(err, "rename the directory");
+    }
     if (len == 1)
         return 0;
     for (const char *c = path; *c == '/';) {
@@ -183,9 +201,10 @@ int sp_name_check_label(const char *label, struct sp_error *err)
 {
     size_t len = strlen(label);
 
-    if (len >= SP_LABEL_SIZE)
-        return sp_fail(err, SP_E_INVALID, 0, "the label has %zu bytes, %d are allowed", len,
-                       SP_LABEL_SIZE - 1);
+    if (len >= SP_LABEL_SIZE) {
+        sp_fail(err, SP_E_INVALID, 0, "the label has %zu bytes, %d are allowed", len, SP_LABEL_SIZE - 1);
+        return sp_hint(err, "shorten it");
+    }
     if (!sp_str_is_clean(label, len) || hides_something((const unsigned char *)label, len)) {
         sp_fail(err, SP_E_INVALID, 0, "the label has a control character or is not UTF-8");
         return sp_hint(err, "one line of printable text");

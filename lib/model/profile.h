@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Jail profiles: what a profile promises and how to prove it. Text files, templates/profiles/NAME.profile
- * installed below /usr/share/sallyport/profiles, the administrator's own in /etc/sallyport/profiles.d (same
- * name: his wins). One directive a line,
- * '#' comments:
+ * Jail profiles: what a profile promises and how to prove it. Text files, NAME.profile: ours below
+ * /usr/share/sallyport/profiles, the administrator's own in /etc/sallyport/profiles.d (same name: his
+ * wins). One directive a line, blanks between its words, '#' at the beginning of a line for comments:
  *
- *     describe TEXT                 one sentence for people
- *     requires NAME                 another profile that comes with it
- *     program NAME|/ABS/PATH        must exist on the host (looked up in
- * /usr/local/bin:/usr/bin:/usr/sbin); its libraries follow program? NAME                 taken if the host
- * has it library NAME                  a soname that is dlopened (libnss_files.so.2) tree /ABS/PATH a whole
- * directory or file below /usr or /etc, copied as it is tree? /ABS/PATH prove ARGV...                 a
- * command that must end with 0 inside the jail; blanks separate, no quoting
+ *   describe TEXT            one sentence for people
+ *
+ *   requires NAME            another profile that comes with it
+ *
+ *   program NAME|/ABS/PATH   must exist on the host (a name is looked up in
+ *                            /usr/local/bin:/usr/bin:/usr/sbin); its libraries follow
+ *
+ *   library NAME             a soname that is dlopened (libnss_files.so.2)
+ *
+ *   tree /ABS/PATH           a directory or file below /usr or /etc, copied as it is
+ *
+ *   prove ARGV...            a command that must end with 0 inside the jail; no quoting
+ *
+ * A '?' directly behind program, library or tree ("program? rsync"): taken if the host has it.
  */
 #ifndef SP_MODEL_PROFILE_H
 #define SP_MODEL_PROFILE_H
@@ -20,6 +26,8 @@
 #include <stddef.h>
 
 #include "base/error.h"
+
+#define SP_PROFILE_MAX_BYTES (1U << 16)
 
 enum sp_profile_kind {
     SP_PROFILE_REQUIRES,
@@ -32,18 +40,20 @@ enum sp_profile_kind {
 struct sp_profile_item {
     enum sp_profile_kind kind;
     bool optional;
-    char *value; /* owned */
+    char *value; /* owned; the words of `prove` are separated by one blank each */
 };
 
 struct sp_profile {
-    char name[32]; /* [a-z][a-z0-9-]* */
-    char *describe;
-    struct sp_profile_item *items; /* owned */
+    char name[32];                 /* [a-z][a-z0-9-]* */
+    char *describe;                /* owned; "" when the profile says nothing */
+    struct sp_profile_item *items; /* owned; in the order written, an exact duplicate only once */
     size_t n_items;
 };
 
 void sp_profile_clear(struct sp_profile *p);
 int sp_profile_check_name(const char *name, struct sp_error *err);
+
+/* *ret must be empty before. SP_E_INVALID with the field "NAME.profile:LINE". */
 int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_profile *ret,
                      struct sp_error *err);
 

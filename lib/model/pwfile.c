@@ -84,6 +84,7 @@ static int prepare(const struct sp_pwfile_shell *changes, size_t n, struct pendi
     for (size_t i = 1; i < n; i++) {
         if (compare_pending(&todo[i - 1], &todo[i]) == 0) {
             sp_fail(err, SP_E_INVALID, 0, "the same name twice");
+            sp_hint(err, "name each account once");
             return sp_field(err, "[%zu]", todo[i].index);
         }
     }
@@ -162,6 +163,7 @@ int sp_pwfile_set_shells(const char *old, size_t len, const struct sp_pwfile_she
     for (size_t i = 0; i < n; i++) {
         if (!todo[i].done) {
             sp_fail(err, SP_E_NOT_FOUND, 0, "passwd has no line of %s", todo[i].change->name);
+            sp_hint(err, "an account from LDAP or the like is not in /etc: it is changed where it is kept");
             return sp_field(err, "[%zu]", todo[i].index);
         }
     }

@@ -112,8 +112,12 @@ int sp_pwline_find(const char *bytes, size_t len, const char *file, const char *
             return sp_pwline_twice(file, name, err);
         found = l;
     }
-    if (found.text.p == NULL)
-        return sp_fail(err, SP_E_NOT_FOUND, 0, "%s has no line of %s", file, name);
+    if (found.text.p == NULL) {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "%s has no line of %s", file, name);
+        return sp_hint(
+            err,
+            "an account or group from LDAP or the like is not in /etc: it is changed where it is kept");
+    }
     *ret = found;
     return 0;
 }

@@ -51,14 +51,18 @@ int sp_sshdconf_parse(const char *bytes, size_t len, struct sp_sshdconf *ret, st
     if (len > 0)
         memcpy(c.text, bytes, len);
     c.text[len] = '\0';
-    if (strlen(c.text) != len)
-        return sp_fail(err, SP_E_INVALID, 0, "there is a NUL in what sshd -T printed");
+    if (strlen(c.text) != len) {
+        sp_fail(err, SP_E_INVALID, 0, "there is a NUL in what sshd -T printed");
+        return sp_hint(err, "run sshd -T and look at it");
+    }
     rest = c.text;
     while ((line = strsep(&rest, "\n")) != NULL)
         if (*line != '\0' && split_line(line, &c.v[c.n++], err) < 0)
             return -1;
-    if (c.n == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "sshd -T printed nothing");
+    if (c.n == 0) {
+        sp_fail(err, SP_E_INVALID, 0, "sshd -T printed nothing");
+        return sp_hint(err, "run sshd -T and look at what it says");
+    }
     *ret = c;
     c = (struct sp_sshdconf){0};
     return 0;

@@ -124,8 +124,10 @@ static int check_shape(struct word *text, struct sp_error *err)
         sp_fail(err, SP_E_INVALID, 0, "this is a PRIVATE key; it was not kept");
         return sp_hint(err, "make a new pair and paste the .pub file: this one has been shown");
     }
-    if (text->len > MAX_TEXT)
-        return sp_fail(err, SP_E_INVALID, 0, "the key has more than %d bytes", MAX_TEXT);
+    if (text->len > MAX_TEXT) {
+        sp_fail(err, SP_E_INVALID, 0, "the key has more than %d bytes", MAX_TEXT);
+        return sp_hint(err, "send one key, with a shorter comment");
+    }
     while (text->len > 0 && strchr(" \t\r\n", *text->p) != NULL && *text->p != '\0') {
         text->p++;
         text->len--;
@@ -133,8 +135,10 @@ static int check_shape(struct word *text, struct sp_error *err)
     while (text->len > 0 && strchr(" \t\r\n", text->p[text->len - 1]) != NULL &&
            text->p[text->len - 1] != '\0')
         text->len--;
-    if (text->len == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the key is empty");
+    if (text->len == 0) {
+        sp_fail(err, SP_E_INVALID, 0, "the key is empty");
+        return sp_hint(err, "paste the one line of a .pub file, such as ~/.ssh/id_ed25519.pub");
+    }
     if (begins(*text, "---- BEGIN") || begins(*text, "-----BEGIN")) {
         sp_fail(err, SP_E_INVALID, 0, "this key is not in OpenSSH's form");
         return sp_hint(err, "convert it: ssh-keygen -i -f FILE (add -m PKCS8 for PEM)");
@@ -145,8 +149,10 @@ static int check_shape(struct word *text, struct sp_error *err)
             sp_fail(err, SP_E_INVALID, 0, "the key has a line break in it");
             return sp_hint(err, "send one key, on one line");
         }
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return sp_fail(err, SP_E_INVALID, 0, "the key has a control byte in it");
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            sp_fail(err, SP_E_INVALID, 0, "the key has a control byte in it");
+            return sp_hint(err, "paste the one line of the .pub file again");
+        }
     }
     return 0;
 }

@@ -134,6 +134,7 @@ static void what_is_no_source_is_refused_with_reason_and_mend(void **state)
         if (strstr(err.text, refused[i][1]) == NULL || strstr(err.hint, refused[i][2]) == NULL)
             fail_msg("\"%s\": %s; %s", refused[i][0], err.text, err.hint);
         assert_int_equal(err.code, SP_E_INVALID);
+        assert_string_not_equal(err.hint, "");
         assert_int_equal(c.family, 77);
     }
 }

@@ -59,6 +59,7 @@ static void refuse(const char *bytes, size_t len, const char *reason)
     if (sp_json_parse(bytes, len, &j, &err) == 0)
         fail_msg("accepted: %s", bytes);
     assert_int_equal(err.code, SP_E_PARSE);
+    assert_string_not_equal(err.hint, "");
     if (strstr(err.text, reason) == NULL)
         fail_msg("%s: %s", bytes, err.text);
 }
@@ -236,6 +237,7 @@ static int get_name(const cJSON *v, void *dst, struct sp_error *err)
     if (sp_str_copy(((struct thing *)dst)->name, 16, v->valuestring) == 0)
         return 0;
     sp_fail(err, SP_E_INVALID, 0, "too long");
+    sp_hint(err, "at most 15 bytes");
     return sp_field(err, "[3]");
 }
 
@@ -315,6 +317,7 @@ static void a_field_at_fault_is_named(void **state)
 
         assert_int_equal(decode(bad[i][0], &t, &err), -1);
         assert_int_equal(err.code, SP_E_INVALID);
+        assert_string_not_equal(err.hint, "");
         assert_string_equal(err.field, bad[i][1]);
         if (strstr(err.hint, bad[i][2]) == NULL)
             fail_msg("%s: %s", bad[i][0], err.hint);

@@ -21,6 +21,7 @@ static void all(check_fn *check, const char *const *texts, size_t n, int expecte
             fail_msg("\"%s\" should be %s", texts[i], expected == 0 ? "accepted" : "refused");
         if (expected < 0) {
             assert_int_equal(err.code, SP_E_INVALID);
+            assert_string_not_equal(err.hint, "");
             assert_string_not_equal(err.text, "");
         }
     }

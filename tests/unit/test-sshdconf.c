@@ -113,6 +113,7 @@ static void what_sshd_does_not_print_is_refused(void **state)
         if (sp_sshdconf_parse(bad[i], strlen(bad[i]), &c, &err) == 0)
             fail_msg("accepted: %s", bad[i]);
         assert_int_equal(err.code, SP_E_INVALID);
+        assert_string_not_equal(err.hint, "");
     }
     assert_int_equal(sp_sshdconf_parse(nul, sizeof(nul) - 1, &c, &err), -1);
     assert_null(c.text);

@@ -148,6 +148,7 @@ static void texts_that_are_no_single_key_are_refused_with_the_reason(void **stat
         if (strstr(err.text, bad[i][1]) == NULL)
             fail_msg("%s: \"%s\"", bad[i][0], err.text);
         assert_int_equal(err.code, SP_E_INVALID);
+        assert_string_not_equal(err.hint, "");
     }
 }
 
@@ -174,6 +175,7 @@ static void a_line_of_20_kb_is_refused(void **state)
         sp_buf_puts(&b, "x");
     assert_int_equal(parse(b.data, NULL, &err), -1);
     assert_int_equal(err.code, SP_E_INVALID);
+    assert_string_not_equal(err.hint, "");
 }
 
 static void a_private_key_never_reaches_the_error(void **state)

@@ -78,6 +78,7 @@ static void what_is_no_time_is_refused(void **state)
         if (sp_when_parse(bad[i], &when, &err) != -1)
             fail_msg("\"%s\" was accepted", bad[i]);
         assert_int_equal(err.code, SP_E_INVALID);
+        assert_string_not_equal(err.hint, "");
         assert_true(when == 77);
     }
 }

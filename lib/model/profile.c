@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/name.h"
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+#define FILE_NAME LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "._+-"
+
+void sp_profile_clear(struct sp_profile *p)
+{
+    for (size_t i = 0; i < p->n_items; i++)
+        free(p->items[i].value);
+    free(p->items);
+    free(p->describe);
+    *p = (struct sp_profile){0};
+}
+
+int sp_profile_check_name(const char *name, struct sp_error *err)
+{
+    size_t len = strlen(name);
+
+    if (len > 0 && len < sizeof(((struct sp_profile *)0)->name) && strchr(LOWER, name[0]) != NULL &&
+        strspn(name, LOWER DIGITS "-") == len)
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "this is not the name of a profile");
+    return sp_hint(err, "a lower-case letter, then at most 30 more, digits and '-'");
+}
+
+static int refuse(struct sp_error *err, const char *what, const char *hint)
+{
+    sp_fail(err, SP_E_INVALID, 0, "%s", what);
+    return sp_hint(err, "%s", hint);
+}
+
+/* A name without a directory: what is looked up must not leave the directories it is looked up in. */
+static int check_file_name(const char *name, struct sp_error *err)
+{
+    if (name[0] == '.' || name[0] == '-' || strlen(name) > 255 || strspn(name, FILE_NAME) != strlen(name))
+        return refuse(err, "this is not the name of a file", "letters, digits, '.', '_', '+' and '-'");
+    return 0;
+}
+
+static int check_program(const char *value, struct sp_error *err)
+{
+    return value[0] == '/' ? sp_name_check_path(value, err) : check_file_name(value, err);
+}
+
+/* A generation is shared by every jail: it must not carry the host's secrets, nor the account files that
+ * each jail gets written anew. */
+static bool is_secret(const char *path)
+{
+    static const char *const secrets[] = {"/etc/shadow",    "/etc/shadow-",   "/etc/gshadow",
+                                          "/etc/gshadow-",  "/etc/passwd",    "/etc/passwd-",
+                                          "/etc/group",     "/etc/group-",    "/etc/sudoers",
+                                          "/etc/sudoers.d", "/etc/sallyport", "/etc/ssl/private"};
+    const char *rest;
+
+    for (size_t i = 0; i < SP_COUNT(secrets); i++)
+        if (sp_str_prefix(path, secrets[i], &rest) && (*rest == '\0' || *rest == '/'))
+            return true;
+    return false;
+}
+
+static int check_tree(const char *path, struct sp_error *err)
+{
+    if (sp_name_check_path(path, err) < 0)
+        return -1;
+    if (!sp_str_prefix(path, "/usr/", NULL) && !sp_str_prefix(path, "/etc/", NULL))
+        return refuse(err, "a tree lies below /usr or /etc", "name a directory or file below one of them");
+    if (is_secret(path))
+        return refuse(err, "this file is not for jails", "leave it out: a jail gets its own account files");
+    return 0;
+}
+
+static int check_prove(const char *value, struct sp_error *err)
+{
+    if (strpbrk(value, "\"'\\") != NULL)
+        return refuse(err, "there is no quoting here", "write the words with blanks between them");
+    return 0;
+}
+
+enum presence { MUST, MAY_BE_OPTIONAL };
+enum words { ONE_WORD, MANY_WORDS };
+
+static const struct directive {
+    const char *word;
+    enum sp_profile_kind kind;
+    enum presence presence;
+    enum words words;
+    int (*check)(const char *value, struct sp_error *err);
+} directives[] = {
+    {"requires", SP_PROFILE_REQUIRES, MUST, ONE_WORD, sp_profile_check_name},
+    {"program", SP_PROFILE_PROGRAM, MAY_BE_OPTIONAL, ONE_WORD, check_program},
+    {"library", SP_PROFILE_LIBRARY, MAY_BE_OPTIONAL, ONE_WORD, check_file_name},
+    {"tree", SP_PROFILE_TREE, MAY_BE_OPTIONAL, ONE_WORD, check_tree},
+    {"prove", SP_PROFILE_PROVE, MUST, MANY_WORDS, check_prove},
+};
+
+static const struct directive *find_directive(const char *word, size_t n)
+{
+    for (size_t i = 0; i < SP_COUNT(directives); i++)
+        if (strlen(directives[i].word) == n && memcmp(directives[i].word, word, n) == 0)
+            return &directives[i];
+    return NULL;
+}
+
+static int push(struct sp_profile *p, const struct sp_profile_item *item, struct sp_error *err)
+{
+    struct sp_profile_item *grown;
+
+    for (size_t i = 0; i < p->n_items; i++)
+        if (p->items[i].kind == item->kind && p->items[i].optional == item->optional &&
+            sp_streq(p->items[i].value, item->value))
+            return 0;
+    grown = reallocarray(p->items, p->n_items + 1, sizeof(*grown));
+    if (grown == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    p->items = grown;
+    p->items[p->n_items] = *item;
+    p->items[p->n_items].value = strdup(item->value);
+    if (p->items[p->n_items].value == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    p->n_items++;
+    return 0;
+}
+
+static int set_describe(struct sp_profile *p, const char *text, struct sp_error *err)
+{
+    if (p->describe != NULL)
+        return refuse(err, "the profile is described twice", "keep one describe line");
+    p->describe = strdup(text);
+    return p->describe != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* Blanks around go, those between the words become one each. In place. */
+static void squeeze(char *line)
+{
+    char *to = line;
+
+    for (const char *from = line; *from; from++) {
+        char c = *from;
+        if (c == '\t')
+            c = ' ';
+        if (c != ' ' || (to > line && to[-1] != ' '))
+            *to++ = c;
+    }
+    if (to > line && to[-1] == ' ')
+        to--;
+    *to = '\0';
+}
+
+static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
+{
+    size_t n = strcspn(line, " ");
+    char *value = line[n] == ' ' ? line + n + 1 : line + n;
+    struct sp_profile_item item = {.optional = n > 0 && line[n - 1] == '?', .value = value};
+    const struct directive *d = find_directive(line, n - item.optional);
+
+    if (n == strlen("describe") && sp_str_prefix(line, "describe", NULL))
+        return set_describe(p, value, err);
+    if (d == NULL || (item.optional && d->presence == MUST))
+        return refuse(
+            err, "this directive is not known",
+            "known are: describe, requires, program, program?, library, library?, tree, tree?, prove");
+    if (*value == '\0')
+        return refuse(err, "this directive needs a value", "write it behind a blank");
+    if (d->words == ONE_WORD && strchr(value, ' ') != NULL)
+        return refuse(err, "this directive takes one value", "write one line for each");
+    if (d->check(value, err) < 0)
+        return -1;
+    item.kind = d->kind;
+    return push(p, &item, err);
+}
+
+static bool is_clean(const char *line)
+{
+    size_t n;
+
+    /* A tab is the only control byte that a line may have. */
+    for (;; line += n + 1) {
+        n = strcspn(line, "\t");
+        if (!sp_str_is_clean(line, n))
+            return false;
+        if (line[n] == '\0')
+            return true;
+    }
+}
+
+static int read_lines(struct sp_profile *p, char *text, struct sp_error *err)
+{
+    unsigned number = 0;
+    char *line;
+
+    while ((line = strsep(&text, "\n")) != NULL) {
+        int r;
+
+        number++;
+        if (!is_clean(line))
+            r = refuse(err, "the line has a control byte or is not UTF-8", "write plain text");
+        else {
+            squeeze(line);
+            r = *line == '\0' || *line == '#' ? 0 : read_line(p, line, err);
+        }
+        if (r < 0)
+            return sp_field(err, "%s.profile:%u", p->name, number);
+    }
+    return 0;
+}
+
+int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_profile *ret,
+                     struct sp_error *err)
+{
+    _cleanup_(sp_profile_clear) struct sp_profile p = {0};
+    _cleanup_free_ char *text = NULL;
+
+    if (sp_profile_check_name(name, err) < 0)
+        return -1;
+    if (len > SP_PROFILE_MAX_BYTES || (len > 0 && memchr(bytes, '\0', len) != NULL)) {
+        sp_fail(err, SP_E_INVALID, 0, "the profile %s has a NUL or more than %u bytes", name,
+                SP_PROFILE_MAX_BYTES);
+        return sp_hint(err, "a profile is a short text file");
+    }
+    (void)sp_str_copy(p.name, sizeof(p.name), name);
+    text = strndup(len > 0 ? bytes : "", len);
+    if (text == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (read_lines(&p, text, err) < 0 || (p.describe == NULL && set_describe(&p, "", err) < 0))
+        return -1;
+    *ret = p;
+    p = (struct sp_profile){0};
+    return 0;
+}
