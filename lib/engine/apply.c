@@ -193,6 +193,12 @@ static int make_context(struct flight *f, struct sp_error *err)
     if (sp_account_copy(&f->before, &o->state.applied, err) < 0 ||
         (o->state.pending && sp_account_merge(&f->before, &o->state.desired, err) < 0))
         return -1;
+    if (f->before.user[0] ==
+        '\0') { /* a first request: nothing was in force, but it is this account's nothing */
+        (void)sp_str_copy(f->before.user, sizeof(f->before.user), f->desired.user);
+        f->before.uid = f->desired.uid;
+        f->before.tmp_mib = f->desired.tmp_mib;
+    }
     f->ctx = (struct sp_ctx){.host = f->engine->host,
                              .config = f->engine->config,
                              .user = o->user_missing ? NULL : &o->passwd,
@@ -275,10 +281,16 @@ static int plan(struct flight *f, struct sp_error *err)
     return sort_plan(&f->out->plan, err);
 }
 
+/* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
 static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
 {
+    struct sp_plan *p = &f->out->plan;
+
     for (size_t i = 0; i < count_resources(); i++)
-        if (in_phase(phase, i)->apply(&f->ctx, &f->out->plan, phase, err) < 0)
+        if (in_phase(phase, i)->apply(&f->ctx, p, phase, err) < 0)
+            return -1;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->v[i].phase == phase && p->v[i].resource->read_back(&f->ctx, &p->v[i], err) < 0)
             return -1;
     return 0;
 }
@@ -297,16 +309,6 @@ static int apply_plan(struct flight *f, struct sp_error *err)
         run_phase(f, SP_BUILD, err) < 0 || prove(f, err) < 0)
         return -1;
     return run_phase(f, SP_WIDEN, err);
-}
-
-static int read_back(struct flight *f, struct sp_error *err)
-{
-    struct sp_outcome *o = f->out;
-
-    for (size_t i = 0; i < o->plan.n; i++)
-        if (o->plan.v[i].resource->read_back(&f->ctx, &o->plan.v[i], err) < 0)
-            return -1;
-    return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
 }
 
 /* The domains' index is made before a state that names them, and taken away after one that no longer does.
@@ -369,10 +371,10 @@ static int commit(struct flight *f, struct sp_error *err)
     if (save_desire(f, err) < 0)
         return -1;
     o->pending = true;
-    if (apply_plan(f, err) < 0 || read_back(f, err) < 0 || save_done(f, err) < 0)
+    if (apply_plan(f, err) < 0 || save_done(f, err) < 0)
         return -1;
     o->pending = false;
-    return 0;
+    return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
 }
 
 static int take_lock(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_error *err)

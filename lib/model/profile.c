@@ -48,6 +48,8 @@ static int check_file_name(const char *name, struct sp_error *err)
 
 static int check_program(const char *value, struct sp_error *err)
 {
+    if (value[0] == '[' && value[1] == '\0') /* coreutils' test(1) */
+        return 0;
     return value[0] == '/' ? sp_name_check_path(value, err) : check_file_name(value, err);
 }
 

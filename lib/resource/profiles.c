@@ -34,6 +34,15 @@ static int read_profile(struct sp_host *h, const char *name, struct sp_buf *text
     return sp_field(err, "jail.profiles");
 }
 
+/* The administrator's mistake, not the request's: the file and its line are named in the text. */
+static int broken(const char *name, struct sp_error *err)
+{
+    struct sp_error why = *err;
+
+    sp_fail(err, SP_E_STATE, 0, "the profile %s is wrong at %s: %s", name, why.field, why.text);
+    return sp_hint(err, "%s; see sallyport-profile(5)", why.hint);
+}
+
 static int load(struct sp_host *h, const char *name, struct sp_profiles *p, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
@@ -48,7 +57,7 @@ static int load(struct sp_host *h, const char *name, struct sp_profiles *p, stru
     if (read_profile(h, name, &text, err) < 0)
         return -1;
     if (sp_profile_parse(name, sp_buf_str(&text), text.len, &p->owned[p->n], err) < 0)
-        return sp_field_prefix(err, "profile %s", name);
+        return broken(name, err);
     p->n++;
     return 0;
 }

@@ -41,11 +41,22 @@ static int64_t fake_now(struct sp_host *h)
     return NOW;
 }
 
-/* The only program a plan asks is sshd: it answers what stands in the scenario's sshd-T. */
+/* The only program a plan asks is sshd: it answers what stands in the scenario's sshd-T, and what our
+ * drop-in says of the groups the user is in by then ("-C user=NAME,..." is its last argument). */
 static int fake_spawn(struct sp_host *h, struct sp_spawn *s, struct sp_error *err)
 {
+    const char *who = s->argv[4] != NULL ? s->argv[5] + strlen("user=") : "";
+    char user[64];
+    bool forward = false, local = false;
+
+    (void)snprintf(user, sizeof(user), "%.*s", (int)strcspn(who, ","), who);
+    if (sp_fsat_read(h->root_fd, "sshd-T", 1U << 16, &s->out, NULL, err) < 0 ||
+        sp_userdb_in_group(h, SP_GROUP_FORWARD, user, &forward, err) < 0 ||
+        sp_userdb_in_group(h, SP_GROUP_LOCAL, user, &local, err) < 0)
+        return -1;
+    sp_buf_printf(&s->out, "allowtcpforwarding %s\n", forward ? "yes" : local ? "local" : "no");
     s->status = 0;
-    return sp_fsat_read(h->root_fd, "sshd-T", 1U << 16, &s->out, NULL, err);
+    return 0;
 }
 
 static const struct sp_host_ops fakes = {fake_chown, fake_spawn, fake_now};
