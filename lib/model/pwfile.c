@@ -51,42 +51,66 @@ static int check_shell(const char *shell, struct sp_error *err)
 }
 
 struct pending {
-    const struct sp_pwfile_shell *change;
-    size_t index; /* in the caller's array, for err->field */
+    const struct sp_pwfile_shell *change; /* NULL: an empty slot */
+    size_t index;                         /* in the caller's array, for err->field */
     bool done;
 };
 
-static int compare_pending(const void *a, const void *b)
+/* The changes by name: 10,000 of them must not cost much more than one, so every line is looked up in a
+ * hash table (open addressing, a power of two of slots, at most half of them used). */
+struct todo {
+    struct pending *slots; /* owned */
+    size_t mask;
+};
+
+static void todo_clear(struct todo *t)
 {
-    return strcmp(((const struct pending *)a)->change->name, ((const struct pending *)b)->change->name);
+    free(t->slots);
 }
 
-static int compare_name(const void *key, const void *member)
+/* The slot of a name, or the empty one where it would go. FNV-1a. */
+static struct pending *todo_slot(const struct todo *t, struct sp_slice name)
 {
-    const struct sp_slice *s = key;
-    const char *name = ((const struct pending *)member)->change->name;
-    size_t n = strlen(name);
-    int d = memcmp(s->p, name, s->len < n ? s->len : n);
+    uint32_t hash = 2166136261U;
+    size_t at;
 
-    return d != 0 ? d : s->len < n ? -1 : s->len > n;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (unsigned char)name.p[i]) * 16777619U;
+    for (at = hash & t->mask; t->slots[at].change != NULL; at = (at + 1) & t->mask)
+        if (sp_slice_is(name, t->slots[at].change->name))
+            break;
+    return &t->slots[at];
 }
 
-/* Check all the changes and sort them by name. */
-static int prepare(const struct sp_pwfile_shell *changes, size_t n, struct pending *todo,
-                   struct sp_error *err)
+/* The change for a line, or NULL. */
+static struct pending *todo_find(const struct todo *t, struct sp_slice line)
 {
+    struct sp_slice name = sp_pwline_name(line);
+    struct pending *p = name.len > 0 ? todo_slot(t, name) : NULL;
+
+    return p != NULL && p->change != NULL ? p : NULL;
+}
+
+/* Check all the changes and file them by name. */
+static int prepare(const struct sp_pwfile_shell *changes, size_t n, struct todo *t, struct sp_error *err)
+{
+    for (t->mask = 3; t->mask / 2 < n; t->mask = t->mask * 2 + 1)
+        ;
+    t->slots = calloc(t->mask + 1, sizeof(*t->slots));
+    if (t->slots == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     for (size_t i = 0; i < n; i++) {
+        struct pending *p;
+
         if (sp_name_check_user(changes[i].name, err) < 0 || check_shell(changes[i].shell, err) < 0)
             return sp_field(err, "[%zu]", i);
-        todo[i] = (struct pending){.change = &changes[i], .index = i};
-    }
-    qsort(todo, n, sizeof(*todo), compare_pending);
-    for (size_t i = 1; i < n; i++) {
-        if (compare_pending(&todo[i - 1], &todo[i]) == 0) {
+        p = todo_slot(t, (struct sp_slice){changes[i].name, strlen(changes[i].name)});
+        if (p->change != NULL) {
             sp_fail(err, SP_E_INVALID, 0, "the same name twice");
             sp_hint(err, "name each account once");
-            return sp_field(err, "[%zu]", todo[i].index);
+            return sp_field(err, "[%zu]", i);
         }
+        *p = (struct pending){.change = &changes[i], .index = i};
     }
     return 0;
 }
@@ -114,62 +138,68 @@ static int put_changed(const char *old, struct sp_slice line, struct pending *p,
 
 /* The second reading: line by line, old and new differ in the last field of the lines named, nowhere else.
  */
-static int assert_shells(const char *old, size_t len, const struct pending *todo, size_t n,
-                         const struct sp_buf *out, struct sp_error *err)
+static int assert_shells(const char *old, size_t len, const struct todo *t, const struct sp_buf *out,
+                         struct sp_error *err)
 {
     struct sp_pwline a, b;
     size_t at_a = 0, at_b = 0;
 
     for (; sp_pwline_next(old, len, at_a, &a); at_a = a.next, at_b = b.next) {
-        struct sp_slice name = sp_pwline_name(a.text);
-        const struct pending *p;
-        size_t keep;
+        const struct pending *p = todo_find(t, a.text);
+        const char *shell = p != NULL ? p->change->shell : "";
+        size_t keep = p != NULL ? (size_t)((const char *)memrchr(a.text.p, ':', a.text.len) + 1 - a.text.p)
+                                : a.text.len;
 
         if (!sp_pwline_next(out->data, out->len, at_b, &b))
             return sp_fail(err, SP_E_INTERNAL, 0, "the edit lost a line");
-        p = name.len > 0 ? bsearch(&name, todo, n, sizeof(*todo), compare_name) : NULL;
-        keep = p != NULL ? (size_t)((const char *)memrchr(a.text.p, ':', a.text.len) + 1 - a.text.p)
-                         : a.text.len;
-        if (b.text.len != keep + (p != NULL ? strlen(p->change->shell) : 0) ||
-            memcmp(a.text.p, b.text.p, keep) != 0 ||
-            (p != NULL && memcmp(b.text.p + keep, p->change->shell, b.text.len - keep) != 0))
+        if (b.text.len != keep + strlen(shell) || memcmp(a.text.p, b.text.p, keep) != 0 ||
+            memcmp(b.text.p + keep, shell, b.text.len - keep) != 0)
             return sp_fail(err, SP_E_INTERNAL, 0, "the edit touched more than its line");
     }
     /* Both ended there, with or without a final newline alike. */
     return at_a - len == at_b - out->len ? 0 : sp_fail(err, SP_E_INTERNAL, 0, "the edit changed the end");
 }
 
+/* Every change must have met its line. */
+static int check_done(const struct todo *t, struct sp_error *err)
+{
+    for (size_t i = 0; i <= t->mask; i++) {
+        const struct pending *p = &t->slots[i];
+
+        if (p->change == NULL || p->done)
+            continue;
+        sp_fail(err, SP_E_NOT_FOUND, 0, "passwd has no line of %s", p->change->name);
+        sp_hint(err, "an account from LDAP or the like is not in /etc: it is changed where it is kept");
+        return sp_field(err, "[%zu]", p->index);
+    }
+    return 0;
+}
+
 int sp_pwfile_set_shells(const char *old, size_t len, const struct sp_pwfile_shell *changes, size_t n,
                          struct sp_buf *out, struct sp_error *err)
 {
-    _cleanup_free_ struct pending *todo = calloc(n + 1, sizeof(*todo));
+    _cleanup_(todo_clear) struct todo todo = {0};
     struct sp_pwline l;
+    size_t kept = 0; /* everything before it is in *out */
 
-    if (todo == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (prepare(changes, n, todo, err) < 0)
+    if (prepare(changes, n, &todo, err) < 0)
         return -1;
     for (size_t at = 0; sp_pwline_next(old, len, at, &l); at = l.next) {
-        struct sp_slice name = sp_pwline_name(l.text);
-        struct pending *p = name.len > 0 ? bsearch(&name, todo, n, sizeof(*todo), compare_name) : NULL;
+        struct pending *p = todo_find(&todo, l.text);
 
         if (p == NULL)
-            sp_buf_add(out, l.text.p, l.text.len);
-        else if (put_changed(old, l.text, p, out, err) < 0)
+            continue;
+        sp_buf_add(out, old + kept, at - kept);
+        if (put_changed(old, l.text, p, out, err) < 0)
             return sp_field(err, "[%zu]", p->index);
-        if (l.next <= len)
-            sp_buf_add(out, "\n", 1);
+        kept = at + l.text.len;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!todo[i].done) {
-            sp_fail(err, SP_E_NOT_FOUND, 0, "passwd has no line of %s", todo[i].change->name);
-            sp_hint(err, "an account from LDAP or the like is not in /etc: it is changed where it is kept");
-            return sp_field(err, "[%zu]", todo[i].index);
-        }
-    }
+    sp_buf_add(out, old + kept, len - kept);
+    if (check_done(&todo, err) < 0)
+        return -1;
     if (!sp_buf_ok(out))
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    return assert_shells(old, len, todo, n, out, err);
+    return assert_shells(old, len, &todo, out, err);
 }
 
 int sp_pwfile_set_shell(const char *old, size_t len, const char *name, uint32_t uid, const char *shell,
