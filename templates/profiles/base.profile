@@ -23,7 +23,7 @@ program? toe
 program? tic
 
 # coreutils
-program? [
+program? /usr/bin/[
 program? arch
 program? b2sum
 program? base32
