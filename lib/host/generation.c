@@ -67,7 +67,7 @@ int sp_generation_set_name(const struct sp_profile *const *profiles, size_t n, c
     return 0;
 }
 
-/* What the profiles say, their order apart: each item is a line. */
+/* What the profiles say: each item is a line. The caller brings them in one order. */
 static int hash_profiles(const struct sp_profile *const *profiles, size_t n, char ret[65],
                          struct sp_error *err)
 {
