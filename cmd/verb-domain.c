@@ -18,6 +18,13 @@ static const char *text_of(const cJSON *o, const char *name)
     return cJSON_IsString(v) ? v->valuestring : "-";
 }
 
+static const char *forwarding_of(const cJSON *r)
+{
+    const char *said = text_of(r, "forwarding");
+
+    return sp_streq(said, "unset") ? "the configuration's" : said;
+}
+
 static void show_status(const cJSON *r)
 {
     const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *item = NULL;
@@ -32,7 +39,7 @@ static void show_status(const cJSON *r)
                      cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL
                          ? text_of(jail, "layout_reason")
                          : "");
-    (void)printf("forwarding     %s\nkeys           %d\n", text_of(r, "forwarding"),
+    (void)printf("forwarding     %s\nkeys           %d\n", forwarding_of(r),
                  cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(r, "authorized_keys")));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "authorized_keys"))
     {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "host/host.h"
 
@@ -55,6 +56,11 @@ void sp_userdb_free_names(char ***names);
 /* Their gids, the primary one first; for setgroups(2). The caller frees *ret. */
 int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret, size_t *ret_n,
                       struct sp_error *err);
+
+/* Append a line "NAME:x:GID:" for each group of the user and for each that exists of `also`
+ * (NULL-terminated): what a jail's /etc/group shows. No member is named. */
+int sp_userdb_group_lines(struct sp_host *h, const struct sp_user *user, const char *const *also,
+                          struct sp_buf *out, struct sp_error *err);
 
 /* Create a system group (gid from SYS_GID_MIN..SYS_GID_MAX, default 100..999) with no members if it is
  * missing. */

@@ -156,6 +156,34 @@ int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret
     return 0;
 }
 
+static bool is_named(const char *const *names, const struct sp_slice *name)
+{
+    for (; *names != NULL; names++)
+        if (strlen(*names) == name->len && memcmp(*names, name->p, name->len) == 0)
+            return true;
+    return false;
+}
+
+int sp_userdb_group_lines(struct sp_host *h, const struct sp_user *user, const char *const *also,
+                          struct sp_buf *out, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_grfile_line line;
+    struct sp_slice name;
+    size_t offset = 0;
+    uint32_t gid;
+
+    if (read_group(h, &f, err) != 0)
+        return -1;
+    while (next_group_of(&f, user, &offset, &name, &gid))
+        if (!is_named(also, &name))
+            sp_buf_printf(out, "%.*s:x:%u:\n", (int)name.len, name.p, gid);
+    for (; *also != NULL; also++)
+        if (sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, *also, &line, err) == 0)
+            sp_buf_printf(out, "%s:x:%u:\n", *also, line.gid);
+    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
+}
+
 void sp_userdb_free_names(char ***names)
 {
     for (size_t i = 0; *names != NULL && (*names)[i] != NULL; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What is the account's own of its jail: the entry record, the names that /etc/passwd and /etc/group show
- * inside, and the empty mount points below the document root. It stays while the account is managed, so
- * that running sessions are not disturbed by a change of shell.
+ * inside. It stays while the account is managed, so that running sessions are not disturbed by a change of
+ * shell. The mount points are points.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +19,8 @@
 #include "host/replace.h"
 #include "resource/resource.h"
 
-enum { RECORD, NAMES_PASSWD, NAMES_GROUP, POINTS, N_WHAT };
+enum { RECORD, NAMES_PASSWD, NAMES_GROUP };
 
-/* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
- * writes. */
-#define POINT_MODE 01555
-#define MAX_POINTS (SP_ROOTS_MAX + 16)
 #define FILE_MAX 65536
 
 static bool wanted(const struct sp_ctx *c)
@@ -67,18 +63,23 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
 }
 
 /* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown
- * inside is the one that runs inside. */
+ * inside is the one that runs inside. The policy's groups are named whether he is in them or not, so that a
+ * change of policy changes no file. */
 static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
+    static const char *const also[] = {SP_GROUP_ALL,   SP_GROUP_CHROOT,  SP_GROUP_NONE,
+                                       SP_GROUP_LOCAL, SP_GROUP_FORWARD, NULL};
+
     if (what == NAMES_PASSWD)
         sp_buf_printf(
             out,
             "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
             "%s:x:%u:%u::%s:/bin/bash\n",
             c->user->name, c->user->uid, c->user->gid, c->user->home);
-    else
-        sp_buf_printf(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n%s:x:%u:\n", c->user->name,
-                      c->user->gid);
+    else {
+        sp_buf_puts(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
+        return sp_userdb_group_lines(c->host, c->user, also, out, err);
+    }
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
@@ -150,83 +151,9 @@ static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     return 0;
 }
 
-/* The mount points below the first document root: how many are missing, how many are ours, and what stands
- * in the way ("" if nothing). */
-struct points {
-    char names[MAX_POINTS][256];
-    size_t n, missing, ours;
-    char why[300];
-};
-
-static bool is_ours(int root_fd, const char *name, const struct stat *st)
-{
-    struct sp_error ignored;
-    _cleanup_close_ int fd = -1;
-
-    if (!S_ISDIR(st->st_mode) || (st->st_mode & 07777) != POINT_MODE)
-        return false;
-    fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, &ignored);
-    return fd >= 0;
-}
-
-static void look_at_points(int root_fd, const char *const *paths, size_t n_paths, struct points *ret)
-{
-    *ret = (struct points){0};
-    ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
-    for (size_t i = 0; i < ret->n; i++) {
-        const char *why = sp_layout_unfit(root_fd, ret->names[i]);
-        struct stat st;
-        if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-            ret->missing += errno == ENOENT;
-        else if (is_ours(root_fd, ret->names[i], &st))
-            ret->ours++;
-        else if (why != NULL && ret->why[0] == '\0')
-            (void)sp_str_format(ret->why, sizeof(ret->why), "%s %s", ret->names[i], why);
-    }
-}
-
-static size_t entry_paths(const struct sp_account *a, const char *home, const char *paths[SP_ROOTS_MAX + 1])
-{
-    size_t n = sp_account_roots(a, paths);
-
-    if (home != NULL)
-        paths[n++] = home;
-    return n;
-}
-
-static int plan_points(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
-{
-    const struct sp_account *a = wanted(c) ? c->desired : c->applied;
-    const char *paths[SP_ROOTS_MAX + 1];
-    size_t n = entry_paths(a, c->user != NULL ? c->user->home : NULL, paths);
-    _cleanup_close_ int fd = -1;
-    struct points points;
-    char count[64];
-
-    if (n == 0 || (!wanted(c) && !sp_ctx_absent(c)))
-        return 0;
-    fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
-    if (fd <
-        0) /* gone with its document root: nothing left to give back; a wanted one was checked before */
-        return wanted(c) ? -1 : 0;
-    look_at_points(fd, paths, n, &points);
-    if (!wanted(c)) {
-        (void)sp_str_format(count, sizeof(count), "%zu mount points", points.ours);
-        return points.ours > 0 ? add(p, POINTS, paths[0], count, "", SP_NARROW, err) : 0;
-    }
-    if (points.why[0] != '\0')
-        return sp_plan_warn(p, err, "the path layout is used below %.200s: %s", paths[0], points.why);
-    (void)sp_str_format(count, sizeof(count), "%zu mount points", points.n);
-    return points.missing > 0 ? add(p, POINTS, paths[0], "", count, SP_BUILD, err) : 0;
-}
-
 static int jail_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    if (c->user == NULL && !sp_ctx_absent(c))
-        return 0;
-    if (plan_points(c, p, err) < 0)
-        return -1;
-    return plan_files(c, p, err);
+    return c->user == NULL && !sp_ctx_absent(c) ? 0 : plan_files(c, p, err);
 }
 
 static int write_file(const struct sp_ctx *c, int what, struct sp_error *err)
@@ -265,59 +192,14 @@ static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
     return fsync(dir) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", path) : 0;
 }
 
-static int make_points(int root_fd, const struct points *points, struct sp_error *err)
-{
-    mode_t mask = umask(0);
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < points->n; i++)
-        if (mkdirat(root_fd, points->names[i], POINT_MODE) < 0 && errno != EEXIST)
-            rc = sp_fail(err, SP_E_IO, errno, "cannot make the mount point %s", points->names[i]);
-    (void)umask(mask);
-    if (rc == 0 && fsync(root_fd) < 0)
-        rc = sp_fail(err, SP_E_IO, errno, "the document root");
-    return rc;
-}
-
-/* rmdir removes nothing but an empty directory, and the mode says that it is ours. */
-static int remove_points(int root_fd, const struct points *points, struct sp_error *err)
-{
-    for (size_t i = 0; i < points->n; i++) {
-        struct stat st;
-        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            is_ours(root_fd, points->names[i], &st))
-            (void)unlinkat(root_fd, points->names[i], AT_REMOVEDIR);
-    }
-    return fsync(root_fd) < 0 ? sp_fail(err, SP_E_IO, errno, "the document root") : 0;
-}
-
-static int apply_points(const struct sp_ctx *c, enum sp_phase phase, struct sp_error *err)
-{
-    const char *paths[SP_ROOTS_MAX + 1];
-    size_t n = entry_paths(phase == SP_BUILD ? c->desired : c->applied,
-                           c->user != NULL ? c->user->home : NULL, paths);
-    _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
-    struct points points;
-
-    if (fd < 0)
-        return -1;
-    look_at_points(fd, paths, n, &points);
-    return phase == SP_BUILD ? make_points(fd, &points, err) : remove_points(fd, &points, err);
-}
-
 static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                       struct sp_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
-        int rc;
         if (change->resource != &sp_resource_jail || change->phase != phase)
             continue;
-        if (change->what == POINTS)
-            rc = apply_points(c, phase, err);
-        else
-            rc = phase == SP_BUILD ? write_file(c, change->what, err) : remove_file(c, change->what, err);
-        if (rc < 0)
+        if ((phase == SP_BUILD ? write_file(c, change->what, err) : remove_file(c, change->what, err)) < 0)
             return -1;
     }
     return 0;
@@ -327,30 +209,12 @@ static int jail_read_back(const struct sp_ctx *c, struct sp_change *change, stru
 {
     bool exists = false, right = false;
 
-    if (change->what != POINTS) {
-        if (file_is_right(c, change->what, &exists, &right, err) < 0)
-            return -1;
-        return sp_str_copy(change->read_back, sizeof(change->read_back),
-                           right    ? "written"
-                           : exists ? "stale"
-                                    : "");
-    }
-    {
-        const char *paths[SP_ROOTS_MAX + 1];
-        size_t n =
-            entry_paths(wanted(c) ? c->desired : c->applied, c->user != NULL ? c->user->home : NULL, paths);
-        _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, paths[0], SP_FSAT_NONE, err);
-        struct points points;
-        size_t there;
-
-        if (fd < 0)
-            return -1;
-        look_at_points(fd, paths, n, &points);
-        there = wanted(c) ? points.n - points.missing : points.ours;
-        return there == 0
-                   ? 0
-                   : sp_str_format(change->read_back, sizeof(change->read_back), "%zu mount points", there);
-    }
+    if (file_is_right(c, change->what, &exists, &right, err) < 0)
+        return -1;
+    return sp_str_copy(change->read_back, sizeof(change->read_back),
+                       right    ? "written"
+                       : exists ? "stale"
+                                : "");
 }
 
 const struct sp_resource sp_resource_jail = {"jail", jail_plan, jail_apply, jail_read_back, NULL};

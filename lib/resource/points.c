@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The empty directories below the first document root on which a jail is mounted. Where the site has
+ * content of its own at such a name none are made and the path layout is used (layout.h). They stay while
+ * the account has that document root, whatever its shell, so that running sessions are not disturbed; a
+ * root that is given up gets them taken away.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "host/layout.h"
+#include "resource/resource.h"
+
+/* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
+ * writes. */
+#define POINT_MODE 01555
+#define MAX_POINTS (SP_ROOTS_MAX + 16)
+#define MAX_PATHS (2 * SP_ROOTS_MAX + 1)
+
+/* What a look below one document root found; why: what stands in the way, "" if nothing does. */
+struct points {
+    char names[MAX_POINTS][256];
+    size_t n, missing, ours;
+    char why[300];
+};
+
+static bool is_ours(int root_fd, const char *name, const struct stat *st)
+{
+    struct sp_error ignored;
+    _cleanup_close_ int fd = -1;
+
+    if (!S_ISDIR(st->st_mode) || (st->st_mode & 07777) != POINT_MODE)
+        return false;
+    fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, &ignored);
+    return fd >= 0;
+}
+
+static void look(int root_fd, const char *const *paths, size_t n_paths, struct points *ret)
+{
+    *ret = (struct points){0};
+    ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
+    for (size_t i = 0; i < ret->n; i++) {
+        const char *why = sp_layout_unfit(root_fd, ret->names[i]);
+        struct stat st;
+        if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            ret->missing += errno == ENOENT;
+        else if (is_ours(root_fd, ret->names[i], &st))
+            ret->ours++;
+        else if (why != NULL && ret->why[0] == '\0')
+            (void)sp_str_format(ret->why, sizeof(ret->why), "%s %s", ret->names[i], why);
+    }
+}
+
+/* The paths whose first components are mount points too: the roots of an account, and its home. */
+static size_t paths_of(const struct sp_account *a, const struct sp_user *user, const char *paths[MAX_PATHS])
+{
+    size_t n = sp_account_roots(a, paths);
+
+    if (user != NULL)
+        paths[n++] = user->home;
+    return n;
+}
+
+/* The names to take away are those of the account before; a home that is gone with its user adds none. */
+static int look_at(const struct sp_ctx *c, const char *root, const struct sp_account *a, int *ret_fd,
+                   struct points *ret, struct sp_error *err)
+{
+    const char *paths[MAX_PATHS];
+    size_t n = paths_of(a, c->user, paths);
+
+    *ret_fd = sp_fsat_open_dir(c->host->root_fd, root, SP_FSAT_NONE, err);
+    if (*ret_fd < 0)
+        return -1;
+    look(*ret_fd, paths, n, ret);
+    return 0;
+}
+
+static int add(struct sp_plan *p, const char *root, size_t from, size_t to, enum sp_phase phase,
+               struct sp_error *err)
+{
+    struct sp_change *change = sp_plan_add(p, &sp_resource_points, phase, SP_NEUTRAL, 0, err);
+
+    if (change == NULL)
+        return -1;
+    (void)sp_str_format(change->target, sizeof(change->target), "%.511s", root);
+    if (from > 0)
+        (void)sp_str_format(change->from, sizeof(change->from), "%zu", from);
+    if (to > 0)
+        (void)sp_str_format(change->to, sizeof(change->to), "%zu", to);
+    return 0;
+}
+
+static int plan_made(const struct sp_ctx *c, const char *root, struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct points points;
+
+    if (look_at(c, root, c->desired, &fd, &points, err) < 0)
+        return -1;
+    if (points.why[0] != '\0')
+        return sp_plan_warn(p, err, "the path layout is used below %.200s: %s", root, points.why);
+    return points.missing > 0 ? add(p, root, points.n - points.missing, points.n, SP_BUILD, err) : 0;
+}
+
+static bool keeps(const struct sp_account *a, const char *root)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        if (sp_streq(a->domains[i].document_root, root))
+            return true;
+    return false;
+}
+
+static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_plan *p, struct sp_error *err)
+{
+    struct sp_error gone;
+    _cleanup_close_ int fd = -1;
+    struct points points;
+
+    if (look_at(c, root, c->applied, &fd, &points, &gone) < 0)
+        return 0; /* gone with its document root: nothing is left to take away */
+    return points.ours > 0 ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
+}
+
+static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    const char *before[SP_ROOTS_MAX], *now[SP_ROOTS_MAX];
+    size_t n_before = sp_account_roots(c->applied, before), n_now = sp_account_roots(c->desired, now);
+
+    for (size_t i = 0; i < n_before; i++)
+        if (!keeps(c->desired, before[i]) && plan_given_up(c, before[i], p, err) < 0)
+            return -1;
+    if (c->user == NULL || n_now == 0 || c->desired->shell != SP_SHELL_CHROOT)
+        return 0;
+    return plan_made(c, now[0], p, err);
+}
+
+static int make(int root_fd, const struct points *points, struct sp_error *err)
+{
+    mode_t mask = umask(0);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < points->n; i++)
+        if (mkdirat(root_fd, points->names[i], POINT_MODE) < 0 && errno != EEXIST)
+            rc = sp_fail(err, SP_E_IO, errno, "cannot make the mount point %s", points->names[i]);
+    (void)umask(mask);
+    return rc;
+}
+
+/* rmdir removes nothing but an empty directory, and the mode says that it is ours. */
+static void take_away(int root_fd, const struct points *points)
+{
+    for (size_t i = 0; i < points->n; i++) {
+        struct stat st;
+        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_ours(root_fd, points->names[i], &st))
+            (void)unlinkat(root_fd, points->names[i], AT_REMOVEDIR);
+    }
+}
+
+static int apply_one(const struct sp_ctx *c, const struct sp_change *change, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    bool making = change->phase == SP_BUILD;
+    struct points points;
+
+    if (look_at(c, change->target, making ? c->desired : c->applied, &fd, &points, err) < 0)
+        return -1;
+    if (making && make(fd, &points, err) < 0)
+        return -1;
+    if (!making)
+        take_away(fd, &points);
+    return fsync(fd) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", change->target) : 0;
+}
+
+static int points_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                        struct sp_error *err)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->v[i].resource == &sp_resource_points && p->v[i].phase == phase &&
+            apply_one(c, &p->v[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int points_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    bool making = change->phase == SP_BUILD;
+    struct points points;
+    size_t n;
+
+    if (look_at(c, change->target, making ? c->desired : c->applied, &fd, &points, err) < 0)
+        return -1;
+    n = making ? points.n - points.missing : points.ours;
+    return n == 0 ? 0 : sp_str_format(change->read_back, sizeof(change->read_back), "%zu", n);
+}
+
+const struct sp_resource sp_resource_points = {"mount_points", points_plan, points_apply, points_read_back,
+                                               NULL};
