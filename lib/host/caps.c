@@ -40,9 +40,11 @@ static const unsigned char kept[] = {
 /* fcntl(2) F_GETFD tells a closed one; open(2) gives the lowest free number, so in this order each fits. */
 static int open_standard_fds(void)
 {
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_RDWR) != fd)
+    for (int want = 0; want <= 2; want++) {
+        int got = fcntl(want, F_GETFD) < 0 ? open("/dev/null", want == 0 ? O_RDONLY : O_RDWR) : want;
+        if (got != want)
             return -1;
+    }
     return 0;
 }
 

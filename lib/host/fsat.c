@@ -132,26 +132,29 @@ static int open_raw(int dirfd, const char *path, int flags, mode_t mode, enum sp
     return (int)fd;
 }
 
+/* What stands in the way is named with its mend; anything else is the system's own word. */
 static int refuse(const char *path, int errnum, struct sp_error *err)
 {
-    switch (errnum) {
-    case ENOENT:
+    static const struct {
+        int errnum;
+        const char *what, *mend;
+    } ways[] = {
+        {ELOOP, "a symbolic link is in the way", "name the place that the link points to"},
+        {EXDEV, "a mount, or a way out of the directory, is in the way",
+         "unmount it, or name another place"},
+        {ENOTDIR, "a part of the path is no directory", "move what stands there out of the way"},
+        {ENXIO, "it is no regular file", "remove the socket or FIFO"}, /* open(2) of a socket */
+        {ENODEV, "it is no regular file", "remove the device"},
+    };
+
+    if (errnum == ENOENT)
         return sp_fail(err, SP_E_NOT_FOUND, 0, "%s does not exist", path);
-    case ELOOP:
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s: a symbolic link is in the way", path);
-    case EXDEV:
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s: a mount or a way out of the directory is in the way",
-                       path);
-    case ENOTDIR:
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s: a part of the path is no directory", path);
-    case ENXIO: /* open(2): a socket, or a FIFO without a reader */
-    case ENODEV:
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no regular file", path);
-    case ENOMEM:
-        return sp_fail(err, SP_E_NO_MEMORY, errnum, "cannot open %s", path);
-    default:
-        return sp_fail(err, SP_E_IO, errnum, "cannot open %s", path);
-    }
+    for (size_t i = 0; i < SP_COUNT(ways); i++)
+        if (ways[i].errnum == errnum) {
+            (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s: %s", path, ways[i].what);
+            return sp_hint(err, "%s", ways[i].mend);
+        }
+    return sp_fail(err, errnum == ENOMEM ? SP_E_NO_MEMORY : SP_E_IO, errnum, "cannot open %s", path);
 }
 
 int sp_fsat_open(int dirfd, const char *path, int open_flags, mode_t mode, enum sp_fsat_flags flags,
@@ -216,6 +219,12 @@ int sp_fsat_make_dirs(int dirfd, const char *path, mode_t mode, struct sp_error 
     return sp_steal_fd(&at);
 }
 
+static int not_regular(const char *path, struct sp_error *err)
+{
+    (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no regular file", path);
+    return sp_hint(err, "remove the directory, FIFO or device of that name");
+}
+
 int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
                     struct sp_error *err)
 {
@@ -225,7 +234,7 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
     if (fstat(fd, &st) != 0)
         return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", path);
     if (!S_ISREG(st.st_mode))
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no regular file", path);
+        return not_regular(path, err);
     if (ret_st != NULL)
         *ret_st = st;
     /* Said at once for a huge sparse file; a file of /proc has size 0 and is counted as it comes. */
@@ -242,7 +251,8 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
         if (n == 0)
             return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for %s", path);
     }
-    return sp_fail(err, SP_E_INVALID, 0, "%s has more than %zu bytes", path, max);
+    (void)sp_fail(err, SP_E_INVALID, 0, "%s has more than %zu bytes", path, max);
+    return sp_hint(err, "is it what its name says? make it smaller, or remove it");
 }
 
 int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,

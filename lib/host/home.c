@@ -221,6 +221,13 @@ static int make_dir_as_root(struct sp_host *h, const struct sp_user *u, const ch
     return give_dir(h, home, dir, u, err);
 }
 
+static int too_long(struct sp_error *err)
+{
+    (void)sp_fail(err, SP_E_INVALID, 0, "authorized_keys would have more than %u bytes",
+                  SP_AUTHORIZED_KEYS_MAX);
+    return sp_hint(err, "remove keys that nobody uses");
+}
+
 int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
                   size_t len, struct sp_error *err)
 {
@@ -229,8 +236,7 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
     struct reply r = {0};
 
     if (len > SP_AUTHORIZED_KEYS_MAX)
-        return sp_fail(err, SP_E_INVALID, 0, "authorized_keys would have more than %u bytes",
-                       SP_AUTHORIZED_KEYS_MAX);
+        return too_long(err);
     if (run(h, &w, &r, NULL, err) == 0)
         return 0;
     if (!r.found.needs_root || make_dir_as_root(h, u, relative, err) != 0)

@@ -20,15 +20,14 @@
 int sp_password_check(const char *secret, struct sp_error *err)
 {
     size_t len = strlen(secret);
+    bool clean = true;
 
-    if (len == 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the password is empty");
-    if (len > SP_PASSWORD_MAX)
-        return sp_fail(err, SP_E_INVALID, 0, "the password has more than %d bytes", SP_PASSWORD_MAX);
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)secret[i] < 0x20 || secret[i] == 0x7f)
-            return sp_fail(err, SP_E_INVALID, 0, "the password holds a control byte");
-    return 0;
+        clean = clean && (unsigned char)secret[i] >= 0x20 && secret[i] != 0x7f;
+    if (len > 0 && len <= SP_PASSWORD_MAX && clean)
+        return 0;
+    (void)sp_fail(err, SP_E_INVALID, 0, "the password is empty, too long, or holds a control byte");
+    return sp_hint(err, "1 to %d bytes, no newline and no other control byte", SP_PASSWORD_MAX);
 }
 
 int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err)
