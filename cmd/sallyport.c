@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sallyport: the admin's command. A table of verbs; see sallyport(8). */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -136,9 +138,14 @@ static int run_verb(const struct sp_verb *v, int argc, char **argv, struct sp_st
 int main(int argc, char **argv)
 {
     _cleanup_(sp_start_clear) struct sp_start start = {0};
+    char here[PATH_MAX];
+    bool known = getcwd(here, sizeof(here)) != NULL;
 
     if (sp_start_sanitise(&start, argc, argv) < 0)
         return sp_code_exit(SP_E_INTERNAL);
+    /* A FILE is named from where the admin stands, and sanitising went to "/". */
+    if (known)
+        (void)!chdir(here);
     if (argc < 2 || sp_streq(argv[1], "--help") || sp_streq(argv[1], "help")) {
         help(argc < 2 ? stderr : stdout);
         return argc < 2 ? sp_code_exit(SP_E_INVALID) : 0;

@@ -10,7 +10,7 @@
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
-#define FILE_NAME LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "._+-"
+#define FILE_NAME LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "._+-[" /* "[" is a program, too */
 
 void sp_profile_clear(struct sp_profile *p)
 {
@@ -42,7 +42,7 @@ static int refuse(struct sp_error *err, const char *what, const char *hint)
 static int check_file_name(const char *name, struct sp_error *err)
 {
     if (name[0] == '.' || name[0] == '-' || strlen(name) > 255 || strspn(name, FILE_NAME) != strlen(name))
-        return refuse(err, "this is not the name of a file", "letters, digits, '.', '_', '+' and '-'");
+        return refuse(err, "this is not the name of a file", "letters, digits, '.', '_', '+', '-' and '['");
     return 0;
 }
 

@@ -35,7 +35,7 @@ static int sessions_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_er
     if (change == NULL)
         return -1;
     (void)sp_str_format(change->target, sizeof(change->target), "%s", c->user->name);
-    (void)sp_str_format(change->from, sizeof(change->from), "%zu processes of %zu logins", now.n,
+    (void)sp_str_format(change->from, sizeof(change->from), "processes: %zu, logins: %zu", now.n,
                         now.n_logins);
     (void)sp_str_format(change->to, sizeof(change->to), "ended");
     return 0;
@@ -60,7 +60,7 @@ static int sessions_read_back(const struct sp_ctx *c, struct sp_change *change, 
         return -1;
     if (now.n == 0)
         return sp_str_copy(change->read_back, sizeof(change->read_back), "ended");
-    return sp_str_format(change->read_back, sizeof(change->read_back), "%zu processes of %zu logins", now.n,
+    return sp_str_format(change->read_back, sizeof(change->read_back), "processes: %zu, logins: %zu", now.n,
                          now.n_logins);
 }
 
