@@ -250,7 +250,7 @@ static int add_account(const struct sp_outcome *o, cJSON *result, struct sp_erro
     bool ok = domains != NULL && cJSON_AddStringToObject(result, "user", o->user) &&
               cJSON_AddNumberToObject(result, "uid", a->uid) &&
               cJSON_AddStringToObject(result, "shell",
-                                      o->user_missing ? "none" : sp_shell_class(o->passwd.shell)) &&
+                                      o->user_missing ? "none" : sp_loginshell_class(o->passwd.shell)) &&
               cJSON_AddStringToObject(result, "login_shell", o->passwd.shell) &&
               cJSON_AddStringToObject(result, "desired_shell", sp_shell_name(a->shell)) &&
               cJSON_AddStringToObject(result, "forwarding", sp_forwarding_name(a->forwarding)) &&

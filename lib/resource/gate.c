@@ -26,7 +26,8 @@ static int add(struct sp_plan *p, const char *user, int what, enum sp_phase phas
 /* A wide shell is about to become ours: nobody may come in while it is neither. */
 static bool moves_into_jail(const struct sp_ctx *c)
 {
-    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT && sp_shell_width(c->user->shell) == 2;
+    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT &&
+           sp_loginshell_width(c->user->shell) == 2;
 }
 
 static int gate_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

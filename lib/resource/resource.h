@@ -17,6 +17,7 @@
 #include "host/host.h"
 #include "host/userdb.h"
 #include "model/account.h"
+#include "model/loginshell.h"
 #include "model/policy.h"
 
 /* Narrow first, widen last: what takes access away runs before what builds, what opens runs at the end. A
@@ -108,15 +109,5 @@ extern const struct sp_resource sp_resource_shell;
 #define SP_GROUP_NONE "sallyport-none"       /* DenyGroups */
 #define SP_GROUP_FORWARD "sallyport-forward" /* may forward to any address */
 #define SP_GROUP_LOCAL "sallyport-local"     /* may forward local ports (ssh -L) */
-
-#define SP_CHROOT_BASH "/usr/libexec/sallyport/chroot-bash"
-#define SP_BASH "/bin/bash"
-
-/* How wide a login shell opens the door: 0 for none (false, nologin), 1 for ours, 2 for anything else. */
-int sp_shell_width(const char *shell);
-/* The login shell that `desired` stands for, or NULL when it is to be left alone. */
-const char *sp_shell_wanted(const struct sp_ctx *c);
-/* "none", "bash", "chroot" or "other", as domain.get shows it. */
-const char *sp_shell_class(const char *shell);
 
 #endif

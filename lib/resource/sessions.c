@@ -17,7 +17,7 @@ static bool must_end(const struct sp_ctx *c)
         return !sp_account_is_empty(c->applied) && c->applied->shell != SP_SHELL_UNSET;
     if (c->desired->shell == SP_SHELL_NONE)
         return true;
-    return c->desired->shell == SP_SHELL_CHROOT && sp_shell_width(c->user->shell) == 2;
+    return c->desired->shell == SP_SHELL_CHROOT && sp_loginshell_width(c->user->shell) == 2;
 }
 
 static int sessions_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

@@ -7,24 +7,6 @@
 #include "base/str.h"
 #include "resource/resource.h"
 
-int sp_shell_width(const char *shell)
-{
-    static const char *const shut[] = {"/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin",
-                                       "/bin/nologin"};
-
-    for (size_t i = 0; i < SP_COUNT(shut); i++)
-        if (sp_streq(shell, shut[i]))
-            return 0;
-    return sp_streq(shell, SP_CHROOT_BASH) ? 1 : 2;
-}
-
-const char *sp_shell_class(const char *shell)
-{
-    if (sp_shell_width(shell) < 2)
-        return sp_shell_width(shell) == 0 ? "none" : "chroot";
-    return sp_streq(shell, SP_BASH) || sp_streq(shell, "/usr/bin/bash") ? "bash" : "other";
-}
-
 /* `none`, like giving the account up, is the shell that stood before us: what else uses it (cron, su) goes
  * on as it did. */
 static const char *before_us(const struct sp_ctx *c)
@@ -34,7 +16,7 @@ static const char *before_us(const struct sp_ctx *c)
     return known ? c->original_shell : "/bin/false";
 }
 
-const char *sp_shell_wanted(const struct sp_ctx *c)
+static const char *shell_wanted(const struct sp_ctx *c)
 {
     if (sp_ctx_absent(c))
         return c->applied->shell == SP_SHELL_UNSET && sp_account_is_empty(c->applied) ? NULL : before_us(c);
@@ -52,14 +34,14 @@ const char *sp_shell_wanted(const struct sp_ctx *c)
 
 static int shell_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    const char *wanted = c->user != NULL ? sp_shell_wanted(c) : NULL;
+    const char *wanted = c->user != NULL ? shell_wanted(c) : NULL;
     int before, after;
     struct sp_change *change;
 
     if (wanted == NULL || sp_streq(wanted, c->user->shell))
         return 0;
-    before = sp_shell_width(c->user->shell);
-    after = sp_shell_width(wanted);
+    before = sp_loginshell_width(c->user->shell);
+    after = sp_loginshell_width(wanted);
     change = sp_plan_add(p, &sp_resource_shell, after < before ? SP_NARROW : SP_WIDEN,
                          after < before ? SP_TIGHTENS : SP_LOOSENS, 0, err);
     if (change == NULL)
