@@ -30,29 +30,17 @@ static int usage(const char *argument)
     return sp_streq(argument, "--help") ? 0 : sp_code_exit(SP_E_INVALID);
 }
 
-/* A host or configuration that cannot be read is answered like any other failure: as JSON. */
-static int answer_failure(const struct sp_error *err, struct sp_buf *answer)
-{
-    _cleanup_json_ cJSON *o = sp_error_envelope(err);
-    struct sp_error ignored;
-
-    if (o != NULL)
-        (void)sp_json_print(o, answer, &ignored);
-    sp_buf_puts(answer, "\n");
-    return sp_code_exit(err->code);
-}
-
 static int serve(struct sp_start *start, struct sp_buf *answer)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf request = {0};
     struct sp_error err;
 
     if (sp_start_engine(start, &err) < 0)
-        return answer_failure(&err, answer);
+        return sp_dispatch_refuse(&start->engine, &err, answer);
     if (sp_buf_read_fd(&request, STDIN_FILENO, SP_JSON_MAX_BYTES, STDIN_DEADLINE_MS, &err) < 0) {
         if (err.code == SP_E_INVALID)
             (void)sp_fail(&err, SP_E_PARSE, 0, "the request is larger than %u bytes", SP_JSON_MAX_BYTES);
-        return answer_failure(&err, answer);
+        return sp_dispatch_refuse(&start->engine, &err, answer);
     }
     return sp_dispatch(&start->engine, sp_buf_str(&request), request.len, answer);
 }

@@ -80,7 +80,7 @@ static int wrong(const struct sp_verb *v, const char *what, const char *word)
     struct sp_error err;
 
     sp_fail(&err, SP_E_INVALID, 0, "%s%s%s", what, word != NULL ? ": " : "", word != NULL ? word : "");
-    sp_hint(&err, "sallyport %s --help", v != NULL ? v->name : "");
+    sp_hint(&err, "sallyport %s%s--help", v != NULL ? v->name : "", v != NULL ? " " : "");
     return sp_show_error(&err);
 }
 

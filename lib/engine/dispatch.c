@@ -32,6 +32,7 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
     const cJSON *user = cJSON_GetObjectItemCaseSensitive(result, "user");
     char caller[16], count[16], message[1024];
     const char *outcome = failure != NULL ? sp_code_name(failure->code) : "ok";
+    const char *about = p->domain[0] != '\0' ? p->domain : p->user;
     const struct sp_audit_field fields[] = {{"METHOD", method},
                                             {"REQUEST", id},
                                             {"CALLER", caller},
@@ -46,9 +47,8 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
 
     (void)snprintf(caller, sizeof(caller), "%u", e->caller);
     (void)snprintf(count, sizeof(count), "%d", cJSON_GetArraySize(changes));
-    (void)snprintf(message, sizeof(message), "%s %s: %s%s%s", method,
-                   p->domain[0] != '\0' ? p->domain : p->user, outcome, failure != NULL ? ": " : "",
-                   failure != NULL ? failure->text : "");
+    (void)snprintf(message, sizeof(message), "%s%s%s: %s%s%s", method, about[0] != '\0' ? " " : "", about,
+                   outcome, failure != NULL ? ": " : "", failure != NULL ? failure->text : "");
     sp_audit(e->host, message, fields);
 }
 
@@ -106,11 +106,6 @@ static cJSON *envelope(const cJSON *id, cJSON *result, const struct sp_error *fa
     return o;
 }
 
-cJSON *sp_error_envelope(const struct sp_error *err)
-{
-    return envelope(NULL, NULL, err);
-}
-
 static cJSON *answer_one(struct sp_engine *e, const cJSON *request, int *exit_status)
 {
     struct sp_call c = {0};
@@ -151,8 +146,33 @@ static cJSON *refuse(struct sp_engine *e, const struct sp_error *err, int *exit_
     const struct sp_params none = {0};
 
     *exit_status = sp_code_exit(err->code);
-    log_call(e, "unknown", "", &none, NULL, err);
+    if (e->host != NULL)
+        log_call(e, "unknown", "", &none, NULL, err);
     return envelope(NULL, NULL, err);
+}
+
+/* One document and a newline, whatever happens; the exit status. */
+static int print(const cJSON *out, int status, struct sp_buf *answer)
+{
+    struct sp_error err;
+
+    if (out == NULL || sp_json_print(out, answer, &err) < 0) {
+        sp_buf_clear(answer);
+        sp_buf_puts(
+            answer,
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\"}}");
+        status = sp_code_exit(SP_E_NO_MEMORY);
+    }
+    sp_buf_puts(answer, "\n");
+    return status;
+}
+
+int sp_dispatch_refuse(struct sp_engine *e, const struct sp_error *err, struct sp_buf *answer)
+{
+    int status = 0;
+    _cleanup_json_ cJSON *out = refuse(e, err, &status);
+
+    return print(out, status, answer);
 }
 
 int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_buf *answer)
@@ -168,13 +188,5 @@ int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_bu
         out = refuse(e, &err, &status);
     } else
         out = cJSON_IsArray(request) ? answer_batch(e, request, &status) : answer_one(e, request, &status);
-    if (out == NULL || sp_json_print(out, answer, &err) < 0) {
-        sp_buf_clear(answer);
-        sp_buf_puts(
-            answer,
-            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\"}}");
-        status = sp_code_exit(SP_E_NO_MEMORY);
-    }
-    sp_buf_puts(answer, "\n");
-    return status;
+    return print(out, status, answer);
 }

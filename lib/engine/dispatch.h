@@ -30,9 +30,9 @@ extern const struct sp_method sp_methods[]; /* ends with a NULL name */
  * Returns the exit status: that of the first error, else 0. */
 int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_buf *answer);
 
-/* The envelope of a failure that has no request: {"jsonrpc":"2.0","id":null,"error":...}. NULL when out of
- * memory. */
-cJSON *sp_error_envelope(const struct sp_error *err);
+/* The same for what was never read: a caller that may not ask, a request that did not arrive. Without
+ * e->host nothing is logged. */
+int sp_dispatch_refuse(struct sp_engine *e, const struct sp_error *err, struct sp_buf *answer);
 
 /* The same for one request that is at hand as values: the CLI's way. *ret_result is NULL on failure. */
 int sp_call_method(struct sp_engine *e, const char *method, const cJSON *params, const char *id,

@@ -108,6 +108,19 @@ static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect 
     return 0;
 }
 
+static const char wide_text[] = "others may write", tight_text[] = "only its owner may write";
+
+static int add_mode(struct sp_plan *p, struct sp_error *err)
+{
+    struct sp_change *change = sp_plan_add(p, &sp_resource_keys, SP_NARROW, SP_TIGHTENS, MODE, err);
+
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), SP_KEYS_HOME_FILE);
+    (void)sp_str_copy(change->from, sizeof(change->from), wide_text);
+    return sp_str_copy(change->to, sizeof(change->to), tight_text);
+}
+
 static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have, struct sp_plan *p,
                        struct sp_error *err)
 {
@@ -182,7 +195,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;
     if (have.exists && have.wide && !sp_ctx_absent(c))
-        return add(p, MODE, SP_NARROW, SP_TIGHTENS, SP_KEYS_HOME_FILE, NULL, NULL, err);
+        return add_mode(p, err);
     return 0;
 }
 
@@ -240,8 +253,8 @@ static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     if (sp_keys_read(c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (change->what == MODE)
-        return sp_str_format(change->read_back, sizeof(change->read_back), "%04o%s", have.mode,
-                             have.wide ? ", too wide" : "");
+        return sp_str_copy(change->read_back, sizeof(change->read_back),
+                           have.wide ? wide_text : tight_text);
     (void)sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, find_line, &s);
     if (s.found > 0)
         describe(s.line, s.len, change->read_back);

@@ -70,6 +70,7 @@ syslog_answers() {
 
 start_syslog
 make_network
+echo '127.0.1.1 sallyport-test' >>/etc/hosts # sudo complains where a host does not know its own name
 mkdir -p /run/sshd /run/lock /run/user
 : >/run/utmp
 forget_sallyport
