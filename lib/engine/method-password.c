@@ -35,8 +35,16 @@ static int report(const char *domain, const char *user, bool changed, bool dry_r
 
 static int change(struct sp_engine *e, const char *user, const char *password, struct sp_error *err)
 {
-    bool matches = false;
+    bool matches = false, locked = false;
 
+    if (sp_password_is_locked(e->host, user, &locked, err) < 0)
+        return -1;
+    if (locked) {
+        sp_fail(err, SP_E_CONFLICT, 0, "the password of %s is locked: somebody suspended the account",
+                user);
+        sp_hint(err, "usermod -U %s first, if that is meant: setting a password would unlock it", user);
+        return sp_field(err, "password");
+    }
     if (sp_password_set(e->host, user, password, err) < 0)
         return sp_field(err, "password");
     if (sp_password_matches(e->host, user, password, &matches, err) < 0)

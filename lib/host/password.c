@@ -152,7 +152,7 @@ int sp_password_is_locked(struct sp_host *h, const char *name, bool *ret, struct
 
     if (read_hash(h, name, hash, err) != 0)
         return -1;
-    *ret = hash[0] != '\0' && !is_hash(hash);
+    *ret = hash[0] == '!' && is_hash(hash + strspn(hash, "!"));
     explicit_bzero(hash, sizeof(hash));
     return 0;
 }

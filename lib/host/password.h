@@ -19,15 +19,16 @@
 int sp_password_check(const char *secret, struct sp_error *err);
 
 /* Set it. SP_E_REJECTED with what PAM's modules said; SP_E_BUSY while another program holds the account
- * files; uid 0 is SP_E_FORBIDDEN. A locked password ("!" in shadow(5)) is replaced, and so unlocked:
- * whoever wants to keep it locked asks sp_password_is_locked() first. */
+ * files; uid 0 is SP_E_FORBIDDEN. A locked password ("!" before its hash) is replaced, and so
+ * unlocked: whoever wants to keep it locked asks sp_password_is_locked() first. */
 int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err);
 
 /* Is it the account's password already, by crypt(3) and shadow(5)? A locked or missing one never is. */
 int sp_password_matches(struct sp_host *h, const char *name, const char *secret, bool *ret,
                         struct sp_error *err);
 
-/* Does shadow(5) hold what no password can match: '!' or '*' before the hash? */
+/* Did somebody lock a password that there was: '!' before a hash (usermod -L)? A fresh account's "!" or
+ * "*", which holds none, is not locked: it waits for its first. */
 int sp_password_is_locked(struct sp_host *h, const char *name, bool *ret, struct sp_error *err);
 
 #endif
