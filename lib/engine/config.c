@@ -53,6 +53,12 @@ int sp_config_load(struct sp_config *ret, struct sp_error *err)
     }
     if (e == ECONF_SUCCESS && set_all(file, &c, err) < 0)
         return -1;
+    if (c.foreign_keys == SP_FOREIGN_REFUSE && c.key_store == SP_KEY_STORE_HOME) {
+        sp_fail(err, SP_E_INVALID, 0,
+                "foreign_keys = refuse cannot hold while users write the file themselves");
+        sp_hint(err, "set key_store = root too");
+        return sp_field(err, "sallyport.conf.foreign_keys");
+    }
     *ret = c;
     c = (struct sp_config){0};
     return 0;

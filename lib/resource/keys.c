@@ -172,6 +172,50 @@ static void warn_skipped(const struct sp_domain *d, const struct sp_key *k, cons
                        why);
 }
 
+struct foreign {
+    const struct sp_ctx *ctx;
+    struct sp_plan *plan;
+    struct sp_error *err;
+};
+
+static bool is_named(const struct sp_account *a, const char *fingerprint)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        if (sp_key_list_find(&a->domains[i].keys, fingerprint) != NULL)
+            return true;
+    return false;
+}
+
+static int warn_foreign(const struct sp_authkeys_entry *e, void *data)
+{
+    const struct foreign *f = data;
+
+    if (e->fingerprint[0] == '\0' || is_named(f->ctx->desired, e->fingerprint) ||
+        is_named(f->ctx->applied, e->fingerprint))
+        return 0;
+    return sp_plan_warn(f->plan, f->err,
+                        "line %zu of authorized_keys is the user's own and lets in too: %s %s",
+                        e->line_number, e->type, e->fingerprint);
+}
+
+static bool has_access(const struct sp_account *a)
+{
+    return a->shell == SP_SHELL_BASH || a->shell == SP_SHELL_CHROOT;
+}
+
+/* Malware plants keys while the shell is none: whoever switches SSH on is shown every key that he did not
+ * name. */
+static int show_foreign(const struct sp_ctx *c, const struct sp_home_keys *have, struct sp_plan *p,
+                        struct sp_error *err)
+{
+    struct foreign f = {c, p, err};
+    bool switched_on = has_access(c->desired) && !has_access(c->applied);
+
+    if (sp_ctx_absent(c) || (!switched_on && c->config->foreign_keys != SP_FOREIGN_REPORT))
+        return 0;
+    return sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, warn_foreign, &f);
+}
+
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
@@ -193,6 +237,8 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
             return -1;
     if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
+        return -1;
+    if (show_foreign(c, &have, p, err) < 0)
         return -1;
     if (have.exists && have.wide && !sp_ctx_absent(c))
         return add_mode(p, err);

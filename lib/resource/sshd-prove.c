@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,56 @@ static int expect_lists(const struct sp_sshdconf *conf, const char *user, bool *
     return sp_hint(err, "sshd_config must have the line: Include /etc/ssh/sshd_config.d/*.conf");
 }
 
+/* One word of AllowUsers or AllowGroups against one name: fnmatch(3) is what sshd_config(5) calls a
+ * pattern. USER@HOST lets in from that host only; from some host is enough here. */
+static bool lets_in(const char *word, const char *name)
+{
+    char pattern[256];
+    size_t n = strcspn(word, "@");
+
+    return sp_str_format(pattern, sizeof(pattern), "%.*s", (int)n, word) == 0 &&
+           fnmatch(pattern, name, 0) == 0;
+}
+
+static bool list_lets_in(const struct sp_sshdconf *conf, const char *keyword, const char *const *names)
+{
+    const char *line;
+
+    for (size_t i = 0; (line = sp_sshdconf_nth(conf, keyword, i)) != NULL; i++)
+        for (const char *word = line; *word != '\0';
+             word += strcspn(word, " "), word += strspn(word, " ")) {
+            char one[256];
+            if (sp_str_format(one, sizeof(one), "%.*s", (int)strcspn(word, " "), word) < 0)
+                continue;
+            for (size_t k = 0; names[k] != NULL; k++)
+                if (lets_in(one, names[k]))
+                    return true;
+        }
+    return false;
+}
+
+/* A host that lists who may come in at all: its list is named, never overridden. */
+static int expect_allowed(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err)
+{
+    _cleanup_(sp_userdb_free_names) char **groups = NULL;
+    const char *const user[] = {c->user->name, NULL};
+
+    if (c->desired->shell == SP_SHELL_NONE)
+        return 0;
+    if (sp_sshdconf_get(conf, "allowusers") != NULL && !list_lets_in(conf, "allowusers", user)) {
+        sp_fail(err, SP_E_NOT_IN_FORCE, 0, "AllowUsers in sshd_config does not name %s", c->user->name);
+        return sp_hint(err, "add him there, or use AllowGroups with " SP_GROUP_ALL);
+    }
+    if (sp_sshdconf_get(conf, "allowgroups") == NULL)
+        return 0;
+    if (sp_userdb_groups_of(c->host, c->user, &groups, err) < 0)
+        return -1;
+    if (list_lets_in(conf, "allowgroups", (const char *const *)groups))
+        return 0;
+    sp_fail(err, SP_E_NOT_IN_FORCE, 0, "AllowGroups in sshd_config names no group of %s", c->user->name);
+    return sp_hint(err, "add " SP_GROUP_ALL " to AllowGroups, then reload sshd");
+}
+
 static const char *forwarding_value(const struct sp_ctx *c)
 {
     enum sp_forwarding f =
@@ -122,7 +173,7 @@ static int judge(const struct sp_ctx *c, const char *output, size_t len, bool *r
     const char *keys;
 
     if (sp_sshdconf_parse(output, len, &conf, err) < 0 ||
-        expect_lists(&conf, c->user->name, ret_foreign, err) < 0)
+        expect_lists(&conf, c->user->name, ret_foreign, err) < 0 || expect_allowed(c, &conf, err) < 0)
         return -1;
     for (size_t i = 0; i < SP_COUNT(all); i++)
         if (expect(&conf, &all[i], c->user->name, err) < 0)
