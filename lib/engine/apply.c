@@ -108,7 +108,8 @@ struct flight {
     struct sp_account desired; /* after the edit */
     struct sp_account before;  /* all that may be in force: applied, and what a crash left half done */
     struct sp_ctx ctx;
-    bool edited; /* desired differs from what the state held */
+    bool stranger; /* the name has another uid now than when it was given access */
+    bool edited;   /* desired differs from what the state held */
 };
 
 static void clear_flight(struct flight *f)
@@ -127,14 +128,10 @@ static int look_up(struct flight *f, const char *user, struct sp_error *err)
         o->user_missing = true;
         return 0;
     }
-    if (o->state.exists && o->state.desired.uid != o->passwd.uid) {
-        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user,
-                o->passwd.uid, o->state.desired.uid);
-        sp_hint(
-            err,
-            "it is another account by the same name: domain.remove each of its domains, then apply again");
-        return sp_field(err, "user");
-    }
+    /* Somebody else by the same name: nothing of his is looked at or touched; our records of the other can
+     * go. */
+    f->stranger = o->state.exists && o->state.desired.uid != o->passwd.uid;
+    o->user_missing = f->stranger;
     return 0;
 }
 
@@ -164,6 +161,23 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
     return 0;
 }
 
+static int refuse_missing(const struct flight *f, struct sp_error *err)
+{
+    const struct sp_outcome *o = f->out;
+
+    if (f->stranger) {
+        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", o->user,
+                o->passwd.uid, o->state.desired.uid);
+        sp_hint(
+            err,
+            "it is another account by the same name: domain.remove each of its domains, then apply again");
+    } else {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", o->user);
+        sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
+    }
+    return sp_field(err, "user");
+}
+
 static int edit(struct flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
@@ -175,11 +189,8 @@ static int edit(struct flight *f, struct sp_error *err)
         (check_account(f->engine, &f->desired, &o->passwd, err) < 0 ||
          check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0))
         return -1;
-    if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired)) {
-        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", f->desired.user);
-        sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
-        return sp_field(err, "user");
-    }
+    if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired))
+        return refuse_missing(f, err);
     if (same_account(&f->desired, &o->state.desired, &same, err) < 0)
         return -1;
     f->edited = !same && (o->state.exists || !sp_account_is_empty(&f->desired));

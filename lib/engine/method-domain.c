@@ -247,16 +247,17 @@ static int add_account(const struct sp_outcome *o, cJSON *result, struct sp_erro
 {
     const struct sp_account *a = &o->state.desired;
     cJSON *domains = cJSON_AddArrayToObject(result, "domains");
-    bool ok = domains != NULL && cJSON_AddStringToObject(result, "user", o->user) &&
-              cJSON_AddNumberToObject(result, "uid", a->uid) &&
-              cJSON_AddStringToObject(result, "shell",
-                                      o->user_missing ? "none" : sp_loginshell_class(o->passwd.shell)) &&
-              cJSON_AddStringToObject(result, "login_shell", o->passwd.shell) &&
-              cJSON_AddStringToObject(result, "desired_shell", sp_shell_name(a->shell)) &&
-              cJSON_AddStringToObject(result, "forwarding", sp_forwarding_name(a->forwarding)) &&
-              cJSON_AddNumberToObject(result, "generation", (double)o->state.generation) &&
-              cJSON_AddBoolToObject(result, "pending", o->state.pending) &&
-              cJSON_AddBoolToObject(result, "in_force", o->plan.n == 0 && !o->state.pending);
+    bool ok =
+        domains != NULL && cJSON_AddStringToObject(result, "user", o->user) &&
+        cJSON_AddNumberToObject(result, "uid", a->uid) &&
+        cJSON_AddStringToObject(result, "shell",
+                                o->user_missing ? "none" : sp_loginshell_class(o->passwd.shell)) &&
+        cJSON_AddStringToObject(result, "login_shell", o->passwd.shell) &&
+        cJSON_AddStringToObject(result, "desired_shell", sp_shell_name(a->shell)) &&
+        cJSON_AddStringToObject(result, "forwarding", sp_forwarding_name(a->forwarding)) &&
+        cJSON_AddNumberToObject(result, "generation", (double)o->state.generation) &&
+        cJSON_AddBoolToObject(result, "pending", o->state.pending) &&
+        cJSON_AddBoolToObject(result, "in_force", o->plan.n == 0 && !o->state.pending && !o->user_missing);
 
     for (size_t i = 0; ok && i < a->n_domains; i++)
         ok = cJSON_AddItemToArray(domains, cJSON_CreateString(a->domains[i].name));

@@ -174,6 +174,7 @@ int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relativ
     ret->exists = r.found.exists;
     ret->mode = r.found.mode;
     ret->wide = r.found.wide;
+    ret->refused = r.found.refused;
     return 0;
 }
 

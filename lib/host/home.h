@@ -21,9 +21,10 @@
 struct sp_home_keys {
     struct sp_buf bytes; /* the file, empty when it is missing */
     bool exists;
-    mode_t mode; /* permission bits */
-    bool wide;   /* sshd's StrictModes would refuse: home, .ssh or the file can be written by others, or an
-                    ACL opens them */
+    mode_t mode;  /* permission bits */
+    bool wide;    /* sshd's StrictModes would refuse: home, .ssh or the file can be written by others, or an
+                     ACL opens them; sp_home_write() mends it */
+    bool refused; /* likewise, but the home is root's: the panel has to mend it */
 };
 
 void sp_home_keys_clear(struct sp_home_keys *k);

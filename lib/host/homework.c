@@ -88,7 +88,7 @@ int sp_homework_read(struct sp_host *h, const struct sp_homework *w, struct sp_h
     _cleanup_close_ int home = open_home(h, w->user, &st, err), at = -1, fd = -1;
 
     if (home < 0 || sp_homework_dir(w->relative, dir, &name, err) != 0 ||
-        see_wide(home, &ret->wide, err) != 0)
+        see_wide(home, st.st_uid == w->user->uid ? &ret->wide : &ret->refused, err) != 0)
         return -1;
     at = deny_access(sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err), dir, w->user, err);
     if (at < 0)

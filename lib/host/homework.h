@@ -21,7 +21,8 @@ struct sp_homework {
 
 struct sp_homework_result {
     bool exists;
-    bool wide;
+    bool wide;       /* what belongs to the user can be written by others */
+    bool refused;    /* the home belongs to root and others write to it: not ours to mend */
     bool needs_root; /* the home is root's and nobody else can write to it: root must make the directory */
     mode_t mode;
 };

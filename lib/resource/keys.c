@@ -134,6 +134,9 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
         return add(p, ADD, SP_BUILD, SP_LOOSENS, key->key.fingerprint, NULL, &line, err);
     if (s.found == 1 && s.len + 1 == line.len && memcmp(s.line, line.data, s.len) == 0)
         return 0;
+    /* Options that somebody put before a key that should have none make the door narrower. */
+    if (key->from.n == 0 && key->expires_at == 0 && !sp_str_prefix(s.line, key->key.type, NULL))
+        return add(p, CHANGE, SP_BUILD, SP_LOOSENS, key->key.fingerprint, &s, &line, err);
     return add(p, CHANGE, SP_NARROW, SP_TIGHTENS, key->key.fingerprint, &s, &line, err);
 }
 
@@ -216,6 +219,18 @@ static int show_foreign(const struct sp_ctx *c, const struct sp_home_keys *have,
     return sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, warn_foreign, &f);
 }
 
+/* Keys that sshd will not read are no access: say so instead of success. */
+static int check_home(const struct sp_ctx *c, const struct sp_key_list *want,
+                      const struct sp_home_keys *have, struct sp_error *err)
+{
+    if (!have->refused || !has_access(c->desired) || want->n == 0)
+        return 0;
+    sp_fail(err, SP_E_UNSAFE_PATH, 0,
+            "sshd will refuse the keys: the home %.200s is root's and others can write to it",
+            c->user->home);
+    return sp_hint(err, "chmod go-w %.100s, or set key_store = root in sallyport.conf", c->user->home);
+}
+
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
@@ -238,7 +253,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;
-    if (show_foreign(c, &have, p, err) < 0)
+    if (show_foreign(c, &have, p, err) < 0 || check_home(c, &want, &have, err) < 0)
         return -1;
     if (have.exists && have.wide && !sp_ctx_absent(c))
         return add_mode(p, err);
