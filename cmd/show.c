@@ -65,6 +65,17 @@ void sp_show_changes(const cJSON *result)
     }
 }
 
+/* A reconcile in which an account failed: the others were done, and cron and monitoring shall notice.
+ * error.c has no code with this number. */
+#define EXIT_SOME_FAILED 20
+
+static int status_of(const cJSON *result)
+{
+    const cJSON *failed = cJSON_GetObjectItemCaseSensitive(result, "failed");
+
+    return cJSON_IsNumber(failed) && failed->valuedouble > 0 ? EXIT_SOME_FAILED : 0;
+}
+
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
                  void (*show)(const cJSON *result))
 {
@@ -83,7 +94,7 @@ int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
             (void)printf("dry run: nothing was changed\n");
         show(result);
     }
-    return fflush(stdout) == 0 ? 0 : sp_code_exit(SP_E_IO);
+    return fflush(stdout) == 0 ? status_of(result) : sp_code_exit(SP_E_IO);
 }
 
 void sp_params_list(cJSON *params, const char *name, const char *list)

@@ -63,7 +63,8 @@ int sp_verb_plan(const struct sp_args *a);
 int sp_verb_remove(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
 
-/* Send `params` (taken) and show the answer with `show`, or as JSON with --json; the exit status. */
+/* Send `params` (taken) and show the answer with `show`, or as JSON with --json; the exit status, which is
+ * 20 where some of several accounts failed. */
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
                  void (*show)(const cJSON *result));
 

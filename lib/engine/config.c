@@ -17,6 +17,25 @@ static void free_keys(char ***keys)
         econf_freeArray(*keys);
 }
 
+static void free_groups(char ***groups)
+{
+    if (*groups != NULL)
+        econf_freeArray(*groups);
+}
+
+/* libeconf would read nothing below a [section], and denied_users would be gone without a word. */
+static int refuse_sections(econf_file *file, struct sp_error *err)
+{
+    _cleanup_(free_groups) char **groups = NULL;
+    size_t n = 0;
+
+    if (econf_getGroups(file, &n, &groups) != ECONF_SUCCESS || n == 0)
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "sallyport.conf has a section [%.60s]", groups[0]);
+    sp_hint(err, "the file has no sections: take the line out, what stands below it counts then");
+    return sp_field(err, "sallyport.conf");
+}
+
 static int set_all(econf_file *file, struct sp_config *c, struct sp_error *err)
 {
     _cleanup_(free_keys) char **keys = NULL;
@@ -51,7 +70,7 @@ int sp_config_load(struct sp_config *ret, struct sp_error *err)
         sp_hint(err, "see sallyport.conf(5); lines are NAME = VALUE");
         return sp_field(err, "sallyport.conf");
     }
-    if (e == ECONF_SUCCESS && set_all(file, &c, err) < 0)
+    if (e == ECONF_SUCCESS && (refuse_sections(file, err) < 0 || set_all(file, &c, err) < 0))
         return -1;
     if (c.foreign_keys == SP_FOREIGN_REFUSE && c.key_store == SP_KEY_STORE_HOME) {
         sp_fail(err, SP_E_INVALID, 0,

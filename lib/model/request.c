@@ -245,7 +245,7 @@ static const struct sp_json_field apply_fields[] = {
     {NULL},
 };
 
-static const struct sp_json_field target_fields[] = {DOMAIN(SP_JSON_OPTIONAL), USER, {NULL}};
+static const struct sp_json_field target_fields[] = {DOMAIN(SP_JSON_REQUIRED), {NULL}};
 static const struct sp_json_field remove_fields[] = {
     DOMAIN(SP_JSON_REQUIRED), IF_GENERATION, DRY_RUN, {NULL}};
 

@@ -49,7 +49,7 @@ void sp_params_clear(struct sp_params *p);
 
 enum sp_method_params {
     SP_PARAMS_APPLY,
-    SP_PARAMS_TARGET, /* domain, or user */
+    SP_PARAMS_TARGET, /* domain */
     SP_PARAMS_REMOVE, /* domain, dry_run, if_generation */
     SP_PARAMS_KEY_ADD,
     SP_PARAMS_KEY_REMOVE,
