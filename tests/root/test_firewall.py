@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SSH port, as clients of another network meet it. Numbers are those of the design's list of tests."""
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+import sp
+
+STORE = pathlib.Path("/var/lib/sallyport")
+STATE = STORE / "firewall.json"
+LAST_GOOD = STORE / "firewall.json-"
+BOTH = [(sp.OUTSIDE4, sp.OUTSIDE4_B), (sp.OUTSIDE6, sp.OUTSIDE6_B)]
+
+
+def fw(**params):
+    return sp.rpc("firewall.set", params)
+
+
+def sources(*blocks):
+    return [{"source": block} for block in blocks]
+
+
+def restrict(*blocks, **more):
+    return fw(mode="restricted", sources=sources(*blocks), **more).ok()
+
+
+def reconcile():
+    return sp.rpc("system.reconcile", {}).ok()["firewall"]
+
+
+def table():
+    """Our table with its handles, which a rebuild changes; the rest of timeouts is left out."""
+    text = sp.run(["nft", "-a", "list", "table", "inet", "sallyport"]).stdout
+    return [line.split(" expires ")[0] for line in text.splitlines()]
+
+
+def shut(*which, **more):
+    """True if SYNs from every one of these addresses meet silence."""
+    return all(sp.probe(source, timeout=0.4, **more) == "dropped" for source in which)
+
+
+def elements(name):
+    listing = json.loads(sp.run(["nft", "-j", "list", "set", "inet", "sallyport", name], check=True).stdout)
+    return listing["nftables"][1]["set"].get("elem", [])
+
+
+def soon(seconds):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextlib.contextmanager
+def running(program, *arguments, netns="outside"):
+    """A Python program in the clients' network (or here); its first line of output says that it is ready."""
+    argv = ["ip", "netns", "exec", netns] if netns else []
+    argv += [sys.executable, "-I", "-S", "-c", textwrap.dedent(program), *map(str, arguments)]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+CONNECT = """
+import socket, sys
+host, source = sys.argv[1:]
+one = socket.create_connection((host, 22), 5, (source, 0))
+print("ready", flush=True)
+print(one.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def connected(source):
+    """A connection to port 22 that stays; yields the client's port."""
+    with running(CONNECT, sp.HOST6 if ":" in source else sp.HOST4, source) as process:
+        yield int(process.stdout.readline())
+
+
+@pytest.fixture(autouse=True)
+def fresh(host):
+    """Every test begins with a port that nobody manages, and no state."""
+    sp.run(["nft", "flush", "ruleset"], check=True)
+    for path in (STATE, LAST_GOOD):
+        path.unlink(missing_ok=True)
+    # Earlier clients' connections are gone before the next test counts who is connected.
+    sp.wait_for(lambda: "192.0.2.2" not in sp.run(["ss", "-Htn", "state", "established", "sport", "22"]).stdout)
+
+
+@pytest.mark.parametrize("allowed, denied", BOTH, ids=["ipv4", "ipv6"])
+def test_1_2_only_the_allowed_source_gets_in_and_other_ports_are_nobodys_business(allowed, denied):
+    assert sp.probe(allowed) == sp.probe(denied) == "open"
+    answer = restrict(allowed)
+    assert answer["changed"] and answer["in_force"] and answer["ports"] == [22]
+    assert {"resource": "firewall", "target": "mode", "from": "unmanaged", "to": "restricted",
+            "read_back": "restricted"} in answer["changes"]
+    assert sp.probe(allowed) == "open"
+    assert shut(denied)
+    with socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True):
+        assert sp.probe(denied, port=80) == "open"
+    assert sp.probe(denied, port=81) == "refused"
+    other = sp.OUTSIDE6 if allowed == sp.OUTSIDE4 else sp.OUTSIDE4
+    assert shut(other)  # the family that was not named
+    assert sp.probe("127.0.0.1", netns=None) == sp.probe("::1", netns=None) == "open"
+
+
+def test_a_real_login_passes_from_the_allowed_source_alone(host):
+    person = sp.make_user(shell="/bin/bash")
+    sp.put_key(person)
+    restrict(sp.OUTSIDE4_B)
+    assert sp.ssh(person, "echo in", netns="outside", source=sp.OUTSIDE4_B).stdout == "in\n"
+    denied = sp.ssh(person, "echo in", netns="outside", source=sp.OUTSIDE4, options=["ConnectTimeout=1"])
+    assert denied.rc == 255 and "timed out" in denied.stderr
+
+
+ECHO = """
+import select, socket, sys
+servers = []
+for family, host in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+    one = socket.socket(family, socket.SOCK_DGRAM)
+    one.bind((host, 22))
+    servers.append(one)
+print("ready", flush=True)
+while True:
+    for one in select.select(servers, [], [])[0]:
+        data, client = one.recvfrom(100)
+        one.sendto(data, client)
+"""
+
+ASK_UDP = """
+import socket, sys
+host, source = sys.argv[1:]
+one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+one.bind((source, 0))
+one.settimeout(2)
+one.sendto(b"hello", (host, 22))
+print(one.recv(100).decode())
+"""
+
+PING = """
+import socket, struct, sys
+host, source = sys.argv[1:]
+v6 = ":" in host
+one = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW,
+                    socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP)
+one.bind((source, 0))
+one.settimeout(3)
+kind, answer = (128, 129) if v6 else (8, 0)
+body = struct.pack("!HH", 7, 1)
+total = kind * 256 + 7 + 1                      # the kernel does ICMPv6's own checksum
+one.sendto(struct.pack("!BBH", kind, 0, 0 if v6 else 0xffff - total) + body, (host, 0))
+while True:
+    data = one.recv(200)
+    if (data if v6 else data[20:])[0] == answer:
+        break
+print("answered")
+"""
+
+
+@pytest.mark.parametrize("host_address, source", [(sp.HOST4, sp.OUTSIDE4), (sp.HOST6, sp.OUTSIDE6)],
+                         ids=["ipv4", "ipv6"])
+def test_3_udp_icmp_and_neighbour_discovery_are_untouched(host_address, source):
+    def outside(program):
+        return sp.run(["ip", "netns", "exec", "outside", sys.executable, "-I", "-S", "-c", program, host_address,
+                       source]).stdout
+
+    assert fw(mode="closed", acknowledge_closed=True).ok()["in_force"]
+    assert shut(source)
+    sp.run(["ip", "neigh", "flush", "dev", "host0"], check=True)
+    sp.run(["ip", "-n", "outside", "neigh", "flush", "dev", "outside0"], check=True)
+    assert outside(PING) == "answered\n"
+    with running(ECHO, netns=None):
+        assert outside(ASK_UDP) == "hello\n"
+
+
+def test_4_a_live_session_survives_narrowing_without_conntrack(host):
+    person = sp.make_user(shell="/bin/bash")
+    sp.put_key(person)
+    loaded = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_count")
+    assert not loaded.exists() or loaded.read_text() == "0\n"
+    argv = sp.client("ssh", source=sp.OUTSIDE4, netns="outside") + ["-T", "-l", person.name, sp.HOST4, "cat"]
+    session = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    try:
+        session.stdin.write("before\n")
+        assert session.stdout.readline() == "before\n"
+        refused = fw(mode="restricted", sources=sources(sp.OUTSIDE4_B))
+        assert refused.reason == "lockout" and sp.OUTSIDE4 in refused.error["message"]
+        assert refused.error["data"]["field"] == "params.force" and refused.error["data"]["hint"]
+        assert sp.probe(sp.OUTSIDE4) == "open" and not STATE.exists()
+        restrict(sp.OUTSIDE4_B, force=True)
+        assert shut(sp.OUTSIDE4)
+        session.stdin.write("after\n")
+        assert session.stdout.readline() == "after\n"
+    finally:
+        session.stdin.close()
+        assert session.wait(10) == 0
+
+
+def test_the_established_are_asked_about_only_where_they_lose():
+    with connected(sp.OUTSIDE4):
+        restrict(sp.OUTSIDE4, sp.OUTSIDE4_B)
+        assert fw(remove=[sp.OUTSIDE4_B]).ok()["changed"]
+        assert fw(remove=[sp.OUTSIDE4], add=sources(sp.OUTSIDE4_B)).reason == "lockout"
+        assert fw(mode="closed", acknowledge_closed=True).reason == "lockout"
+        # shut out already: nothing more to lose
+        assert restrict(sp.OUTSIDE4_B, force=True)["in_force"]
+        assert restrict("192.0.2.77")["in_force"]
+
+
+def test_20_the_callers_own_address_is_found_through_sudo():
+    """sudo takes SSH_CONNECTION from its child; the shell before it keeps it."""
+    request = json.dumps({"jsonrpc": "2.0", "id": "1", "method": "firewall.set",
+                          "params": {"mode": "restricted", "sources": sources(sp.OUTSIDE4_B)}})
+
+    def call(connection):
+        shell = ["env", f"SSH_CONNECTION={connection}", "sh", "-c", f"env -u SSH_CONNECTION {sp.HELPER}; exit $?"]
+        return sp.rpc_raw(request, argv=shell)
+
+    with connected(sp.OUTSIDE4) as port:
+        answer = call(f"{sp.OUTSIDE4} {port} {sp.HOST4} 22")
+        assert answer.reason == "lockout" and f"{sp.OUTSIDE4} (you)" in answer.error["message"]
+        assert not STATE.exists() and not table()
+    sp.wait_for(lambda: call(f"{sp.OUTSIDE4} {port} {sp.HOST4} 22").error is None, what="the old connection's end")
+
+
+# Sends SYNs as fast as it can and counts the SYN-ACKs that come back.
+FLOOD = """
+import select, socket, struct, sys, time
+host, source = sys.argv[1:]
+one = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+one.bind((source, 0))
+one.setblocking(False)
+pseudo = socket.inet_aton(source) + socket.inet_aton(host) + struct.pack("!BBH", 0, 6, 20)
+def syn(port):
+    header = struct.pack("!HHIIBBHHH", port, 22, port, 0, 5 << 4, 2, 1024, 0, 0)
+    total = sum(struct.unpack("!16H", pseudo + header))
+    total = (total & 0xffff) + (total >> 16)
+    total = (total & 0xffff) + (total >> 16)
+    return header[:16] + struct.pack("!H", 0xffff - total) + header[18:]
+packets = [syn(port) for port in range(20000, 24000)]
+print("ready", flush=True)
+sent = answers = 0
+stop = False
+def look():
+    global answers
+    while True:
+        try:
+            data = one.recv(100)
+        except BlockingIOError:
+            return
+        if data[20:22] == b"\\x00\\x16" and data[33] & 0x12 == 0x12:
+            answers += 1
+while not stop:
+    for at, packet in enumerate(packets):
+        try:
+            one.sendto(packet, (host, 0))
+            sent += 1
+        except (BlockingIOError, OSError):
+            pass
+        if at % 50 == 0:
+            look()
+            time.sleep(0)
+            if select.select([sys.stdin], [], [], 0)[0]:
+                stop = True
+                break
+time.sleep(0.3)
+look()
+print(sent, answers, flush=True)
+"""
+
+
+def flood(during):
+    """Runs `during` while SYNs come from a denied source; how many were sent, how many answered."""
+    with running(FLOOD, sp.HOST4, sp.OUTSIDE4) as process:
+        during()
+        process.stdin.write("stop\n")
+        process.stdin.flush()
+        sent, answered = map(int, process.stdout.readline().split())
+    return sent, answered
+
+
+def test_11_a_hundred_rebuilds_under_load_leak_nothing():
+    sent, answered = flood(lambda: time.sleep(0.2))
+    assert sent > 100 and answered > 0  # the measure itself works
+    restrict(sp.OUTSIDE4_B)
+    handles = table()
+
+    def rebuild():
+        sp.run([os.environ["SALLYPORT_BUILD"] + "/tests/nft-rebuild", "100", "15"], check=True)
+        # And once the long way: damage that lets nobody through, mended by building the table anew.
+        sp.run(["nft", "add", "chain", "inet", "sallyport", "stranger"], check=True)
+        assert sp.rpc("firewall.restore", {}).ok()["changed"]
+
+    sent, answered = flood(rebuild)
+    assert table() != handles and "stranger" not in "".join(table())
+    assert sent > 1000
+    assert answered == 0, f"{answered} of {sent}"
+
+
+@pytest.mark.parametrize("harm", [
+    "flush ruleset", "delete table inet sallyport", "flush chain inet sallyport committed",
+    "insert rule inet sallyport committed accept", "flush set inet sallyport allow4",
+    "flush set inet sallyport ports", "add element inet sallyport allow4 { 192.0.2.2 }",
+    "add table inet sallyport { flags dormant; }", "add chain inet sallyport stranger",
+    "flush chain inet sallyport input"])
+def test_12_what_somebody_did_to_the_table_is_repaired(harm):
+    restrict(sp.OUTSIDE4_B)
+    whole = table()
+    sp.run(["nft", harm], check=True)
+    assert not sp.rpc("firewall.get").ok()["in_force"]
+    mended = reconcile()
+    assert mended["changed"] and mended["in_force"]
+    assert [one["target"] for one in mended["changes"]] == ["table"]
+    assert len(table()) == len(whole)
+    assert shut(sp.OUTSIDE4) and sp.probe(sp.OUTSIDE4_B) == "open"
+    assert not reconcile()["changed"]
+
+
+def test_16_removing_an_inner_block_leaves_the_outer_whole():
+    sp.run(["ip", "-n", "outside", "addr", "replace", "10.1.0.5/32", "dev", "outside0"], check=True)
+    sp.run(["ip", "route", "replace", "10.0.0.0/8", "dev", "host0"], check=True)
+    restrict("10.0.0.0/8")
+    whole = elements("allow4")
+    answer = fw(add=[{"source": "10.1.0.0/16", "expires_at": soon(3600)}]).ok()
+    assert any("lies within" in text for text in answer["warnings"])
+    assert elements("allow4") == whole and sp.probe("10.1.0.5") == "open"
+    answer = fw(remove=["10.1.0.0/16"]).ok()
+    assert any("stays open" in text for text in answer["warnings"])
+    assert elements("allow4") == whole == [{"prefix": {"addr": "10.0.0.0", "len": 8}}]
+    assert sp.probe("10.1.0.5") == "open"
+
+
+NO_BLOCKS = [
+    ("010.1.2.3", "leading zeros"), ("localhost", "address"), ("10.0.0.5/24", "10.0.0.0/24"),
+    ("::ffff:1.2.3.4", "1.2.3.4"), ("0.0.0.0/0", "open"), ("::/0", "open"), ("10.1", ""), ("0x0a.1.2.3", ""),
+    ("10.0.0.1-10.0.0.9", ""), ("10.0.0.*", ""), ("fe80::1%eth0", ""), ("fe80::/10", ""), ("224.0.0.1", ""),
+    ("240.0.0.1", ""), ("127.0.0.1", ""), ("::1", ""), ("::", ""), ("10.0.0.0/33", ""), ("", "")]
+
+
+def test_17_what_is_no_plain_block_is_refused_and_changes_nothing():
+    restrict(sp.OUTSIDE4)
+    before, rules = sp.snapshot([STORE], times=True), table()
+    for source, mend in NO_BLOCKS:
+        for params in ({"add": sources(source)}, {"sources": sources(sp.OUTSIDE4, source)}, {"remove": [source]}):
+            answer = fw(**params)
+            assert answer.reason == "invalid" and answer.exit == 5, answer.body
+            name = next(iter(params))
+            assert answer.error["data"]["field"].startswith(f"params.{name}[")
+            assert mend in answer.error["data"]["hint"]
+    assert before.diff(sp.snapshot([STORE], times=True)) == [] and table() == rules
+
+
+@pytest.mark.parametrize("params, field", [
+    ({"mode": "Open"}, "mode"), ({"mode": "restricted"}, "sources"), ({"mode": "closed"}, "mode"),
+    ({"add": [{"source": "10.0.0.1", "expires_at": "2020-01-01T00:00:00Z"}]}, "add[0].expires_at"),
+    ({"add": [{"source": "10.0.0.1", "comment": "x" * 1025}]}, "add[0].comment"),
+    ({"add": [{"source": "10.0.0.1", "comment": "a\nb"}]}, "add[0].comment"),
+    ({"add": [{"source": "10.0.0.1", "port": 22}]}, "add[0].port"),
+    ({"mode": "restricted", "sources": [{"source": "10.0.0.1", "expires_at": soon(3600)}]}, "sources"),
+    ({"add": [{"source": "10.0.0.1"}, {"source": "10.0.0.1", "comment": "again"}]}, "add[1]")])
+def test_other_bad_requests_name_their_field_and_write_nothing(params, field):
+    answer = fw(**params)
+    assert answer.reason in ("invalid", "lockout") and answer.exit in (5, 13)
+    assert answer.error["data"]["field"] == f"params.{field}" and answer.error["data"]["hint"]
+    assert not STATE.exists() and not table()
+
+
+def test_the_same_again_and_a_dry_run_touch_nothing():
+    request = {"mode": "restricted", "sources": [{"source": sp.OUTSIDE4, "comment": "office"},
+                                                 {"source": "10.0.0.0/8", "expires_at": soon(3600)}]}
+    dry = fw(**request, dry_run=True).ok()
+    assert dry["changed"] and not dry["in_force"] and all(one["read_back"] is None for one in dry["changes"])
+    assert not STATE.exists() and not table()
+    done = fw(**request).ok()
+    assert done["changed"] and done["in_force"]
+    assert [{**one, "read_back": None} for one in done["changes"]] == dry["changes"]
+    assert all(one["read_back"] == one["to"] for one in done["changes"])
+    before, rules = sp.snapshot([STORE], times=True), table()
+    again = fw(**request).ok()
+    assert not again["changed"] and again["changes"] == [] and again["in_force"]
+    assert not fw(add=[{"source": sp.OUTSIDE4, "comment": "office"}]).ok()["changed"]
+    assert fw(mode="open", dry_run=True).ok()["changed"]
+    assert before.diff(sp.snapshot([STORE], times=True)) == [] and table() == rules
+
+
+def test_an_expiry_is_kept_by_the_kernel_and_can_be_changed():
+    restrict(sp.OUTSIDE4_B)
+    fw(add=[{"source": sp.OUTSIDE4, "expires_at": soon(3600)}]).ok()
+    changed = fw(add=[{"source": sp.OUTSIDE4, "expires_at": soon(2)}]).ok()
+    assert changed["changes"][0]["read_back"] == changed["changes"][0]["to"]
+    assert sp.probe(sp.OUTSIDE4) == "open"
+    sp.wait_for(lambda: shut(sp.OUTSIDE4), what="the expiry")
+    answer = sp.rpc("firewall.get").ok()
+    assert answer["in_force"] and answer["sources"] == sources(sp.OUTSIDE4_B)
+    assert not reconcile()["changed"]
+
+
+def test_all_four_modes_and_back():
+    restrict(sp.OUTSIDE4_B)
+    assert fw(mode="open").ok()["in_force"] and sp.probe(sp.OUTSIDE4) == "open"
+    assert fw(mode="closed", acknowledge_closed=True).ok()["in_force"]
+    assert shut(sp.OUTSIDE4, sp.OUTSIDE4_B)
+    # the sources were kept
+    assert fw(mode="restricted").ok()["in_force"] and sp.probe(sp.OUTSIDE4_B) == "open"
+    assert fw(remove=[sp.OUTSIDE4_B]).reason == "lockout"
+    assert fw(mode="unmanaged").ok()["in_force"] and sp.probe(sp.OUTSIDE4) == "open" and not table()
+
+
+def test_15_a_foreign_drop_policy_is_named_and_open_is_no_success():
+    sp.run(["nft", "add table inet other; add chain inet other in { type filter hook input priority 0; policy drop; }"],
+           check=True)
+    answer = fw(mode="open").ok()
+    assert answer["blocked_by"] == ["inet other/in"] and not answer["in_force"] and answer["warnings"]
+    sp.run(["nft", "delete", "table", "inet", "other"], check=True)
+    assert sp.rpc("firewall.get").ok()["in_force"]
+
+
+def test_18_a_port_that_is_not_configured_stops_a_narrowing(host):
+    other = subprocess.Popen(["/usr/sbin/sshd", "-D", "-p", "2222"], stdin=subprocess.DEVNULL, cwd="/")
+    try:
+        sp.wait_for(lambda: sp.probe(sp.OUTSIDE4, port=2222) == "open", what="the second sshd")
+        answer = fw(mode="restricted", sources=sources(sp.OUTSIDE4_B))
+        assert answer.reason == "conflict" and "2222" in answer.error["message"] and answer.error["data"]["hint"]
+        assert not table()
+        # What is stored is restored all the same, on every port that is sshd's.
+    finally:
+        other.terminate()
+        other.wait()
+    restrict(sp.OUTSIDE4_B)
+    other = subprocess.Popen(["/usr/sbin/sshd", "-D", "-p", "2222"], stdin=subprocess.DEVNULL, cwd="/")
+    try:
+        sp.wait_for(lambda: sp.probe(sp.OUTSIDE4, port=2222) == "open", what="the second sshd")
+        assert reconcile()["ports"] == [22, 2222]
+        assert shut(sp.OUTSIDE4, port=2222) and sp.probe(sp.OUTSIDE4_B, port=2222) == "open"
+    finally:
+        other.terminate()
+        other.wait()
+
+
+def test_a_broken_state_freezes_what_is_in_force():
+    restrict(sp.OUTSIDE4_B)
+    good, rules = STATE.read_bytes(), table()
+    for harm in (b"", good[:-9], b"\0" * len(good), good.replace(b"restricted", b"unmanaged_")):
+        STATE.write_bytes(harm)
+        for answer in (fw(mode="open"), fw(add=sources(sp.OUTSIDE4)), sp.rpc("firewall.get")):
+            assert answer.reason == "broken_state" and answer.error["data"]["hint"]
+        assert "error" in reconcile()
+        assert STATE.read_bytes() == harm and table() == rules
+    # At boot there is no table: the last good copy is put in force, and the file is left for people to look at.
+    sp.run(["nft", "flush", "ruleset"], check=True)
+    answer = sp.rpc("firewall.restore", {}).ok()
+    assert answer["in_force"] and answer["warnings"] and STATE.read_bytes() == harm
+    assert shut(sp.OUTSIDE4) and sp.probe(sp.OUTSIDE4_B) == "open"
+
+
+def test_at_boot_the_ports_are_known_before_sshd_runs(host):
+    restrict(sp.OUTSIDE4_B)
+    sp.run(["nft", "flush", "ruleset"], check=True)
+    host.stop()
+    try:
+        assert sp.rpc("firewall.restore", {}).ok()["ports"] == [22]
+    finally:
+        host.start()
+    assert shut(sp.OUTSIDE4) and sp.probe(sp.OUTSIDE4_B) == "open"
+
+
+def test_always_allow_is_part_of_every_mode(tmp_path):
+    conf = pathlib.Path("/etc/sallyport/sallyport.conf.d/90-test.conf")
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(f"always_allow={sp.OUTSIDE4}\n")
+    try:
+        answer = fw(mode="closed", acknowledge_closed=True).ok()
+        assert answer["always_allow"] == [sp.OUTSIDE4]
+        assert sp.probe(sp.OUTSIDE4) == "open" and shut(sp.OUTSIDE4_B)
+        fw(remove=[sp.OUTSIDE4]).ok()
+        assert sp.probe(sp.OUTSIDE4) == "open"
+    finally:
+        conf.unlink()
+
+
+def test_ten_thousand_sources_go_in_at_once():
+    many = [f"10.{at >> 8}.{at & 255}.128/25" for at in range(9998)]
+    answer = fw(mode="restricted", sources=sources(*many, sp.OUTSIDE4)).ok()
+    assert answer["in_force"] and len(answer["sources"]) == 9999
+    assert len(elements("allow4")) == 9999
+    assert fw(add=sources("203.0.113.1")).ok()["changed"]
+    assert fw(add=sources("203.0.113.9")).reason == "invalid"
+    assert sp.probe(sp.OUTSIDE4) == "open" and shut(sp.OUTSIDE4_B)
