@@ -192,11 +192,11 @@ static void read_back_source(const struct sp_fwplan *p, const struct sp_fw_entry
         value_text(&(struct sp_fw_entry){.expires_at = until, .comment = (char *)""}, out);
 }
 
-static int put_source(const struct sp_fwplan *p, cJSON *changes, const struct sp_fw_entry *from,
-                      const struct sp_fw_entry *to, struct sp_error *err)
+/* `e` is the one of the two that is not NULL, or `to`. */
+static int put_source(const struct sp_fwplan *p, cJSON *changes, const struct sp_fw_entry *e,
+                      const struct sp_fw_entry *from, const struct sp_fw_entry *to, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf before = {0}, after = {0}, back = {0};
-    const struct sp_fw_entry *e = to != NULL ? to : from;
     char source[SP_CIDR_SIZE], target[SP_CIDR_SIZE + 300];
 
     sp_cidr_format(&e->source, source);
@@ -224,7 +224,7 @@ static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error
     for (size_t i = 0; i < p->old.n; i++) {
         const struct sp_fw_entry *e = &p->old.v[i];
         if (sp_fw_policy_find(&p->want, &e->source, e->owner) == NULL &&
-            put_source(p, changes, e, NULL, err) < 0)
+            put_source(p, changes, e, e, NULL, err) < 0)
             return -1;
     }
     if (put_mode(p, changes, err) < 0 || put_ports(p, changes, err) < 0)
@@ -232,7 +232,7 @@ static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error
     for (size_t i = 0; i < p->want.n; i++) {
         const struct sp_fw_entry *e = &p->want.v[i];
         const struct sp_fw_entry *was = sp_fw_policy_find(&p->old, &e->source, e->owner);
-        if ((was == NULL || !sp_fw_entry_equal(was, e)) && put_source(p, changes, was, e, err) < 0)
+        if ((was == NULL || !sp_fw_entry_equal(was, e)) && put_source(p, changes, e, was, e, err) < 0)
             return -1;
     }
     return 0;
