@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,18 +50,34 @@ static int read_file(struct sp_host *h, pid_t pid, const char *name, size_t max,
     return fd < 0 ? -1 : sp_buf_read_fd(out, fd, max, 0, &ignored);
 }
 
+/* The decimal number at *text, which then stands behind it. False where there is none. */
+static bool read_number(const char **text, uint64_t max, uint64_t *ret)
+{
+    size_t blanks = strspn(*text, " \t"), len = strspn(*text + blanks, "0123456789");
+    char digits[24];
+
+    if (sp_str_format(digits, sizeof(digits), "%.*s", (int)len, *text + blanks) < 0 ||
+        sp_str_to_u64(digits, max, ret) < 0)
+        return false;
+    *text += blanks + len;
+    return true;
+}
+
 /* Root in all four senses: somebody's own program that calls itself sshd opens no port of the host's. */
 static bool is_root(struct sp_host *h, pid_t pid)
 {
     _cleanup_(sp_buf_clear) struct sp_buf status = {0};
-    unsigned u[4] = {1, 1, 1, 1};
-    const char *line;
+    const char *at;
+    uint64_t uid;
 
-    if (read_file(h, pid, "status", 65536, &status) < 0)
+    if (read_file(h, pid, "status", 65536, &status) < 0 ||
+        (at = strstr(sp_buf_str(&status), "\nUid:")) == NULL)
         return false;
-    line = strstr(sp_buf_str(&status), "\nUid:");
-    return line != NULL && sscanf(line, "\nUid: %u %u %u %u", &u[0], &u[1], &u[2], &u[3]) == 4 &&
-           u[0] + u[1] + u[2] + u[3] == 0;
+    at += sizeof("\nUid:") - 1;
+    for (int i = 0; i < 4; i++)
+        if (!read_number(&at, UINT32_MAX, &uid) || uid != 0)
+            return false;
+    return true;
 }
 
 /* Is its program called sshd? An upgrade leaves the old one running as "/usr/sbin/sshd (deleted)". */
@@ -105,13 +120,14 @@ static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_socke
         return 0;
     while ((e = readdir(d)) != NULL) {
         const struct sp_procnet_socket *found;
-        unsigned long long inode;
+        const char *number;
+        uint64_t inode;
         ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 
         if (n <= 0)
             continue;
         link[n] = '\0';
-        if (sscanf(link, "socket:[%llu]", &inode) != 1)
+        if (!sp_str_prefix(link, "socket:[", &number) || !read_number(&number, UINT64_MAX, &inode))
             continue;
         found = find(l, inode);
         if (found != NULL && sp_fw_ports_add(ports, n_ports, found->port) < 0)
@@ -144,14 +160,15 @@ pid_t sp_procnet_parent(struct sp_host *h, pid_t pid)
 {
     _cleanup_(sp_buf_clear) struct sp_buf stat = {0};
     const char *behind;
-    int parent = 0;
+    uint64_t parent;
 
     if (read_file(h, pid, "stat", 4096, &stat) < 0)
         return 0;
     behind = strrchr(sp_buf_str(&stat), ')'); /* the name before it may hold anything */
-    if (behind == NULL || sscanf(behind, ") %*c %d", &parent) != 1)
+    if (behind == NULL || strlen(behind) < 4)
         return 0;
-    return parent;
+    behind += 3; /* blank, state */
+    return read_number(&behind, INT32_MAX, &parent) ? (pid_t)parent : 0;
 }
 
 static bool parse_address(const char *text, struct sp_cidr *ret)
@@ -169,26 +186,37 @@ static bool parse_address(const char *text, struct sp_cidr *ret)
     return true;
 }
 
+/* "CLIENT PORT SERVER PORT" */
+static bool parse_connection(const char *text, struct sp_diag_peer *ret)
+{
+    char client[INET6_ADDRSTRLEN + 20];
+    uint64_t port, local_port;
+    size_t len = strcspn(text, " ");
+
+    if (sp_str_format(client, sizeof(client), "%.*s", (int)len, text) < 0 ||
+        !parse_address(client, &ret->address))
+        return false;
+    text += len;
+    if (!read_number(&text, 65535, &port))
+        return false;
+    text += strspn(text, " ");
+    text += strcspn(text, " ");
+    if (!read_number(&text, 65535, &local_port))
+        return false;
+    ret->port = (uint16_t)port;
+    ret->local_port = (uint16_t)local_port;
+    return true;
+}
+
 bool sp_procnet_ssh_connection(struct sp_host *h, pid_t pid, struct sp_diag_peer *ret)
 {
-    static const char name[] = "SSH_CONNECTION=";
     _cleanup_(sp_buf_wipe) struct sp_buf environment = {0}; /* others' secrets may stand in it */
-    char client[80], server[80];
-    unsigned port, local_port;
+    const char *value;
 
     if (read_file(h, pid, "environ", ENVIRON_MAX, &environment) < 0)
         return false;
-    for (size_t at = 0; at < environment.len; at += strlen(environment.data + at) + 1) {
-        const char *entry = environment.data + at;
-        if (strncmp(entry, name, sizeof(name) - 1) != 0)
-            continue;
-        if (sscanf(entry + sizeof(name) - 1, "%79s %5u %79s %5u", client, &port, server, &local_port) !=
-                4 ||
-            port > 65535 || local_port > 65535 || !parse_address(client, &ret->address))
-            return false;
-        ret->port = (uint16_t)port;
-        ret->local_port = (uint16_t)local_port;
-        return true;
-    }
+    for (size_t at = 0; at < environment.len; at += strlen(environment.data + at) + 1)
+        if (sp_str_prefix(environment.data + at, "SSH_CONNECTION=", &value))
+            return parse_connection(value, ret);
     return false;
 }

@@ -22,7 +22,7 @@ void sp_fw_compiled_clear(struct sp_fw_compiled *c)
 
 int sp_fw_intervals_add(struct sp_fw_intervals *l, const struct sp_fw_interval *i, struct sp_error *err)
 {
-    if (l->n == l->size) {
+    if (l->v == NULL || l->n == l->size) {
         size_t size = l->size != 0 ? l->size * 2 : 16;
         struct sp_fw_interval *v = reallocarray(l->v, size, sizeof(*v));
         if (v == NULL)

@@ -12,7 +12,7 @@ struct walk {
     int status;
 };
 
-static void say(struct walk *w, const char *text)
+static void tell(struct walk *w, const char *text)
 {
     if (w->said++ < SP_FWWARN_MAX && w->status == 0)
         w->status = w->say(w->data, text);
@@ -35,7 +35,7 @@ static void warn_wide(struct walk *w, const struct sp_fw_entry *e)
     sp_cidr_format(&e->source, source);
     if (sp_str_format(text, sizeof(text), "%s is very wide: it lets a large part of the internet in",
                       source) == 0)
-        say(w, text);
+        tell(w, text);
 }
 
 static void warn_overlap(struct walk *w, const struct sp_fw_entry *outer, const struct sp_fw_entry *inner)
@@ -53,7 +53,7 @@ static void warn_overlap(struct walk *w, const struct sp_fw_entry *outer, const 
         n = sp_str_format(text, sizeof(text), "%s lies within %s: taking one away leaves the other open", b,
                           a);
     if (n == 0)
-        say(w, text);
+        tell(w, text);
 }
 
 /* Blocks are nested or apart, and an outer one is sorted before what it holds: one stack of the blocks that
@@ -80,9 +80,9 @@ static void walk_overlaps(struct walk *w, const struct sp_fw_policy *p)
 }
 
 int sp_fwwarn_each(const struct sp_fw_policy *old, const struct sp_fw_policy *p,
-                   int (*tell)(void *data, const char *text), void *data)
+                   int (*say)(void *data, const char *text), void *data)
 {
-    struct walk w = {.old = old, .say = tell, .data = data};
+    struct walk w = {.old = old, .say = say, .data = data};
     char text[128];
 
     for (size_t i = 0; i < p->n; i++)
@@ -91,6 +91,6 @@ int sp_fwwarn_each(const struct sp_fw_policy *old, const struct sp_fw_policy *p,
     if (w.said > SP_FWWARN_MAX && w.status == 0 &&
         sp_str_format(text, sizeof(text), "and %zu more warnings of this kind", w.said - SP_FWWARN_MAX) ==
             0)
-        w.status = tell(data, text);
+        w.status = say(data, text);
     return w.status;
 }
