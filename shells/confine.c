@@ -52,7 +52,7 @@ static int prove(struct sp_error *err)
     for (size_t i = 0; i < 2; i++)
         if ((caps[i].effective | caps[i].permitted | caps[i].inheritable) != 0)
             return sp_fail(err, SP_E_INTERNAL, 0, "capabilities are left");
-    if (setuid(0) == 0)
+    if (syscall(SYS_setuid, 0) == 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "could still become root");
     if (unshare(CLONE_NEWUSER) == 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "could still make a user namespace");

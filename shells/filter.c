@@ -12,6 +12,8 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
 #define X32_BIT 0x40000000U /* x32 shares the architecture number; its calls are numbered from here */
+#define SKIPPED 0xffffffffU /* what a tracer puts there to have no call made: no x32 either */
 #elif defined(__aarch64__)
 #define ARCH AUDIT_ARCH_AARCH64
 #else
@@ -47,7 +50,6 @@
 
 #define REFUSE(errno_) RETURN(SECCOMP_RET_ERRNO | (errno_))
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
-#define SHUT(number) IS((number), 0, 1), REFUSE(EPERM)
 
 /* The terminal's input queue belongs to whoever sits at it: TIOCSTI typed a command into root's own shell
  * under `su - user`. The kernel looks at the low 32 bits of ioctl's second argument, and so do we. */
@@ -59,17 +61,18 @@
      CLONE_NEWNET)
 #define NEW_TIME 0x80 /* for unshare(2) only: in clone(2) that bit is part of the exit signal */
 
-static const struct sock_filter program[] = {
+static const struct sock_filter head[] = {
     LOAD(DATA(arch)),
     IS(ARCH, 1, 0),
     RETURN(SECCOMP_RET_KILL_PROCESS), /* other numbers mean other calls */
     LOAD(DATA(nr)),
 #ifdef X32_BIT
+    IS(SKIPPED, 0, 1),
+    ALLOW,
     FROM(X32_BIT, 0, 1),
     RETURN(SECCOMP_RET_KILL_PROCESS),
 #endif
-    /* With arguments to look at. Each block ends with a verdict, so the number stays loaded for the next.
-     */
+    /* Each block ends with a verdict, so the number stays loaded for the next. */
     IS(SYS_ioctl, 0, 5),
     LOAD(LOW_WORD(1)),
     IS(TIOCSTI_, 1, 0),
@@ -89,44 +92,86 @@ static const struct sock_filter program[] = {
     /* Its flags lie in memory, where a filter cannot look: libc then uses clone(2). */
     IS(SYS_clone3, 0, 1),
     REFUSE(ENOSYS),
-    /* Namespaces and mounts */
-    SHUT(SYS_setns),
-    SHUT(SYS_mount),
-    SHUT(SYS_umount2),
-    SHUT(SYS_pivot_root),
-    SHUT(SYS_open_tree),
-    SHUT(SYS_open_tree_attr_),
-    SHUT(SYS_move_mount),
-    SHUT(SYS_mount_setattr),
-    SHUT(SYS_fsopen),
-    SHUT(SYS_fsconfig),
-    SHUT(SYS_fsmount),
-    SHUT(SYS_fspick),
-    SHUT(SYS_open_by_handle_at), /* opens by number what no path leads to */
-    /* Kernel interfaces that no shell needs and that many holes were found in */
-    SHUT(SYS_bpf),
-    SHUT(SYS_perf_event_open),
-    SHUT(SYS_userfaultfd),
-    SHUT(SYS_io_uring_setup), /* its requests pass by this filter */
-    SHUT(SYS_keyctl),
-    SHUT(SYS_add_key),
-    SHUT(SYS_request_key),
-    SHUT(SYS_kexec_load),
-    SHUT(SYS_kexec_file_load),
-    SHUT(SYS_init_module),
-    SHUT(SYS_finit_module),
-    SHUT(SYS_delete_module),
-    SHUT(SYS_swapon),
-    SHUT(SYS_swapoff),
-    SHUT(SYS_reboot),
-    SHUT(SYS_acct),
-    ALLOW,
 };
+
+/* EPERM, whatever the arguments. In any order. */
+static const unsigned shut[] = {
+    /* Namespaces and mounts */
+    SYS_setns,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_open_tree,
+    SYS_open_tree_attr_,
+    SYS_move_mount,
+    SYS_mount_setattr,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_open_by_handle_at, /* opens by number what no path leads to */
+    /* Kernel interfaces that no shell needs and that many holes were found in */
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_io_uring_setup, /* its requests pass by this filter */
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_kexec_load,
+    SYS_kexec_file_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_reboot,
+    SYS_acct,
+};
+
+#define GROUP 6 /* entries of the table that are looked at one by one */
+#define MAX (SP_COUNT(head) + SP_COUNT(shut) + 2 * (SP_COUNT(shut) / GROUP + 1) + 2)
+
+static int ascending(const void *a, const void *b)
+{
+    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The kernel runs a new filter once for every system call there is, to remember those that are always
+ * allowed (seccomp's action cache), so a table looked through from end to end made each login 0.1 ms
+ * slower. In sorted groups: a number at or above the next group's first skips this one. The last two lines
+ * are the verdicts. */
+static unsigned short search(struct sock_filter *to)
+{
+    struct sock_filter *const start = to, *refuse;
+    unsigned sorted[SP_COUNT(shut)];
+    size_t n = SP_COUNT(shut);
+
+    memcpy(sorted, shut, sizeof(shut));
+    qsort(sorted, n, sizeof(sorted[0]), ascending);
+    refuse = to + n + 2 * ((n + GROUP - 1) / GROUP) - 1; /* the last group has no next one to skip to */
+    for (size_t at = 0; at < n; at += GROUP) {
+        size_t size = n - at < GROUP ? n - at : GROUP;
+
+        if (at + size < n)
+            *to++ = (struct sock_filter)FROM(sorted[at + size], (unsigned char)(size + 1), 0);
+        for (size_t i = at; i < at + size; i++, to++)
+            *to = (struct sock_filter)IS(sorted[i], (unsigned char)(refuse - to - 1), 0);
+        *to++ = (struct sock_filter)ALLOW;
+    }
+    *to++ = (struct sock_filter)REFUSE(EPERM);
+    return (unsigned short)(to - start);
+}
 
 int sp_filter_install(struct sp_error *err)
 {
-    const struct sock_fprog filter = {.len = SP_COUNT(program), .filter = (struct sock_filter *)program};
+    struct sock_filter program[MAX];
+    struct sock_fprog filter = {.filter = program};
 
+    memcpy(program, head, sizeof(head));
+    filter.len = (unsigned short)(SP_COUNT(head) + search(program + SP_COUNT(head)));
     /* SPEC_ALLOW: before 5.16 a filter switched speculation mitigations on that make every program slower.
      */
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0) {

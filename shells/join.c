@@ -14,8 +14,6 @@
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
@@ -86,30 +84,11 @@ static int open_process(const struct sp_entry *e)
     return sp_steal_fd(&fd);
 }
 
-/* Real, effective, saved and fs uid, all ours (proc_pid_status(5)). */
-static bool is_ours(const struct sp_entry *e, int proc)
-{
-    _cleanup_close_ int fd = openat(proc, "status", O_RDONLY | O_CLOEXEC);
-    unsigned uid[4];
-    char text[2048];
-    const char *line;
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    line = strstr(text, "\nUid:\t");
-    if (line == NULL || sscanf(line, "\nUid:\t%u\t%u\t%u\t%u", &uid[0], &uid[1], &uid[2], &uid[3]) != 4)
-        return false;
-    for (size_t i = 0; i < 4; i++)
-        if (uid[i] != e->record.uid)
-            return false;
-    return true;
-}
-
-/* Open the namespaces of a process. Only a namespace that belongs to our own user namespace was made with
- * real privilege (ioctl_ns(2) NS_GET_USERNS): one that the user made himself belongs to a user namespace of
- * his. Equality instead of "the initial one" lets a container host have jails, too. */
+/* Open the namespaces of a process. The kernel lets us, who have no CAP_SYS_PTRACE, do that only if its
+ * real, effective and saved ids are all our own (ptrace(2), PTRACE_MODE_READ_FSCREDS): so it is the user's.
+ * Only a namespace that belongs to our own user namespace was made with real privilege (ioctl_ns(2)
+ * NS_GET_USERNS): one that the user made himself belongs to a user namespace of his. Equality instead of
+ * "the initial one" lets a container host have jails, too. */
 static int open_spaces(int proc, struct sp_ident user_ns, const struct sp_ident *ours, int ret[4])
 {
     for (size_t i = 0; i < SP_COUNT(spaces); i++) {
@@ -121,6 +100,8 @@ static int open_spaces(int proc, struct sp_ident user_ns, const struct sp_ident 
             return -1;
         if (ours != NULL && spaces[i].must_differ && equal(id, ours[i]))
             return -1;
+        if (ours == NULL) /* our own, for the way back */
+            continue;
         owner = ioctl(ret[i], NS_GET_USERNS);
         if (identify(owner, &id) < 0 || !equal(id, user_ns))
             return -1;
@@ -202,8 +183,7 @@ int sp_join(struct sp_entry *e, struct sp_join *back, struct sp_error *err)
     if (!e->serial) /* then its PID 1 could end at any moment */
         return 0;
     proc = open_process(e);
-    if (proc < 0 || !is_ours(e, proc) || remember(back, &user_ns, ours) < 0 ||
-        open_spaces(proc, user_ns, ours, there.ns) < 0)
+    if (proc < 0 || remember(back, &user_ns, ours) < 0 || open_spaces(proc, user_ns, ours, there.ns) < 0)
         return 0;
     root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!is_our_jail(e, root))

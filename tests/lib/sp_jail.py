@@ -7,8 +7,10 @@ program does not know the difference, and every tool of the host is there to att
 
 import os
 import pathlib
+import shlex
 import stat
 import subprocess
+import textwrap
 
 import sp
 
@@ -59,6 +61,7 @@ def generation(name="c0ffee01", set_name="base"):
     _folder(home / "etc")
     for file, text in ETC.items():
         (home / "etc" / file).write_text(text)
+    sp.run(["cp", "/etc/ld.so.cache", home / "etc"], check=True)
     if not (home / "usr" / "bin").exists():
         sp.run(["mount", "--bind", "/usr", home / "usr"], check=True)
     new = STORE / "sets" / (set_name + ".new")
@@ -122,3 +125,38 @@ def start(user, command, **more):
 def inits(user):
     """The host's pids of the first processes of that account's jails."""
     return [int(pid) for pid in sp.run(["pgrep", "-u", str(user.uid), "-x", "jail-init"]).stdout.split()]
+
+
+def python(user, code, **more):
+    """Runs Python inside the jail; what it prints."""
+    done = jail(user, "exec python3 -I -c " + shlex.quote(textwrap.dedent(code)), **more)
+    assert done.rc == 0, done
+    return done.stdout.strip()
+
+
+def outside(user, code, **more):
+    """Starts Python as the same user outside of the jail: a web process of that account."""
+    return subprocess.Popen(argv_as(user, ["python3", "-I", "-u", "-c", textwrap.dedent(code)]), cwd="/",
+                            stdout=subprocess.PIPE, text=True, **more)
+
+
+def space(user, name="pid"):
+    done = jail(user, f"readlink /proc/self/ns/{name}")
+    assert done.rc == 0, done
+    return done.stdout.strip()
+
+
+def entries(user):
+    """What was logged of this account's logins."""
+    return sp.syslog_lines(f"{user.name} (uid {user.uid}) in a ")
+
+
+# A system call by number, for Python inside the jail: call(NUMBER, ARG...) is its errno or 0.
+ERRNO = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*args):
+    ctypes.set_errno(0)
+    done = libc.syscall(*[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
+    return 0 if done >= 0 else ctypes.get_errno()
+"""
