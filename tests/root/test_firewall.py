@@ -420,6 +420,28 @@ def test_all_four_modes_and_back():
     assert fw(mode="unmanaged").ok()["in_force"] and sp.probe(sp.OUTSIDE4) == "open" and not table()
 
 
+def test_a_domains_sources_open_the_restricted_port_and_go_with_it(user):
+    def apply(**more):
+        return sp.rpc("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot,
+                                       "shell": "bash", **more}).ok()
+
+    apply(sources=["198.51.100.0/24"])
+    assert not table()  # unmanaged stays unmanaged
+    restrict(sp.OUTSIDE4_B)
+    assert {"source": "198.51.100.0/24", "owner": user.domain} in sp.rpc("firewall.get").ok()["sources"]
+    assert shut(sp.OUTSIDE4)
+    answer = apply(sources=[sp.OUTSIDE4])
+    assert any(f"open to {sp.OUTSIDE4} for everybody" in text for text in answer["warnings"])
+    assert sp.probe(sp.OUTSIDE4) == "open"
+    rules = table()
+    assert not apply(sources=[sp.OUTSIDE4])["changed"] and table() == rules
+    refused = fw(remove=[sp.OUTSIDE4])
+    assert refused.reason == "conflict" and user.domain in refused.error["message"]
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert shut(sp.OUTSIDE4) and sp.probe(sp.OUTSIDE4_B) == "open"
+    assert sp.rpc("firewall.get").ok()["sources"] == sources(sp.OUTSIDE4_B)
+
+
 def test_15_a_foreign_drop_policy_is_named_and_open_is_no_success():
     sp.run(["nft", "add table inet other; add chain inet other in { type filter hook input priority 0; policy drop; }"],
            check=True)

@@ -173,8 +173,8 @@ static void restricted_needs_a_permanent_source_of_its_own(void **state)
     assert_int_equal(sp_fw_policy_check(&p, &err), -1);
     put(&p, "192.0.2.3", 0, "");
     assert_int_equal(sp_fw_policy_check(&p, &err), 0);
+    sp_fw_policy_clear(&p);
     p.mode = SP_FW_CLOSED;
-    p.n = 0;
     assert_int_equal(sp_fw_policy_check(&p, &err), 0);
 }
 
