@@ -111,15 +111,6 @@ int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_
     return commit(nft, &b, err);
 }
 
-int sp_nft_replace_ports(struct sp_nft *nft, const uint16_t *ports, size_t n_ports, struct sp_error *err)
-{
-    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
-
-    sp_nftset_put_flush(&b, SP_NFTRULES_PORTS);
-    sp_nftset_put_ports(&b, ports, n_ports);
-    return commit(nft, &b, err);
-}
-
 int sp_nft_remove(struct sp_nft *nft, struct sp_error *err)
 {
     _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};

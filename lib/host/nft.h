@@ -61,10 +61,9 @@ int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_
 int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const struct sp_fw_compiled *add,
                 int64_t now, struct sp_error *err);
 
-/* Replace all elements of allow4 and allow6, or of ports. */
+/* Replace all elements of allow4 and allow6. Other ports are a rebuild. */
 int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_t now,
                    struct sp_error *err);
-int sp_nft_replace_ports(struct sp_nft *nft, const uint16_t *ports, size_t n_ports, struct sp_error *err);
 
 /* The table goes; none is success. */
 int sp_nft_remove(struct sp_nft *nft, struct sp_error *err);
