@@ -192,14 +192,16 @@ static int look_places(struct sp_entry *e, struct sp_error *err)
  * harm: after the deadline this login gets a jail that nobody joins. */
 static void serialise(struct sp_entry *e)
 {
-    for (unsigned waited = 0, step = 1; waited < SERIAL_DEADLINE_MS; waited += step) {
+    const unsigned deadline_us = SERIAL_DEADLINE_MS * 1000, longest_us = 50000;
+
+    for (unsigned waited = 0, step = 50; waited < deadline_us; waited += step) {
         struct timespec pause;
 
         e->serial = flock(e->record_fd, LOCK_EX | LOCK_NB) == 0;
         if (e->serial || errno != EWOULDBLOCK)
             return;
-        step = step < 32 ? step * 2 : 50;
-        pause = (struct timespec){.tv_nsec = (long)step * 1000000};
+        step = step < longest_us ? step * 2 : longest_us;
+        pause = (struct timespec){.tv_nsec = (long)step * 1000};
         (void)nanosleep(&pause, NULL);
     }
 }

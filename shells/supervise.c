@@ -59,7 +59,7 @@ static void guard(bool published)
     for (;;) {
         if (is_alone()) {
             if (!published || (flock(STDIN_FILENO, LOCK_EX | LOCK_NB) == 0 && is_alone()))
-                _exit(0);
+                return;
             (void)flock(STDIN_FILENO, LOCK_UN);
             (void)sigtimedwait(&set, NULL, &soon);
             continue;
@@ -124,6 +124,9 @@ static void __attribute__((noreturn)) be_init(const struct sp_entry *e, int read
         _exit(SP_EXIT_REFUSED);
     (void)close(STDOUT_FILENO);
     guard(published);
+    /* Both locks at once: nobody finds us any more, and the next login need not wait for the kernel to take
+     * the namespaces down. */
+    (void)close(STDIN_FILENO);
     _exit(0);
 }
 
