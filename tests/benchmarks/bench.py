@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests/bench measures: sallyport beside its peers. Works only inside tests/host, which is thrown away afterwards."""
+
+import base64
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import sp  # noqa: E402  goes on only inside tests/host
+
+HERE = pathlib.Path(__file__).parent
+TOOLS = pathlib.Path(os.environ["SALLYPORT_BUILD"]) / "tests"
+WORK = pathlib.Path("/srv/bench")
+SITES = pathlib.Path("/var/www/vhosts")
+USERS = 10000
+FIRST_UID = 20000
+SECTIONS = "basicshell editors extendedshell netutils ssh sftp scp rsync git".split()
+BWRAP_BASH = "/usr/local/bin/bwrap-bash"
+PEER_BWRAP = "bwrap in a bash script (as jailbash does)"
+
+
+@dataclasses.dataclass
+class Row:
+    """One comparison. `limit` is what the ratio, or `ours` where there is no peer, may be."""
+    goal: int
+    what: str
+    peer_name: str
+    peer: float
+    ours: float
+    limit: float
+    unit: str = "ms"
+
+    @property
+    def ratio(self):
+        return self.ours / self.peer if self.peer else None
+
+    @property
+    def met(self):
+        return (self.ours if self.ratio is None else self.ratio) <= self.limit
+
+    def as_json(self):
+        return {"goal": self.goal, "what": self.what, "peer_name": self.peer_name or None, "peer": self.peer or None,
+                "ours": self.ours, "unit": self.unit, "ratio": self.ratio, "limit": self.limit, "met": self.met}
+
+
+@dataclasses.dataclass
+class Command:
+    """One command of a comparison; run in every `every`-th round."""
+    name: str
+    argv: list
+    stdin: str = "-"
+    uid: int = 0
+    every: int = 1
+
+    def line(self):
+        return "\t".join([self.name, str(self.every), str(self.uid), str(self.uid), self.stdin, *map(str, self.argv)])
+
+
+def compare(rounds, commands, first=0, warm_up=0.1):
+    """The median of each command in ms. The first tenth of the runs, and at least one, warms up and is not counted."""
+    lines = "".join(command.line() + "\n" for command in commands)
+    out = sp.run([TOOLS / "bench-measure", rounds, first], input=lines, timeout=900, check=True).stdout
+    result = {}
+    for line in out.splitlines():
+        name, *values = line.split("\t")
+        values = [float(value) for value in values]
+        result[name] = statistics.median(values[max(1, int(len(values) * warm_up)):] or values)
+    return result
+
+
+# The host: accounts, keys, requests
+
+def a_public_key(number):
+    """An ed25519 key as text: any 32 bytes are one, to everything that does not log in with it."""
+    raw = struct.pack(">Q", number) + os.urandom(24)
+    blob = b"".join(struct.pack(">I", len(part)) + part for part in (b"ssh-ed25519", raw))
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()} key-{number}"
+
+
+def account(number):
+    return f"u{number:05d}"
+
+
+def add_users(first, count):
+    """Written straight into the files: useradd needs seconds for each at this size."""
+    lines = {"passwd": "{0}:x:{1}:{1}::/var/www/vhosts/{0}:/bin/false\n", "shadow": "{0}:!:19000:0:99999:7:::\n",
+             "group": "{0}:x:{1}:\n", "gshadow": "{0}:!::\n"}
+    for name, line in lines.items():
+        with open(f"/etc/{name}", "a", encoding="ascii") as file:
+            file.writelines(line.format(account(n), FIRST_UID + n) for n in range(first, first + count))
+        with open(f"/etc/{name}", "rb+") as file:
+            os.fsync(file.fileno())
+
+
+def make_site(number):
+    path = SITES / account(number)
+    path.mkdir(parents=True)
+    path.chmod(0o750)
+    os.chown(path, FIRST_UID + number, FIRST_UID + number)
+
+
+def make_request(number, folder, **params):
+    """The file WORK/folder/NUMBER with a domain.apply for that account."""
+    path = WORK / folder / f"{number:05d}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = {"domain": f"{account(number)}.example", "user": account(number), "document_root": str(SITES / account(number)),
+            **params}
+    path.write_text(json.dumps({"jsonrpc": "2.0", "id": str(number), "method": "domain.apply", "params": body}))
+    return path
+
+
+def apply(number, **params):
+    answer = json.loads(sp.run([sp.HELPER], input=make_request(number, "once", **params).read_text(), check=True).stdout)
+    assert "result" in answer, answer
+    return answer["result"]
+
+
+def size_of(*paths):
+    """(bytes on disk, inodes) of trees, each inode once."""
+    seen = {}
+    for top in paths:
+        for path in [pathlib.Path(top), *pathlib.Path(top).rglob("*")]:
+            info = path.lstat()
+            seen[(info.st_dev, info.st_ino)] = info.st_blocks * 512
+    return sum(seen.values()), len(seen)
+
+
+def have(*programs):
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing:
+        print(f"tests/bench: {' '.join(missing)} not installed: their rows are left out", file=sys.stderr)
+    return not missing
+
+
+# The goals of speed.md, one function each
+
+def goal_1():
+    """A jail for one site. Ours is the whole request that makes it, durable; jk_init syncs nothing."""
+    if not have("jk_init"):
+        return
+    fresh, rounds = 100, 41
+    for number in range(fresh, fresh + rounds):
+        make_site(number)
+        make_request(number, "jail", shell="chroot")
+    got = compare(rounds, [
+        Command("jk_init", ["/usr/sbin/jk_init", "-j", "/srv/jk/full{}", *SECTIONS], every=20),
+        Command("ours", [sp.HELPER], str(WORK / "jail" / "{}")),
+    ], fresh)
+    jail = f"/srv/jk/full{fresh:05d}"
+    uid, user = FIRST_UID + fresh, account(fresh)
+    store = pathlib.Path("/var/lib/sallyport")
+    own = [store / "entry" / str(uid), store / "names" / str(uid), store / "state" / f"{user}.json",
+           store / "state" / f"{user}.lock", store / "domains" / f"{user}.example"]
+    points = [path for path in (SITES / user).iterdir() if path.is_dir()]
+    (peer_bytes, peer_inodes), (bytes_, inodes) = size_of(jail), size_of(*own, *points)
+    yield Row(1, "a jail made, process to process", "jk_init", got["jk_init"], got["ours"], 0.001)
+    yield Row(1, "  its disk (KiB)", "jk_init", peer_bytes / 1024, bytes_ / 1024, 0.001, "KiB")
+    yield Row(1, f"  its inodes (jk_init: {peer_inodes})", "", 0, inodes, 30, "inodes")
+
+
+def jailkit_user(number):
+    """An account whose login is jk_chrootsh into a jail of its own."""
+    jail = pathlib.Path("/srv/jk/entry")
+    sp.run(["jk_init", "-j", jail, "basicshell"], check=True, timeout=120)
+    sp.run(["jk_jailuser", "-n", "-j", jail, "-s", "/bin/bash", account(number)], check=True)
+    sp.run(["usermod", "-s", "/usr/sbin/jk_chrootsh", account(number)], check=True)
+
+
+def goal_4():
+    """From exec to the end of `bash -c true`, as the user."""
+    plain, jailed = 1, 2
+    commands = [Command("plain", ["/bin/bash", "-c", "true"], uid=FIRST_UID + plain),
+                Command("ours", [sp.CHROOT_BASH, "-c", "true"], uid=FIRST_UID + jailed)]
+    if have("jk_chrootsh"):
+        make_site(3)
+        jailkit_user(3)
+        commands.append(Command("jailkit", ["/usr/sbin/jk_chrootsh", "-c", "true"], uid=FIRST_UID + 3))
+    if have("bwrap"):
+        commands.append(Command("bwrap", [BWRAP_BASH, "-c", "true"], uid=FIRST_UID + plain))
+    apply(jailed, shell="chroot")
+    got = compare(300, commands)
+    yield Row(4, "a first login's bash -c true in the jail", "bash", got["plain"], got["ours"], 2.0)
+    if "jailkit" in got:
+        yield Row(4, "  the same", "jk_chrootsh", got["jailkit"], got["ours"], 0.5)
+    if "bwrap" in got:
+        yield Row(4, "  the same", PEER_BWRAP, got["bwrap"], got["ours"], 0.15)
+    with subprocess.Popen(["setpriv", f"--reuid={FIRST_UID + jailed}", f"--regid={FIRST_UID + jailed}", "--clear-groups", "--",
+                           sp.CHROOT_BASH, "-c", "echo up; exec sleep 600"], stdout=subprocess.PIPE, cwd="/") as held:
+        assert held.stdout.readline() == b"up\n"
+        got = compare(300, commands[:2])
+        held.kill()
+    yield Row(4, "a login that joins a running one", "bash", got["plain"], got["ours"], 1.7)
+
+
+def goal_5():
+    """A session over a standing connection, for one user name: each shell in the passwd entry as its master came in."""
+    number, key = 4, sp.keypair()
+    make_site(number)
+    user = account(number)
+    shells = {"ours": "chroot", "plain": "bash"}
+    apply(number, authorized_keys=[{"key": key.public}], shell="chroot")
+    base = ["/usr/bin/ssh", "-F", "/dev/null", "-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oLogLevel=ERROR",
+            "-i", key.path]
+    server = sp.Host()
+    server.start()
+
+    def master(name):
+        path = f"/run/bench-{name}"
+        sp.run([*base, "-M", "-S", path, "-fN", f"{user}@{sp.HOST4}"], check=True)
+        return Command(name, [*base, "-S", path, f"{user}@{sp.HOST4}", "true"])
+
+    commands = []
+    for name, shell in shells.items():
+        apply(number, shell=shell)
+        commands.append(master(name))
+    if have("bwrap"):
+        with open("/etc/shells", "a", encoding="ascii") as file:
+            file.write(BWRAP_BASH + "\n")
+        sp.run(["usermod", "-s", BWRAP_BASH, user], check=True)
+        commands.append(master("bwrap"))
+    got = compare(150, commands)
+    for command in commands:
+        sp.run(["/usr/bin/ssh", "-S", f"/run/bench-{command.name}", "-O", "exit", "bench"])
+    server.stop()
+    yield Row(5, "ssh session over a standing connection", "bash", got["plain"], got["ours"], 1.15)
+    if "bwrap" in got:
+        yield Row(5, "  the same", PEER_BWRAP, got["bwrap"], got["ours"], 0.4)
+
+
+def goal_7():
+    """usermod and ours set the shell of another account each round, and set it back in the next pass."""
+    first, rounds = 6000, 40
+    got = {"usermod": [], "ours": [], "request": []}
+    numbers = range(first + 500, first + 500 + rounds)
+    for number in numbers:
+        make_site(number)
+        make_request(number, "bash", shell="bash")
+        make_request(number, "none", shell="none")
+    for number in (numbers[0],):
+        apply(number, shell="none")
+    for shell, folder in (("/bin/sh", "none"), ("/bin/bash", "bash")):
+        one = compare(rounds, [Command("usermod", ["/usr/sbin/usermod", "-s", shell, "u{}"]),
+                               Command("ours", [TOOLS / "bench-shells", shell, "u{}"])], first)
+        for name, value in one.items():
+            got[name].append(value)
+    many = compare(20, [Command("one", [TOOLS / "bench-shells", "/bin/sh", "u{}"]),
+                        Command("all to sh", [TOOLS / "bench-shells", "/bin/sh"]),
+                        Command("all to bash", [TOOLS / "bench-shells", "/bin/bash"])], first)
+    yield Row(7, f"one shell of {USERS} users, durable", "usermod -s", statistics.mean(got["usermod"]),
+              statistics.mean(got["ours"]), 0.2)
+    yield Row(7, f"all {USERS} shells in one call", "one", many["one"], (many["all to sh"] + many["all to bash"]) / 2, 2.0)
+
+
+def goal_9():
+    kinds = [("ed25519", []), ("rsa", ["-b", "3072"]), ("rsa-4096", ["-b", "4096"]), ("ecdsa", []), ("ecdsa-521", ["-b", "521"])]
+    for kind, more in kinds:
+        path = WORK / f"key-{kind}"
+        sp.run(["ssh-keygen", "-q", "-t", kind.split("-")[0], *more, "-N", "", "-f", path], check=True)
+    paths = [f"{WORK}/key-{kind}.pub" for kind, _ in kinds]
+    spawned = compare(60, [Command(path, ["/usr/bin/ssh-keygen", "-lf", path]) for path in paths])
+    ours = dict(line.split("\t") for line in sp.run([TOOLS / "bench-keycheck", *paths], check=True).stdout.splitlines())
+    for (kind, _), path in zip(kinds, paths):
+        yield Row(9, f"judging a key: {kind}", "ssh-keygen -lf", spawned[path], float(ours[path]) / 1000, 1 / 200)
+
+
+def goal_10():
+    """Record, names, mount points, a key, groups, shell, state: all of a first request, answered when it is durable."""
+    first, rounds = 7000, 81
+    commands = [Command("usermod", ["/usr/sbin/usermod", "-s", "/bin/bash", "u{}"]),
+                Command("ours", [sp.HELPER], str(WORK / "first" / "{}"))]
+    # A peer may not change the account that ours is about to be asked for.
+    for number in range(first, first + rounds):
+        make_site(number)
+        make_request(number, "first", shell="chroot", authorized_keys=[{"key": a_public_key(number)}])
+    commands[0].argv = ["/usr/sbin/usermod", "-s", "/bin/bash", "v{}"]
+    if have("jk_init"):
+        commands.append(Command("jailkit", [HERE / "jailkit-chain", "v{}"], every=40))
+    got = compare(rounds, commands, first)
+    yield Row(10, f"a first full request, {USERS} users", "usermod -s alone", got["usermod"], got["ours"], 0.4)
+    if "jailkit" in got:
+        yield Row(10, "  the same", "usermod, jk_init -k, jk_jailuser", got["jailkit"], got["ours"], 0.002)
+    same = compare(100, [Command("spawn", [sp.HELPER, "--version"]), Command("ours", [sp.HELPER], str(WORK / "first" / "{}"))][:1] +
+                   [Command("ours", [sp.HELPER], str(WORK / "first" / f"{first + 1:05d}"))])
+    yield Row(10, "  asked again, nothing to do", "helper --version", same["spawn"], same["ours"], 2.0)
+
+
+def goal_11():
+    got = compare(600, [Command("noop", [TOOLS / "bench-noop"]), Command("ours", [sp.HELPER, "--version"])])
+    yield Row(11, "the helper started and ended", "a static no-op", got["noop"], got["ours"], 1.6)
+
+
+GOALS = {1: goal_1, 4: goal_4, 5: goal_5, 7: goal_7, 9: goal_9, 10: goal_10, 11: goal_11}
+# The host is small at first and gets its ten thousand users between the two groups.
+SMALL, LARGE = (11, 9, 1, 4, 5), (7, 10)
+
+
+def prepare():
+    WORK.mkdir()
+    SITES.mkdir(parents=True, exist_ok=True)
+    pathlib.Path("/srv/jk").mkdir()
+    shutil.copy(HERE / "bwrap-bash", BWRAP_BASH)
+    add_users(0, 400)
+    for number in (0, 1, 2):
+        make_site(number)
+    apply(0, shell="chroot")  # the generation, the groups and sshd's drop-in: once per server
+
+
+def measure(wanted):
+    prepare()
+    rows = []
+    for number in SMALL + LARGE:
+        if number == LARGE[0]:
+            grow()
+        if number not in wanted:
+            continue
+        print(f"tests/bench: goal {number} ...", file=sys.stderr, flush=True)
+        rows += GOALS[number]()
+    return sorted(rows, key=lambda row: row.goal)
+
+
+def grow():
+    """To USERS accounts. The peers of goal 10 get accounts of their own beside ours, named v instead of u."""
+    add_users(400, USERS - 400 - 81)
+    for name, line in (("passwd", "v{0:05d}:x:{1}:{1}::/var/www/vhosts/v{0:05d}:/bin/false\n"), ("shadow", "v{0:05d}:!:19000:0:99999:7:::\n"),
+                       ("group", "v{0:05d}:x:{1}:\n"), ("gshadow", "v{0:05d}:!::\n")):
+        with open(f"/etc/{name}", "a", encoding="ascii") as file:
+            file.writelines(line.format(n, 40000 + n) for n in range(7000, 7081))
+    for number in range(7000, 7081):
+        path = SITES / f"v{number:05d}"
+        path.mkdir()
+        os.chown(path, 40000 + number, 40000 + number)
+
+
+def number(value):
+    return f"{value:.4f}" if value < 0.1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def table(rows):
+    head = ("goal", "what", "peer", "peer's", "ours", "ratio", "at most", "")
+    lines = [(str(row.goal), row.what, row.peer_name, f"{number(row.peer)} {row.unit}" if row.peer else "", f"{number(row.ours)} {row.unit}",
+              f"{row.ratio:.4g}" if row.ratio is not None else "", f"{row.limit:.4g}", "met" if row.met else "MISSED") for row in rows]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    for line in [head, *lines]:
+        print("  ".join(text.rjust(width) if i in (3, 4, 5, 6) else text.ljust(width)
+                        for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+
+
+def main(arguments):
+    wanted = [int(word) for word in arguments if word.isdigit()] or list(GOALS)
+    unknown = [word for word in arguments if word != "--json" and not (word.isdigit() and int(word) in GOALS)]
+    if unknown:
+        sys.exit(f"tests/bench: no goal {unknown[0]}; there are {' '.join(map(str, GOALS))}")
+    start = time.monotonic()
+    rows = measure(wanted)
+    load = os.getloadavg()[0]
+    if "--json" in arguments:
+        json.dump({"rows": [row.as_json() for row in rows], "load": load, "seconds": round(time.monotonic() - start)}, sys.stdout,
+                  indent=2)
+        print()
+        return
+    table(rows)
+    print(f"\n{sum(row.met for row in rows)} of {len(rows)} met; load {load:.1f}; {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
