@@ -73,6 +73,11 @@ fail:
     return false;
 }
 
+void sp_buf_reserve(struct sp_buf *b, size_t more)
+{
+    (void)reserve(b, more);
+}
+
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len))

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "host/fsat.h"
 #include "host/lock.h"
+#include "host/replace.h"
 #include "model/json.h"
 
 void sp_outcome_clear(struct sp_outcome *o)
@@ -110,10 +111,25 @@ struct flight {
     struct sp_ctx ctx;
     bool stranger; /* the name has another uid now than when it was given access */
     bool edited;   /* desired differs from what the state held */
+    struct sp_later later;
 };
+
+static void begin(struct flight *f)
+{
+    struct sp_host *h = f->engine->host;
+
+    h->later = &f->later;
+    sp_userdb_keep(h);
+}
 
 static void clear_flight(struct flight *f)
 {
+    struct sp_host *h = f->engine->host;
+    struct sp_error ignored;
+
+    (void)sp_sync_now(h, &ignored); /* only after a failure is there something left */
+    h->later = NULL;
+    sp_userdb_forget(h);
     sp_account_clear(&f->desired);
     sp_account_clear(&f->before);
 }
@@ -338,7 +354,9 @@ static int save_desire(struct flight *f, struct sp_error *err)
     next.applied = f->before;
     next.pending = true;
     next.generation += f->edited;
-    return sp_store_save(f->engine->host, f->out->user, &next, err);
+    if (sp_store_save(f->engine->host, f->out->user, &next, err) < 0)
+        return -1;
+    return sp_sync_now(f->engine->host, err); /* durable before the first change */
 }
 
 static int drop_index(struct flight *f, const struct sp_account *gone, struct sp_error *err)
@@ -359,9 +377,10 @@ static int save_done(struct flight *f, struct sp_error *err)
     done.pending = false;
     done.generation += f->edited;
     if (sp_account_is_empty(&f->desired)) {
-        if (sp_store_remove(f->engine->host, o->user, err) < 0)
+        if (sp_sync_now(f->engine->host, err) < 0 || sp_store_remove(f->engine->host, o->user, err) < 0)
             return -1;
-    } else if (sp_store_save(f->engine->host, o->user, &done, err) < 0)
+    } else if (sp_store_save(f->engine->host, o->user, &done, err) < 0 ||
+               sp_sync_now(f->engine->host, err) < 0)
         return -1;
     if (drop_index(f, &o->state.desired, err) < 0 || drop_index(f, &o->state.applied, err) < 0)
         return -1;
@@ -410,6 +429,7 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
     _cleanup_close_ int lock = -1;
     bool dry = (run->flags & SP_RUN_DRY) != 0;
 
+    begin(&f);
     if (sp_name_check_user(user, err) < 0)
         return sp_field_prefix(err, "user");
     lock = take_lock(e, user, run, err);

@@ -269,9 +269,9 @@ int sp_store_index(struct sp_host *h, const char *domain, const char *user, stru
         return 0;
     if (unlinkat(fd, domain, 0) < 0 && errno != ENOENT)
         return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
-    if (symlinkat(user, fd, domain) < 0 || fsync(fd) < 0)
+    if (symlinkat(user, fd, domain) < 0)
         return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
-    return 0;
+    return sp_sync_dir(h, fd, err);
 }
 
 int sp_store_unindex(struct sp_host *h, const char *domain, struct sp_error *err)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,16 +11,20 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/lock.h"
-#include "host/replace.h"
 #include "host/spawn.h"
+#include "host/userdb.h"
 
 #define MAX_BYTES ((size_t)64 << 20)
 #define LOCK_MS 5000
 
 void sp_dbfile_clear(struct sp_dbfile *f)
 {
-    /* gshadow holds hashes. */
-    sp_buf_wipe(&f->bytes);
+    if (f->lent)
+        f->bytes = (struct sp_buf){0};
+    else if (f->name != NULL && (sp_streq(f->name, "gshadow") || sp_streq(f->name, "shadow")))
+        sp_buf_wipe(&f->bytes); /* they hold hashes */
+    else
+        sp_buf_clear(&f->bytes);
     sp_cleanup_close(&f->etc);
     f->etc = -1;
 }
@@ -41,20 +46,88 @@ int sp_dbfile_read(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-int sp_dbfile_write(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
-                    bool *ret_written, struct sp_error *err)
+static struct sp_dbfile *kept(struct sp_host *h, const char *name)
+{
+    if (h->names == NULL)
+        return NULL;
+    return sp_streq(name, "passwd") ? &h->names->passwd : sp_streq(name, "group") ? &h->names->group : NULL;
+}
+
+static void lend(const struct sp_dbfile *from, struct sp_dbfile *to)
+{
+    *to = *from;
+    to->etc = -1;
+    to->lent = true;
+}
+
+int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err)
+{
+    struct sp_dbfile *mine = kept(h, name), fresh = SP_DBFILE_INIT;
+    char path[64];
+    struct stat now;
+
+    if (mine == NULL)
+        return sp_dbfile_read(h, name, ret, err);
+    if (sp_str_format(path, sizeof(path), "etc/%s", name) != 0)
+        return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", name);
+    if (!mine->exists || fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !is_same(&now, &mine->st)) {
+        if (sp_dbfile_read(h, name, &fresh, err) != 0) {
+            sp_dbfile_clear(&fresh);
+            return -1;
+        }
+        sp_dbfile_clear(mine);
+        *mine = fresh;
+    }
+    lend(mine, ret);
+    return 0;
+}
+
+static void forget(struct sp_dbfile *f)
+{
+    if (f == NULL)
+        return;
+    sp_dbfile_clear(f);
+    *f = (struct sp_dbfile)SP_DBFILE_INIT;
+}
+
+void sp_userdb_keep(struct sp_host *h)
+{
+    if (h->names != NULL)
+        return;
+    h->names = calloc(1, sizeof(*h->names));
+    if (h->names != NULL) /* else every look reads */
+        *h->names = (struct sp_dbcache){.passwd = SP_DBFILE_INIT, .group = SP_DBFILE_INIT};
+}
+
+void sp_userdb_forget(struct sp_host *h)
+{
+    if (h->names == NULL)
+        return;
+    forget(&h->names->passwd);
+    forget(&h->names->group);
+    free(h->names);
+    h->names = NULL;
+}
+
+static bool is_written(const struct sp_dbfile *f, const struct sp_buf *bytes)
+{
+    return bytes->len != f->bytes.len || memcmp(bytes->data, f->bytes.data, bytes->len) != 0;
+}
+
+int sp_dbfile_stage(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
+                    struct sp_stage *stage, struct sp_error *err)
 {
     struct sp_replace how = {
         .mode = f->st.st_mode & 07777, .uid = (uid_t)-1, .gid = (gid_t)-1, .keep_acl = true};
     char backup[64];
     struct stat now;
 
-    if (ret_written != NULL)
-        *ret_written = false;
-    if (bytes->len == f->bytes.len && memcmp(bytes->data, f->bytes.data, bytes->len) == 0)
+    if (!is_written(f, bytes))
         return 0;
     /* Nothing we do empties such a file; one that came out empty is a fault, here or below us. */
     if (bytes->len == 0)
@@ -68,10 +141,21 @@ int sp_dbfile_write(struct sp_host *h, const struct sp_dbfile *f, const struct s
     if (sp_str_format(backup, sizeof(backup), "%s-", f->name) != 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", f->name);
     how.backup = backup;
-    if (sp_replace_at(h, f->etc, f->name, bytes->data, bytes->len, &how, err) != 0)
+    forget(kept(h, f->name)); /* an inode number may come back within one tick of its times */
+    return sp_stage_add(h, stage, f->etc, f->name, bytes->data, bytes->len, &how, err);
+}
+
+int sp_dbfile_write(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
+                    bool *ret_written, struct sp_error *err)
+{
+    _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
+
+    if (ret_written != NULL)
+        *ret_written = false;
+    if (sp_dbfile_stage(h, f, bytes, &stage, err) != 0 || sp_stage_commit(h, &stage, err) != 0)
         return -1;
     if (ret_written != NULL)
-        *ret_written = true;
+        *ret_written = is_written(f, bytes);
     return 0;
 }
 

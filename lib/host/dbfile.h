@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "host/host.h"
+#include "host/replace.h"
 
 struct sp_dbfile {
     const char *name; /* "passwd"; borrowed */
@@ -17,6 +18,11 @@ struct sp_dbfile {
     bool exists;
     struct sp_buf bytes;
     struct stat st;
+    bool lent; /* the bytes belong to the cache */
+};
+
+struct sp_dbcache {
+    struct sp_dbfile passwd, group;
 };
 
 #define SP_DBFILE_INIT                                                                                     \
@@ -29,11 +35,20 @@ void sp_dbfile_clear(struct sp_dbfile *f);
 /* Read it. A missing file is no error: exists says so. */
 int sp_dbfile_read(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err);
 
+/* The same for those who only look: bytes that were read before (sp_userdb_keep()) are lent again as long
+ * as the system shows the same file, by inode, size and times. */
+int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err);
+
 /* Replace it, with its owner, mode, ACL and label; NAME- keeps the old bytes. The caller holds the lock
  * since before the read. Somebody who writes without the lock is seen (SP_E_BUSY), if he was before us.
  * Bytes that equal the old ones are not written; *ret_written (or NULL) tells. */
 int sp_dbfile_write(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
                     bool *ret_written, struct sp_error *err);
+
+/* The same in two steps, for files that change together: staged, and in force when the stage is committed.
+ */
+int sp_dbfile_stage(struct sp_host *h, const struct sp_dbfile *f, const struct sp_buf *bytes,
+                    struct sp_stage *stage, struct sp_error *err);
 
 /* lckpwdf(3) with the deadline of this module. */
 int sp_dbfile_lock(struct sp_host *h, struct sp_error *err);

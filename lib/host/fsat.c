@@ -237,6 +237,8 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
         return not_regular(path, err);
     if (ret_st != NULL)
         *ret_st = st;
+    if ((uint64_t)st.st_size <= max)
+        sp_buf_reserve(out, (size_t)st.st_size);
     /* Said at once for a huge sparse file; a file of /proc has size 0 and is counted as it comes. */
     for (size_t got = 0; (uint64_t)st.st_size <= max;) {
         ssize_t n = read(fd, chunk, sizeof(chunk));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +21,10 @@
 #include "host/fsat.h"
 #include "host/homework.h"
 #include "host/label.h"
+#include "host/replace.h"
 
 #define DEADLINE_MS 2000
+#define END_MS 100
 
 /* What the child sends before the bytes of the file. Both ends are one program. */
 struct reply {
@@ -77,6 +80,7 @@ __attribute__((noreturn)) static void child(struct sp_host *h, const struct sp_h
     struct sp_buf bytes = {0};
     struct sp_host mine = *h;
 
+    mine.later = NULL; /* what it answers for is durable when it answers */
     (void)signal(SIGPIPE, SIG_IGN);
     umask(077);
     if (keep_two(&mine.root_fd, &out) != 0)
@@ -96,15 +100,21 @@ __attribute__((noreturn)) static void child(struct sp_host *h, const struct sp_h
     _exit(0);
 }
 
-/* A child that hangs in the kernel (a dead file server) cannot be reaped now: it is left to init. */
+/* It has answered or it is late. A child that hangs in the kernel (a dead file server) cannot be reaped
+ * now: it is left to init. */
 static void end_child(pid_t pid)
 {
+    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     const struct timespec ms = {.tv_nsec = 1000000};
 
     (void)kill(pid, SIGKILL);
-    for (int i = 0; i < 100; i++) {
+    if (p.fd >= 0) {
+        (void)poll(&p, 1, END_MS);
+        (void)close(p.fd);
+    }
+    for (int i = 0; i < END_MS; i++) {
         pid_t r = waitpid(pid, NULL, WNOHANG);
-        if (r == pid || (r < 0 && errno != EINTR))
+        if (r == pid || (r < 0 && errno != EINTR) || p.fd >= 0)
             return;
         (void)nanosleep(&ms, NULL);
     }
@@ -238,6 +248,9 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
 
     if (len > SP_AUTHORIZED_KEYS_MAX)
         return too_long(err);
+    /* The child knows nothing of what was put off: a new key is not durable before what was narrowed. */
+    if (sp_sync_now(h, err) != 0)
+        return -1;
     if (run(h, &w, &r, NULL, err) == 0)
         return 0;
     if (!r.found.needs_root || make_dir_as_root(h, u, relative, err) != 0)

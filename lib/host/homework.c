@@ -132,7 +132,7 @@ static int make_dir(struct sp_host *h, int home, const struct stat *home_st, con
     /* It has inherited the home's default ACL, for itself and for all that comes into it. */
     if (sp_acl_strip(fd, err) != 0)
         return -1;
-    if (fchmod(fd, 0700) != 0 || fsync(fd) != 0 || (fsync(home) != 0 && errno != EBADF))
+    if (fchmod(fd, 0700) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot finish %s in the home", dir);
     if (h->real && sp_label_set_at(fd, home, dir, err) != 0)
         return -1;
@@ -225,11 +225,13 @@ int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_
     char dir[256];
     struct stat home_st, st;
     _cleanup_close_ int home = open_home(h, w->user, &home_st, err), at = -1;
+    bool made;
 
     if (home < 0 || sp_homework_dir(w->relative, dir, &name, err) != 0)
         return -1;
     at = deny_access(sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err), dir, w->user, err);
-    if (at < 0 && err->code == SP_E_NOT_FOUND)
+    made = at < 0 && err->code == SP_E_NOT_FOUND;
+    if (made)
         at = make_dir(h, home, &home_st, dir, ret, err);
     if (at < 0 || check_owner(at, w->user, dir, &st, err) != 0)
         return -1;
@@ -242,5 +244,8 @@ int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_
     if (sp_replace_at(h, at, name, w->bytes, w->len, &how, err) != 0 &&
         ((err->os_errno != ENOSPC && err->os_errno != EDQUOT) || shrink_in_place(at, name, w, err) != 0))
         return -1;
+    /* The new directory itself is synced with the file in it. A home that is open by O_PATH is root's. */
+    if (made && fsync(home) != 0 && errno != EBADF)
+        return sp_fail(err, SP_E_IO, errno, "fsync of %s failed", w->user->home);
     return prove(h, at, name, w, err);
 }

@@ -16,57 +16,94 @@
 
 #define SUFFIX ".sallyport"
 
-/* A new file under its temporary name: unlinked again unless it was renamed into place. */
-struct temp {
-    int dirfd; /* borrowed */
-    int fd;
-    char name[256]; /* "" when there is none to unlink */
-};
+static bool same_dir(int a, int b)
+{
+    struct stat x, y;
 
-static void drop_temp(struct temp *t)
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int sync_one(int fd, struct sp_error *err)
+{
+    return fsync(fd) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "fsync of a directory failed");
+}
+
+int sp_sync_dir(struct sp_host *h, int dirfd, struct sp_error *err)
+{
+    struct sp_later *l = h->later;
+    int mine;
+
+    for (size_t i = 0; l != NULL && i < l->n; i++)
+        if (same_dir(l->fds[i], dirfd))
+            return 0;
+    mine = l != NULL && l->n < SP_LATER_MAX ? fcntl(dirfd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (mine < 0)
+        return sync_one(dirfd, err);
+    l->fds[l->n++] = mine;
+    return 0;
+}
+
+int sp_sync_now(struct sp_host *h, struct sp_error *err)
+{
+    struct sp_later *l = h->later;
+    int rc = 0;
+
+    for (size_t i = 0; l != NULL && i < l->n; i++) {
+        if (rc == 0)
+            rc = sync_one(l->fds[i], err);
+        (void)close(l->fds[i]);
+    }
+    if (l != NULL)
+        l->n = 0;
+    return rc;
+}
+
+static void drop(struct sp_staged *t)
 {
     int saved = errno;
 
     sp_cleanup_close(&t->fd);
-    if (t->name[0] != '\0')
-        (void)unlinkat(t->dirfd, t->name, 0);
+    if (t->temp[0] != '\0')
+        (void)unlinkat(t->dirfd, t->temp, 0);
+    sp_cleanup_close(&t->dirfd);
     errno = saved;
 }
 
-static int make_temp(struct temp *t, int dirfd, const char *name, struct sp_error *err)
+void sp_stage_clear(struct sp_stage *s)
 {
-    if (name[0] == '\0' || strchr(name, '/') != NULL || sp_streq(name, ".") || sp_streq(name, ".."))
-        return sp_fail(err, SP_E_INTERNAL, 0, "\"%s\" is no name in a directory", name);
-    if (sp_str_format(t->name, sizeof(t->name), "%s" SUFFIX, name) != 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the name %s is too long", name);
-    t->dirfd = dirfd;
-    /* A fixed name: what a crash left goes away at the next write instead of piling up. */
-    if (unlinkat(dirfd, t->name, 0) == 0 || errno == ENOENT)
-        t->fd = openat(dirfd, t->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (t->fd < 0) {
-        int saved = errno;
-        t->name[0] = '\0';
-        return sp_fail(err, SP_E_IO, saved, "cannot make %s" SUFFIX, name);
-    }
-    return 0;
+    while (s->n > 0)
+        drop(&s->v[--s->n]);
 }
 
-/* write, fsync, close, rename. close(2) may be the first to tell of a full disk over NFS. */
-static int finish_temp(struct temp *t, const char *name, struct sp_error *err)
+/* A new, empty entry with its temporary file; the stage has it from here on. */
+static struct sp_staged *make_temp(struct sp_stage *s, int dirfd, const char *name, struct sp_error *err)
 {
-    int fd = sp_steal_fd(&t->fd);
+    struct sp_staged *t = &s->v[s->n];
 
-    if (fsync(fd) != 0) {
-        (void)sp_fail(err, SP_E_IO, errno, "fsync of %s failed", t->name);
-        (void)close(fd);
-        return -1;
+    if (s->n == SP_STAGE_MAX || name[0] == '\0' || strchr(name, '/') != NULL || sp_streq(name, ".") ||
+        sp_streq(name, "..")) {
+        (void)sp_fail(err, SP_E_INTERNAL, 0, "\"%s\" is no name in a directory, or one too many", name);
+        return NULL;
     }
-    if (close(fd) != 0)
-        return sp_fail(err, SP_E_IO, errno, "closing %s failed", t->name);
-    if (renameat(t->dirfd, t->name, t->dirfd, name) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot put %s in place", name);
-    t->name[0] = '\0';
-    return 0;
+    *t = (struct sp_staged){.dirfd = -1, .fd = -1};
+    if (sp_str_format(t->temp, sizeof(t->temp), "%s" SUFFIX, name) != 0) {
+        (void)sp_fail(err, SP_E_INVALID, 0, "the name %s is too long", name);
+        return NULL;
+    }
+    (void)sp_str_copy(t->name, sizeof(t->name), name);
+    t->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+    /* A fixed name: what a crash left goes away at the next write instead of piling up. */
+    if (t->dirfd >= 0 && (unlinkat(dirfd, t->temp, 0) == 0 || errno == ENOENT))
+        t->fd = openat(dirfd, t->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (t->fd < 0) {
+        int saved = errno;
+        t->temp[0] = '\0';
+        drop(t);
+        (void)sp_fail(err, SP_E_IO, saved, "cannot make %s" SUFFIX, name);
+        return NULL;
+    }
+    s->n++;
+    return t;
 }
 
 /* Owner before mode: chown(2) clears set-id bits. ACL before mode: fchmod sets the mask of an ACL. */
@@ -111,16 +148,15 @@ static int copy_bytes(int from, int to, const char *name, struct sp_error *err)
 
 /* The old bytes under the backup's name. A copy, not a link: between a link and the rename that follows
  * both names would be one inode, and shadow's tools truncate "passwd-" in place before they write it. */
-static int keep_backup(struct sp_host *h, int dirfd, const char *backup, int old, const struct stat *st,
-                       struct sp_error *err)
+static int keep_backup(struct sp_host *h, struct sp_stage *s, int dirfd, const char *backup, int old,
+                       const struct stat *st, struct sp_error *err)
 {
-    _cleanup_(drop_temp) struct temp t = {.fd = -1};
+    const struct sp_staged *t = make_temp(s, dirfd, backup, err);
 
-    if (make_temp(&t, dirfd, backup, err) != 0 ||
-        dress(h, t.fd, old, st->st_uid, st->st_gid, st->st_mode & 07777, false, err) != 0 ||
-        label(h, t.fd, -1, dirfd, backup, err) != 0 || copy_bytes(old, t.fd, backup, err) != 0)
+    if (t == NULL || dress(h, t->fd, old, st->st_uid, st->st_gid, st->st_mode & 07777, false, err) != 0 ||
+        label(h, t->fd, -1, dirfd, backup, err) != 0)
         return -1;
-    return finish_temp(&t, backup, err);
+    return copy_bytes(old, t->fd, backup, err);
 }
 
 /* The old file for reading, -1 with *ret_missing if there is none. */
@@ -139,31 +175,77 @@ static int open_old(int dirfd, const char *name, struct stat *st, bool *ret_miss
     return sp_steal_fd(&fd);
 }
 
-int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *bytes, size_t len,
-                  const struct sp_replace *how, struct sp_error *err)
+int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *name, const void *bytes,
+                 size_t len, const struct sp_replace *how, struct sp_error *err)
 {
-    _cleanup_(drop_temp) struct temp t = {.fd = -1};
     struct stat st = {.st_uid = geteuid(), .st_gid = getegid()};
     bool missing = false;
     _cleanup_close_ int old = open_old(dirfd, name, &st, &missing, err);
     uid_t uid = how->uid != (uid_t)-1 ? how->uid : st.st_uid;
     gid_t gid = how->gid != (gid_t)-1 ? how->gid : st.st_gid;
+    const struct sp_staged *t;
 
     if (old < 0 && !missing)
         return -1;
-    if (make_temp(&t, dirfd, name, err) != 0 ||
-        dress(h, t.fd, old, uid, gid, how->mode, how->keep_acl, err) != 0 ||
-        label(h, t.fd, how->relabel ? -1 : old, dirfd, name, err) != 0)
+    if (how->backup != NULL && old >= 0 && keep_backup(h, s, dirfd, how->backup, old, &st, err) != 0)
         return -1;
-    if (sp_write_all(t.fd, bytes, len) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot write %s", t.name);
-    if (how->backup != NULL && old >= 0 && keep_backup(h, dirfd, how->backup, old, &st, err) != 0)
+    t = make_temp(s, dirfd, name, err);
+    if (t == NULL || dress(h, t->fd, old, uid, gid, how->mode, how->keep_acl, err) != 0 ||
+        label(h, t->fd, how->relabel ? -1 : old, dirfd, name, err) != 0)
         return -1;
-    if (finish_temp(&t, name, err) != 0)
+    if (sp_write_all(t->fd, bytes, len) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot write %s", t->temp);
+    return 0;
+}
+
+/* close(2) may be the first to tell of a full disk over NFS. */
+static int settle(struct sp_staged *t, struct sp_error *err)
+{
+    int fd = sp_steal_fd(&t->fd);
+
+    if (fsync(fd) != 0) {
+        (void)sp_fail(err, SP_E_IO, errno, "fsync of %s failed", t->temp);
+        (void)close(fd);
         return -1;
+    }
+    return close(fd) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "closing %s failed", t->temp);
+}
+
+int sp_stage_commit(struct sp_host *h, struct sp_stage *s, struct sp_error *err)
+{
+    int rc = 0;
+
+    /* Blocks for all of them first: then one journal commit can hold them all. Only a hint. */
+    for (size_t i = 0; s->n > 1 && i < s->n; i++)
+        (void)sync_file_range(s->v[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (size_t i = 0; i < s->n; i++)
+        if (settle(&s->v[i], err) != 0)
+            return -1;
+    if (s->n > 0 && sp_sync_now(h, err) != 0)
+        return -1;
+    for (size_t i = 0; i < s->n; i++) {
+        struct sp_staged *t = &s->v[i];
+        if (renameat(t->dirfd, t->temp, t->dirfd, t->name) != 0)
+            return sp_fail(err, SP_E_IO, errno, "cannot put %s in place", t->name);
+        t->temp[0] = '\0';
+    }
     /* Without this the rename may be lost in a power cut though the bytes are safe. */
-    return fsync(dirfd) == 0 ? 0
-                             : sp_fail(err, SP_E_IO, errno, "fsync of the directory of %s failed", name);
+    for (size_t i = 0; rc == 0 && i < s->n; i++)
+        if (i == 0 || !same_dir(s->v[i].dirfd, s->v[i - 1].dirfd))
+            rc = sp_sync_dir(h, s->v[i].dirfd, err);
+    if (rc == 0)
+        sp_stage_clear(s);
+    return rc;
+}
+
+int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *bytes, size_t len,
+                  const struct sp_replace *how, struct sp_error *err)
+{
+    _cleanup_(sp_stage_clear) struct sp_stage s = {0};
+
+    if (sp_stage_add(h, &s, dirfd, name, bytes, len, how, err) != 0)
+        return -1;
+    return sp_stage_commit(h, &s, err);
 }
 
 int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size_t len,

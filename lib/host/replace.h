@@ -20,15 +20,53 @@ struct sp_replace {
     bool relabel;       /* the SELinux label of the policy; else the old file's, if there is one */
 };
 
-/* In directory dirfd: unlink NAME.sallyport (a temporary file of a fixed name, left by a crash), create it
- * O_EXCL | O_NOFOLLOW 0600, owner, mode, xattrs, write, copy the old file to the backup (the same way),
- * fsync, close (checked), renameat, fsync the directory. The old file, if any, must be a regular file. On
- * failure the old file stands and the temporary one is gone. */
+/* New files on their way: written under NAME.sallyport, a fixed name, so that what a crash left goes away
+ * at the next write. */
+#define SP_STAGE_MAX 8
+struct sp_staged {
+    int dirfd, fd; /* owned */
+    char temp[256], name[256];
+};
+struct sp_stage { /* {0} is empty */
+    struct sp_staged v[SP_STAGE_MAX];
+    size_t n;
+};
+
+/* Unlink what was not committed. */
+void sp_stage_clear(struct sp_stage *s);
+
+/* In directory dirfd: unlink NAME.sallyport, create it O_EXCL | O_NOFOLLOW 0600, owner, mode, xattrs,
+ * write; the old file is copied to its backup in the same way. The old file, if any, must be a regular
+ * file. Nothing is in force before the commit. */
+int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *name, const void *bytes,
+                 size_t len, const struct sp_replace *how, struct sp_error *err);
+
+/* fsync all, close (checked); sync the directories that were put off (sp_sync_dir()); rename all, in the
+ * order in which they were added; sync their directories. Files that go together cost little more than one:
+ * the first fsync takes the others' metadata along. On failure a file is the old one or the new one. */
+int sp_stage_commit(struct sp_host *h, struct sp_stage *s, struct sp_error *err);
+
+/* One file, staged and committed. On failure the old file stands and the temporary one is gone. */
 int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *bytes, size_t len,
                   const struct sp_replace *how, struct sp_error *err);
 
 /* The same by path beneath root_fd. */
 int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size_t len,
                     const struct sp_replace *how, struct sp_error *err);
+
+/* Directories whose entries have changed and are not durable yet. A transaction has one of these in
+ * h->later: a directory's fsync then waits until just before the next rename, whose own fsync has mostly
+ * carried it to the disk already. So no rename can be durable before one that was made earlier. */
+#define SP_LATER_MAX 16
+struct sp_later { /* {0} is empty */
+    int fds[SP_LATER_MAX];
+    size_t n;
+};
+
+/* Make the directory's entries durable: now, or later where h->later is set. */
+int sp_sync_dir(struct sp_host *h, int dirfd, struct sp_error *err);
+
+/* Make durable what was put off. Nothing is left in h->later, whatever the result. */
+int sp_sync_now(struct sp_host *h, struct sp_error *err);
 
 #endif

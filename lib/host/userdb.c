@@ -8,11 +8,9 @@
 #include "host/dbfile.h"
 #include "model/pwfile.h"
 
-static int read_passwd(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
+static int no_passwd(struct sp_error *err)
 {
-    if (sp_dbfile_read(h, "passwd", ret, err) != 0)
-        return -1;
-    return ret->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/passwd");
+    return sp_fail(err, SP_E_IO, 0, "there is no /etc/passwd");
 }
 
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err)
@@ -20,7 +18,11 @@ int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, stru
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_pwfile_line line;
 
-    if (read_passwd(h, &f, err) != 0 || sp_pwfile_find(f.bytes.data, f.bytes.len, name, &line, err) != 0)
+    if (sp_dbfile_look(h, "passwd", &f, err) != 0)
+        return -1;
+    if (!f.exists)
+        return no_passwd(err);
+    if (sp_pwfile_find(f.bytes.data, f.bytes.len, name, &line, err) != 0)
         return -1;
     ret->uid = line.uid;
     ret->gid = line.gid;
@@ -68,9 +70,12 @@ int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_
     if (list_changes(names, uids, shells, n, changes, err) != 0)
         return -1;
     lock = sp_dbfile_lock(h, err);
+    if (lock < 0 || sp_dbfile_read(h, "passwd", &f, err) != 0)
+        return -1;
+    if (!f.exists)
+        return no_passwd(err);
     /* sp_pwfile_set_shells() reads its result again and asserts that these lines alone differ. */
-    if (lock < 0 || read_passwd(h, &f, err) != 0 ||
-        sp_pwfile_set_shells(f.bytes.data, f.bytes.len, changes, n, &out, err) != 0 ||
+    if (sp_pwfile_set_shells(f.bytes.data, f.bytes.len, changes, n, &out, err) != 0 ||
         sp_dbfile_write(h, &f, &out, &written, err) != 0)
         return -1;
     (void)close(sp_steal_fd(&lock));

@@ -25,6 +25,11 @@ struct sp_user {
     char shell[SP_USERDB_FIELD]; /* "" means /bin/sh */
 };
 
+/* Until sp_userdb_forget(), reading keeps the bytes of passwd and group and reads a file again only when it
+ * is another one by inode, size or times: a transaction asks two dozen times. Writers always read. */
+void sp_userdb_keep(struct sp_host *h);
+void sp_userdb_forget(struct sp_host *h);
+
 /* By exact name. SP_E_NOT_FOUND; SP_E_STATE if the name stands twice or the line is malformed. */
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err);
 
@@ -47,6 +52,14 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
 enum sp_membership { SP_MEMBER_REMOVE, SP_MEMBER_ADD };
 int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user, enum sp_membership what,
                          struct sp_error *err);
+
+/* Several of one user's in one rewrite of each file. Nothing is written if one fails. */
+struct sp_member {
+    const char *group;
+    enum sp_membership what;
+};
+int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_member *changes, size_t n,
+                          struct sp_error *err);
 
 /* The names of the groups that list `user`, or whose gid is his primary one. A NULL-terminated array; free
  * each and the array with sp_userdb_free_names(). */

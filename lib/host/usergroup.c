@@ -11,11 +11,19 @@
 #include "model/pwfile.h"
 #include "model/pwline.h"
 
+static int there_is(const struct sp_dbfile *f, struct sp_error *err)
+{
+    return f->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/group");
+}
+
+static int look_at_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
+{
+    return sp_dbfile_look(h, "group", ret, err) != 0 ? -1 : there_is(ret, err);
+}
+
 static int read_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
 {
-    if (sp_dbfile_read(h, "group", ret, err) != 0)
-        return -1;
-    return ret->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/group");
+    return sp_dbfile_read(h, "group", ret, err) != 0 ? -1 : there_is(ret, err);
 }
 
 int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, bool *ret,
@@ -24,45 +32,64 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_grfile_line line;
 
-    if (read_group(h, &f, err) != 0 ||
+    if (look_at_group(h, &f, err) != 0 ||
         sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
         return -1;
     *ret = sp_grfile_is_member(f.bytes.data, &line, user) == SP_GRFILE_MEMBER;
     return 0;
 }
 
-static int set_in(struct sp_host *h, const struct sp_dbfile *f, enum sp_grfile_kind kind, const char *group,
-                  const char *user, enum sp_membership what, bool *ret_written, struct sp_error *err)
+/* The file with all the changes made. gshadow need not have a group that group(5) has. */
+static int change_all(const struct sp_dbfile *f, enum sp_grfile_kind kind, const char *user,
+                      const struct sp_member *changes, size_t n, struct sp_buf *ret, struct sp_error *err)
 {
-    enum sp_grfile_membership want = what == SP_MEMBER_ADD ? SP_GRFILE_MEMBER : SP_GRFILE_ABSENT;
-    _cleanup_(sp_buf_wipe) struct sp_buf out = {0};
+    sp_buf_add(ret, f->bytes.data, f->bytes.len);
+    for (size_t i = 0; i < n; i++) {
+        enum sp_grfile_membership want =
+            changes[i].what == SP_MEMBER_ADD ? SP_GRFILE_MEMBER : SP_GRFILE_ABSENT;
+        _cleanup_(sp_buf_wipe) struct sp_buf old = *ret;
 
-    if (sp_grfile_set_member(f->bytes.data, f->bytes.len, kind, group, user, want, &out, err) != 0)
-        return -1;
-    return sp_dbfile_write(h, f, &out, ret_written, err);
+        *ret = (struct sp_buf){0};
+        if (sp_grfile_set_member(sp_buf_str(&old), old.len, kind, changes[i].group, user, want, ret, err) ==
+            0)
+            continue;
+        if (kind != SP_GRFILE_GSHADOW || err->code != SP_E_NOT_FOUND)
+            return -1;
+        sp_buf_wipe(ret);
+        *ret = old;
+        old = (struct sp_buf){0};
+    }
+    return sp_buf_ok(ret) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for /etc/%s", f->name);
 }
 
-/* Each file is looked at by itself: after a crash between the two the next call mends the second. */
 int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user, enum sp_membership what,
                          struct sp_error *err)
 {
+    const struct sp_member one = {group, what};
+
+    return sp_userdb_set_members(h, user, &one, 1, err);
+}
+
+/* Each file is looked at by itself: after a crash between the two the next call mends the second. */
+int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_member *changes, size_t n,
+                          struct sp_error *err)
+{
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT, shadow = SP_DBFILE_INIT;
+    _cleanup_(sp_buf_clear) struct sp_buf group = {0};
+    _cleanup_(sp_buf_wipe) struct sp_buf gshadow = {0};
+    _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
     _cleanup_close_ int lock = sp_dbfile_lock(h, err);
-    struct sp_grfile_line line;
     bool written;
 
-    if (lock < 0 || read_group(h, &f, err) != 0 ||
-        set_in(h, &f, SP_GRFILE_GROUP, group, user, what, &written, err) != 0 ||
-        sp_dbfile_read(h, "gshadow", &shadow, err) != 0)
+    if (lock < 0 || read_group(h, &f, err) != 0 || sp_dbfile_read(h, "gshadow", &shadow, err) != 0 ||
+        change_all(&f, SP_GRFILE_GROUP, user, changes, n, &group, err) != 0 ||
+        change_all(&shadow, SP_GRFILE_GSHADOW, user, changes, n, &gshadow, err) != 0 ||
+        sp_dbfile_stage(h, &f, &group, &stage, err) != 0 ||
+        (shadow.exists && sp_dbfile_stage(h, &shadow, &gshadow, &stage, err) != 0))
         return -1;
-    if (shadow.exists) {
-        if (sp_grfile_find(shadow.bytes.data, shadow.bytes.len, SP_GRFILE_GSHADOW, group, &line, err) ==
-            0) {
-            if (set_in(h, &shadow, SP_GRFILE_GSHADOW, group, user, what, NULL, err) != 0)
-                return -1;
-        } else if (err->code != SP_E_NOT_FOUND)
-            return -1;
-    }
+    written = stage.n > 0;
+    if (sp_stage_commit(h, &stage, err) != 0)
+        return -1;
     (void)close(sp_steal_fd(&lock));
     if (written)
         sp_dbfile_flush_caches(h);
@@ -84,36 +111,71 @@ static bool lists(struct sp_slice members, const char *user)
     return false;
 }
 
-/* The next group of the user at or after *offset. Malformed lines are nobody's. */
-static bool next_group_of(const struct sp_dbfile *f, const struct sp_user *user, size_t *offset,
-                          struct sp_slice *ret_name, uint32_t *ret_gid)
+/* A walk over the groups of one user. Only lines that hold his name or his gid somewhere are taken apart.
+ */
+struct walk {
+    const struct sp_dbfile *file;
+    const struct sp_user *user;
+    char gid[16];
+    size_t offset;
+    struct sp_pwline named, numbered; /* the next of each kind; text.p is NULL behind the last */
+};
+
+static struct walk start_walk(const struct sp_dbfile *f, const struct sp_user *user)
+{
+    struct walk w = {.file = f, .user = user};
+
+    (void)sp_str_format(w.gid, sizeof(w.gid), "%u", user->gid);
+    return w;
+}
+
+static void look_ahead(const struct walk *w, const char *text, struct sp_pwline *line)
+{
+    const char *here = w->file->bytes.data + w->offset;
+
+    if ((w->offset > 0 && line->text.p == NULL) || line->text.p >= here)
+        return;
+    if (!sp_pwline_with(w->file->bytes.data, w->file->bytes.len, w->offset, text, line))
+        *line = (struct sp_pwline){0};
+}
+
+/* The next group of the user. Malformed lines are nobody's. */
+static bool next_group_of(struct walk *w, struct sp_slice *ret_name, uint32_t *ret_gid)
 {
     struct sp_slice fields[SP_PWLINE_FIELDS];
-    struct sp_pwline line;
 
-    while (sp_pwline_next(f->bytes.data, f->bytes.len, *offset, &line)) {
-        *offset = line.next;
-        *ret_name = sp_pwline_name(line.text);
-        if (ret_name->len > 0 && sp_pwline_split(line.text, 4, fields) &&
-            sp_slice_to_id(fields[2], ret_gid) && (*ret_gid == user->gid || lists(fields[3], user->name)))
+    for (;;) {
+        const struct sp_pwline *line = &w->named;
+        look_ahead(w, w->user->name, &w->named);
+        look_ahead(w, w->gid, &w->numbered);
+        if (line->text.p == NULL || (w->numbered.text.p != NULL && w->numbered.text.p < line->text.p))
+            line = &w->numbered;
+        if (line->text.p == NULL)
+            return false;
+        w->offset = line->next;
+        *ret_name = sp_pwline_name(line->text);
+        if (ret_name->len > 0 && sp_pwline_split(line->text, 4, fields) &&
+            sp_slice_to_id(fields[2], ret_gid) &&
+            (*ret_gid == w->user->gid || lists(fields[3], w->user->name)))
             return true;
     }
-    return false;
 }
 
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     _cleanup_(sp_userdb_free_names) char **names = calloc(1, sizeof(*names));
-    size_t n = 0, offset = 0;
+    size_t n = 0;
     struct sp_slice name;
+    struct walk walk;
     uint32_t gid;
 
     if (names == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
-    if (read_group(h, &f, err) != 0)
+    if (look_at_group(h, &f, err) != 0)
         return -1;
-    while (next_group_of(&f, user, &offset, &name, &gid)) {
+    walk = start_walk(&f, user);
+    while (next_group_of(&walk, &name, &gid)) {
         char **more = reallocarray(names, n + 2, sizeof(*names));
         if (more == NULL)
             return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
@@ -132,16 +194,18 @@ int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     _cleanup_free_ gid_t *gids = malloc(sizeof(*gids));
-    size_t n = 1, offset = 0;
+    size_t n = 1;
     struct sp_slice name;
+    struct walk walk;
     uint32_t gid;
 
     if (gids == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
     gids[0] = user->gid;
-    if (read_group(h, &f, err) != 0)
+    if (look_at_group(h, &f, err) != 0)
         return -1;
-    while (next_group_of(&f, user, &offset, &name, &gid)) {
+    walk = start_walk(&f, user);
+    while (next_group_of(&walk, &name, &gid)) {
         gid_t *more;
         if (gid == user->gid)
             continue;
@@ -170,12 +234,13 @@ int sp_userdb_group_lines(struct sp_host *h, const struct sp_user *user, const c
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_grfile_line line;
     struct sp_slice name;
-    size_t offset = 0;
+    struct walk walk;
     uint32_t gid;
 
-    if (read_group(h, &f, err) != 0)
+    if (look_at_group(h, &f, err) != 0)
         return -1;
-    while (next_group_of(&f, user, &offset, &name, &gid))
+    walk = start_walk(&f, user);
+    while (next_group_of(&walk, &name, &gid))
         if (!is_named(also, &name))
             sp_buf_printf(out, "%.*s:x:%u:\n", (int)name.len, name.p, gid);
     for (; *also != NULL; also++)

@@ -100,12 +100,34 @@ int sp_pwline_twice(const char *file, const char *name, struct sp_error *err)
     return sp_hint(err, "leave one of them, with vipw or vigr");
 }
 
+/* The line of which bytes[at] is a part. */
+static struct sp_pwline line_at(const char *bytes, size_t len, size_t at)
+{
+    const char *before = memrchr(bytes, '\n', at);
+    struct sp_pwline line = {0};
+
+    (void)sp_pwline_next(bytes, len, before != NULL ? (size_t)(before - bytes) + 1 : 0, &line);
+    return line;
+}
+
+bool sp_pwline_with(const char *bytes, size_t len, size_t offset, const char *text, struct sp_pwline *ret)
+{
+    const char *hit = offset < len ? memmem(bytes + offset, len - offset, text, strlen(text)) : NULL;
+
+    if (hit == NULL)
+        return false;
+    *ret = line_at(bytes, len, (size_t)(hit - bytes));
+    return true;
+}
+
+/* Only lines that hold the name somewhere are taken apart: with ten thousand accounts that is one in many.
+ */
 int sp_pwline_find(const char *bytes, size_t len, const char *file, const char *name, struct sp_pwline *ret,
                    struct sp_error *err)
 {
     struct sp_pwline l, found = {0};
 
-    for (size_t at = 0; sp_pwline_next(bytes, len, at, &l); at = l.next) {
+    for (size_t at = 0; sp_pwline_with(bytes, len, at, name, &l); at = l.next) {
         if (!sp_slice_is(sp_pwline_name(l.text), name))
             continue;
         if (found.text.p != NULL)

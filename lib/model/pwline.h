@@ -31,6 +31,9 @@ struct sp_pwline {
 /* The line at `offset`; false at the end of the file. */
 bool sp_pwline_next(const char *bytes, size_t len, size_t offset, struct sp_pwline *ret);
 
+/* The first line that holds `text` at or after `offset`, which is the beginning of a line. */
+bool sp_pwline_with(const char *bytes, size_t len, size_t offset, const char *text, struct sp_pwline *ret);
+
 /* The name that glibc reads from a line: it skips leading blanks (nss_files), so that " root:..." is root's
  * too. Comments and lines without a ':' are nobody's: an empty slice. */
 struct sp_slice sp_pwline_name(struct sp_slice line);

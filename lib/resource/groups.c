@@ -54,8 +54,12 @@ static int is_member(const struct sp_ctx *c, const char *group, bool *ret, struc
     return 0;
 }
 
+/* An account that is new here was under no policy at all: joining all its groups in one rewrite, the first
+ * of them among them, opens nothing. */
 static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
+    bool new = false;
+
     for (size_t i = 0; c->user != NULL && i < SP_COUNT(memberships); i++) {
         const struct membership *m = &memberships[i];
         bool wanted = m->wanted(c), is = false;
@@ -65,7 +69,12 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
             return -1;
         if (is == wanted)
             continue;
-        change = sp_plan_add(p, &sp_resource_groups, wanted ? m->join : m->leave,
+        if (i == 0)
+            new = wanted && !is;
+        change = sp_plan_add(p, &sp_resource_groups,
+                             wanted && new ? SP_NARROW
+                             : wanted      ? m->join
+                                           : m->leave,
                              wanted ? m->joined : m->left, (int)i, err);
         if (change == NULL)
             return -1;
@@ -79,15 +88,16 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
 static int groups_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                         struct sp_error *err)
 {
+    struct sp_member members[SP_COUNT(memberships)];
+    size_t n = 0;
+
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
-        if (change->resource != &sp_resource_groups || change->phase != phase)
-            continue;
-        if (sp_userdb_set_member(c->host, change->target, c->user->name,
-                                 change->to[0] != '\0' ? SP_MEMBER_ADD : SP_MEMBER_REMOVE, err) < 0)
-            return -1;
+        if (change->resource == &sp_resource_groups && change->phase == phase && n < SP_COUNT(members))
+            members[n++] = (struct sp_member){memberships[change->what].group,
+                                              change->to[0] != '\0' ? SP_MEMBER_ADD : SP_MEMBER_REMOVE};
     }
-    return 0;
+    return n > 0 ? sp_userdb_set_members(c->host, c->user->name, members, n, err) : 0;
 }
 
 static int groups_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

@@ -156,22 +156,41 @@ static int jail_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     return c->user == NULL && !sp_ctx_absent(c) ? 0 : plan_files(c, p, err);
 }
 
-static int write_file(const struct sp_ctx *c, int what, struct sp_error *err)
+/* The directory of a file; names/UID is made on the way. */
+static int open_dir(const struct sp_ctx *c, int what, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(
+        c->host->root_fd, what == RECORD ? SP_STORE "/entry" : SP_STORE "/names", SP_FSAT_NONE, err);
+    char uid[16];
+    int fd;
+
+    if (dir < 0 || what == RECORD)
+        return sp_steal_fd(&dir);
+    (void)snprintf(uid, sizeof(uid), "%u", c->user->uid);
+    if (mkdirat(dir, uid, 0700) < 0 && errno != EEXIST)
+        return sp_fail(err, SP_E_IO, errno, SP_STORE "/names/%s", uid);
+    fd = sp_fsat_open_dir(dir, uid, SP_FSAT_NONE, err);
+    if (fd >= 0 && (fchmod(fd, 0755) < 0 || sp_sync_dir(c->host, dir, err) < 0)) {
+        (void)close(fd);
+        return sp_fail(err, SP_E_IO, errno, SP_STORE "/names/%s", uid);
+    }
+    return fd;
+}
+
+static int stage_file(const struct sp_ctx *c, int what, struct sp_stage *stage, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     struct sp_replace rights;
-    char path[SP_PATH_SIZE], dir[SP_PATH_SIZE];
+    char path[SP_PATH_SIZE];
     _cleanup_close_ int fd = -1;
 
     if (file_text(c, what, &text, err) < 0 || file_path(what, c->user->uid, path) < 0)
         return -1;
     file_rights(c, what, &rights);
-    (void)sp_str_copy(dir, sizeof(dir), path);
-    *strrchr(dir, '/') = '\0';
-    fd = sp_fsat_make_dirs(c->host->root_fd, dir, 0755, err);
-    if (fd < 0)
-        return -1;
-    return sp_replace_at(c->host, fd, strrchr(path, '/') + 1, text.data, text.len, &rights, err);
+    fd = open_dir(c, what, err);
+    return fd < 0 ? -1
+                  : sp_stage_add(c->host, stage, fd, strrchr(path, '/') + 1, text.data, text.len, &rights,
+                                 err);
 }
 
 static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
@@ -195,14 +214,17 @@ static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
 static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                       struct sp_error *err)
 {
+    _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
+
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
         if (change->resource != &sp_resource_jail || change->phase != phase)
             continue;
-        if ((phase == SP_BUILD ? write_file(c, change->what, err) : remove_file(c, change->what, err)) < 0)
+        if ((phase == SP_BUILD ? stage_file(c, change->what, &stage, err)
+                               : remove_file(c, change->what, err)) < 0)
             return -1;
     }
-    return 0;
+    return sp_stage_commit(c->host, &stage, err);
 }
 
 static int jail_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

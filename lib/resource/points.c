@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/layout.h"
+#include "host/replace.h"
 #include "resource/resource.h"
 
 /* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
@@ -174,7 +175,7 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
         return -1;
     if (!making)
         take_away(fd, &points);
-    return fsync(fd) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", change->target) : 0;
+    return sp_sync_dir(c->host, fd, err);
 }
 
 static int points_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
