@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Escape and abuse tests of the jail, techniques 1, 2, 4, 6 to 9: what sshd and PAM do before and beside the shell."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import sp
+import sp_site
+from sp_terminal import Terminal
+
+# A library that tells where it was loaded: below the document root as that process sees it.
+WITNESS = r"""
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((constructor)) static void witness(void)
+{
+    char space[64] = "", line[128];
+    int fd = open("%s/loaded", O_WRONLY | O_CREAT | O_APPEND, 0666), n = (int)readlink("/proc/self/ns/mnt", space, 63);
+    if (fd >= 0 && n > 0 && write(fd, line, (size_t)snprintf(line, sizeof(line), "%%s\n", space)) > 0)
+        close(fd);
+}
+"""
+HOSTS_OWN = ("BASH_ENV", "ENV", "PATH", "GCONV_PATH", "LOCPATH", "TERMINFO", "PYTHONPATH", "LD_PRELOAD", "LD_LIBRARY_PATH",
+             "LD_AUDIT", "PERL5LIB", "PERL5OPT", "GIT_SSH_COMMAND", "HOSTALIASES", "LOCALDOMAIN", "PROMPT_COMMAND", "PS4",
+             "SHELLOPTS", "IFS", "NLSPATH", "TMPDIR", "EDITOR")
+
+
+@pytest.fixture(scope="module")
+def site(host):
+    return sp_site.account()
+
+
+def write_as(user, name, text, mode=0o644):
+    path = pathlib.Path(user.home) / name
+    path.write_text(text)
+    path.chmod(mode)
+    os.chown(path, user.uid, user.gid)
+    return path
+
+
+def test_jail_01_a_preload_in_pam_environment_is_not_loaded_outside(site, tmp_path):
+    source, library = tmp_path / "witness.c", f"{site.home}/witness.so"
+    source.write_text(WITNESS % site.home)
+    sp.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    loaded = write_as(site, "loaded", "", 0o666)
+    env = write_as(site, ".pam_environment", "".join(f"{name}={library}\n" for name in ("LD_PRELOAD", "LD_AUDIT")))
+    try:
+        assert sp.ssh(site, "id -u").stdout == f"{site.uid}\n"
+        with Terminal(site) as term:
+            term.expect(r"\$ ")
+            term.send("exit\n")
+            term.wait()
+        assert loaded.read_text() == ""
+        # It does work where nothing stops it: so PAM reads the file, and the library is a good one.
+        plain = sp.make_user(shell="/bin/bash")
+        sp.put_key(plain)
+        write_as(plain, ".pam_environment", f"LD_PRELOAD={library}\n")
+        os.chmod(site.home, 0o755)
+        sp.ssh(plain, "true")
+        assert loaded.read_text() != ""
+    finally:
+        env.unlink()
+        os.chmod(site.home, 0o750)
+
+
+def test_jail_02_variables_that_steer_programs_are_absent_inside(site):
+    ran = pathlib.Path(site.home) / "ran"
+    script = write_as(site, "evil.sh", f"echo \"$$\" > {ran}; echo EVIL\n", 0o755)
+    env = write_as(site, ".pam_environment", "".join(f"{name}={script}\n" for name in HOSTS_OWN))
+    try:
+        options = ["SendEnv=LC_EVIL LC_ALL", "SetEnv=LC_EVIL=/tmp/x LC_ALL=../../tmp"]
+        done = sp.ssh(site, "env -0", options=options)
+        assert done.rc == 0 and "EVIL" not in done.stdout.replace("LC_EVIL", ""), done
+        got = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+        assert not (set(HOSTS_OWN) - {"PATH"}) & set(got), got
+        assert str(script) not in got["PATH"] and "LC_EVIL" not in got and "LC_ALL" not in got, got
+        assert (got["HOME"], got["USER"], got["LOGNAME"]) == (site.home, site.name, site.name)
+        assert not ran.exists()
+    finally:
+        env.unlink()
+
+
+def test_jail_02_an_environment_option_and_file_of_the_users_are_ignored(site):
+    keys = pathlib.Path(site.home) / ".ssh" / "authorized_keys"
+    mine = sp.keypair("mine")
+    before = keys.read_text()
+    write_as(site, ".ssh/environment", "FROM_FILE=1\n")
+    keys.write_text(before + f'environment="FROM_KEY=1",environment="LD_PRELOAD=/x" {mine.public}\n')
+    try:
+        done = sp.ssh(site, "env; echo end", key=mine)
+        assert done.stdout.endswith("end\n") and "FROM_" not in done.stdout and "LD_PRELOAD" not in done.stdout, done
+    finally:
+        keys.write_text(before)
+
+
+def test_jail_04_x11_forwarding_is_denied(site, host):
+    env = {**os.environ, "DISPLAY": "localhost:99"}
+    argv = sp.client("ssh", None, None, None, ["ForwardX11=yes", "ForwardX11Trusted=yes", "XAuthLocation=/usr/bin/xauth"])
+    done = sp.run([*argv, "-T", "-l", site.name, "127.0.0.1", "echo [$DISPLAY]; ls -A ~/.Xauthority"], env=env)
+    assert done.stdout == "[]\n", done
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_jail_06_ssh_rc_of_the_user_runs_inside(site, tty):
+    out = pathlib.Path(site.home) / "rc.out"
+    out.unlink(missing_ok=True)
+    rc = write_as(site, ".ssh/rc", "readlink /proc/self/ns/mnt > ~/rc.out; test -e /boot && echo OUTSIDE >> ~/rc.out\n")
+    try:
+        assert sp.ssh(site, "true", tty=tty).rc == 0
+        spaces = out.read_text().split()
+        assert len(spaces) == 1 and spaces[0].startswith("mnt:") and spaces[0] != os.readlink("/proc/self/ns/mnt"), spaces
+    finally:
+        rc.unlink()
+
+
+def test_jail_07_sftp_gets_the_jails_files_not_the_hosts(site, tmp_path):
+    done = sp.sftp_batch(site, ["ls -1 /", "ls -1 /etc"])
+    names = set(done.stdout.split())
+    assert done.rc == 0 and "/boot" not in names and "/root" not in names and "/etc/shadow" not in names, done
+    assert "/etc/passwd" in names
+    for secret in ("/etc/hostname", "/etc/shadow", "/etc/ssh/sshd_config", "/var/lib/sallyport/entry"):
+        got = sp.sftp_batch(site, [f"get {secret} {tmp_path}/got"])
+        # A hostname the jail may have; it is not the host's.
+        assert got.rc != 0 or (tmp_path / "got").read_bytes() != pathlib.Path(secret).read_bytes(), secret
+    assert sp.sftp_batch(site, [f"get /etc/passwd {tmp_path}/passwd"]).rc == 0
+    users = [line.split(":")[0] for line in (tmp_path / "passwd").read_text().splitlines()]
+    assert set(users) == {"root", "nobody", site.name}
+    for command in ("symlink /etc/shadow ~/x", "get ../../../../../../etc/shadow", "put /etc/hostname /etc/new"):
+        assert sp.sftp_batch(site, [command, "get x"]).rc != 0, command
+
+
+@contextlib.contextmanager
+def server(family=socket.AF_INET, where=("127.0.0.1", 0)):
+    """A service of the host's that greets whoever connects; yields its address."""
+    with socket.socket(family) as listener:
+        listener.bind(where)
+        listener.listen()
+
+        def greet():
+            while True:
+                try:
+                    peer = listener.accept()[0]
+                except OSError:
+                    return
+                with peer:
+                    peer.sendall(b"hello from the host\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield listener.getsockname()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def tunnel(user, *arguments):
+    """ssh -N with forwardings that the client accepts."""
+    argv = sp.client("ssh", None, None, None, ["ExitOnForwardFailure=yes", "LogLevel=INFO"]) + [*arguments, "-N", "-l", user.name, "127.0.0.1"]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        yield client
+        client.kill()
+
+
+def read_from(port, send=()):
+    """What comes from a local port, once it listens; `send` is pairs of bytes to say and how much to hear."""
+    def connected():
+        try:
+            return socket.create_connection(("127.0.0.1", port), 5)
+        except ConnectionRefusedError:
+            return None
+
+    with sp.wait_for(connected, what="the listening client") as peer:
+        try:
+            for say, hear in send:
+                peer.sendall(say)
+                peer.recv(hear)
+            return peer.recv(100)
+        except ConnectionResetError:
+            return b""
+
+
+def direct(user, address):
+    return sp.run(sp.client("ssh") + ["-W", "%s:%d" % address, "-l", user.name, "127.0.0.1"]).stdout
+
+
+def dynamic(user, address):
+    """-D: a SOCKS5 proxy, asked for that address."""
+    port = free_port()
+    ask = b"\5\1\0\1" + socket.inet_aton(address[0]) + address[1].to_bytes(2, "big")
+    with tunnel(user, "-D", str(port)):
+        return read_from(port, [(b"\5\1\0", 2), (ask, 10)]).decode()
+
+
+def local(user, address):
+    port = free_port()
+    with tunnel(user, "-L", f"{port}:%s:%d" % address):
+        return read_from(port).decode()
+
+
+def remote(user, address):
+    """-R: the server's side listens."""
+    port = free_port()
+    with tunnel(user, "-R", f"{port}:%s:%d" % address) as client:
+        sp.wait_for(lambda: client.poll() is not None or sp.probe("127.0.0.1", port, None, "127.0.0.1") == "open",
+                    what="an answer to -R")
+        return "" if client.poll() is not None else read_from(port).decode()
+
+
+WAYS = {"-W": direct, "-L": local, "-D": dynamic, "-R": remote}
+POLICIES = {"none": set(), "local": {"-W", "-L", "-D"}, "all": set(WAYS)}
+
+
+@pytest.mark.parametrize("shell", ["chroot", "bash"])
+def test_jail_08_a_unix_socket_of_the_host_cannot_be_forwarded(host, shell, tmp_path):
+    user = sp_site.account(shell, params={"forwarding": "all"})
+    port, path = free_port(), f"/run/{user.name}.sock"
+    with server(socket.AF_UNIX, path):
+        os.chmod(path, 0o666)
+        plain = sp.make_user(shell="/bin/bash")
+        sp.put_key(plain)
+        with tunnel(plain, "-L", f"{port}:{path}"):
+            assert read_from(port) == b"hello from the host\n", "the test itself does not reach it"
+        port = free_port()
+        mark = host.mark()
+        with tunnel(user, "-L", f"{port}:{path}"):
+            assert read_from(port) == b""
+        host.logged("refused streamlocal port forward", mark)
+        with tunnel(user, "-R", f"/run/{user.name}.back:127.0.0.1:22") as client:
+            assert client.wait(10) == 255
+        assert not os.path.exists(f"/run/{user.name}.back")
+
+
+@pytest.mark.parametrize("shell", ["chroot", "bash"])
+@pytest.mark.parametrize("policy", ["unset", "none", "local", "all"])
+def test_jail_09_tcp_forwarding_is_as_the_policy_says(host, shell, policy):
+    user = sp_site.account(shell, params={} if policy == "unset" else {"forwarding": policy})
+    allowed = POLICIES["local" if policy == "unset" else policy]
+    with server() as address:
+        got = {name for name, way in WAYS.items() if "hello from the host" in way(user, address)}
+    assert got == allowed
+    assert sp.ssh(user, "echo in").stdout == "in\n"
+
+
+def test_jail_09_tunnel_devices_are_refused_whatever_the_policy(host):
+    user = sp_site.account("bash", params={"forwarding": "all"})
+    shown = sp.run(["/usr/sbin/sshd", "-T", "-C", f"user={user.name},host=localhost,addr=127.0.0.1"], check=True).stdout
+    settings = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
+    assert settings["permittunnel"] == "no" and settings["gatewayports"] == "no" and settings["x11forwarding"] == "no"
+    assert settings["allowstreamlocalforwarding"] == "no"
+    with tunnel(user, "-w", "0:0") as client:
+        assert client.wait(10) == 255
+
+
+def test_jail_09_a_changed_policy_counts_from_the_next_login_on(host):
+    user = sp_site.account("chroot")
+    with server() as address:
+        for policy in ("none", "all", "local"):
+            sp_site.apply(user, forwarding=policy).ok()
+            assert {name for name, way in WAYS.items() if way(user, address)} == POLICIES[policy], policy
+    sp_site.apply(user, shell="none").ok()
+    with server() as address:
+        assert direct(user, address) == ""
+
+
+def test_jail_09_a_forwarded_port_listens_on_loopback_only(host):
+    user = sp_site.account("chroot", params={"forwarding": "all"})
+    port = free_port()
+    with server() as address, tunnel(user, "-R", f"*:{port}:%s:%d" % address):
+        sp.wait_for(lambda: sp.probe("127.0.0.1", port, None, "127.0.0.1") == "open", what="-R")
+        assert sp.probe(port=port) == "refused"
