@@ -55,6 +55,8 @@ static void closedirp(DIR **d)
         (void)closedir(*d);
 }
 
+static const char missing[] = "is missing";
+
 /* O_NOFOLLOW on a single component needs no openat2. What the host has mounted there is not ours to cover.
  */
 const char *sp_layout_unfit(int root_fd, const char *name)
@@ -65,7 +67,7 @@ const char *sp_layout_unfit(int root_fd, const char *name)
     int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0)
-        return errno == ENOENT                      ? "is missing"
+        return errno == ENOENT                      ? missing
                : errno == ENOTDIR || errno == ELOOP ? "is not a directory"
                                                     : "cannot be read";
     if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0 ||
@@ -84,6 +86,8 @@ const char *sp_layout_unfit(int root_fd, const char *name)
     return errno == 0 ? NULL : "cannot be read";
 }
 
+/* Where one point has something of the site's, the others were not made at all: what stands there is the
+ * reason, what is only missing follows from it. */
 enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, char ret_why[300])
 {
     char names[64][256];
@@ -92,10 +96,11 @@ enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, 
     ret_why[0] = '\0';
     for (size_t i = 0; i < count; i++) {
         const char *why = sp_layout_unfit(root_fd, names[i]);
-        if (why == NULL)
+        if (why == NULL || (why == missing && ret_why[0] != '\0'))
             continue;
         (void)sp_str_format(ret_why, 300, "%s %s", names[i], why);
-        return SP_LAYOUT_PATH;
+        if (why != missing)
+            break;
     }
-    return SP_LAYOUT_ROOT;
+    return ret_why[0] == '\0' ? SP_LAYOUT_ROOT : SP_LAYOUT_PATH;
 }

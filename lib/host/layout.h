@@ -41,7 +41,8 @@ enum sp_layout {
 };
 
 /* What the mount points below root_fd allow: ROOT if each is an empty plain directory; PATH else, *ret_why
- * (size 300) naming the first that is not. Never fails; in doubt it answers PATH. */
+ * (size 300) naming the first that is something else or, if there is none, the
+ * first that is missing. Never fails; in doubt it answers PATH. */
 enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, char ret_why[300]);
 
 #endif

@@ -97,6 +97,16 @@ static void a_missing_point_makes_it_the_path_layout(void **state)
     assert_path_layout(t, "var is missing");
 }
 
+static void what_stands_there_is_the_reason_before_what_is_missing(void **state)
+{
+    struct tree *t = *state;
+
+    assert_int_equal(unlinkat(t->fd, "bin", AT_REMOVEDIR), 0);
+    assert_int_equal(mkdirat(t->fd, "var/cache", 0755), 0);
+    assert_int_equal(unlinkat(t->fd, "home", AT_REMOVEDIR), 0);
+    assert_path_layout(t, "var has content of its own");
+}
+
 static void a_link_makes_it_the_path_layout(void **state)
 {
     struct tree *t = *state;
@@ -122,6 +132,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_directories_allow_the_root_layout, make_tree, drop_tree),
         cmocka_unit_test_setup_teardown(content_makes_it_the_path_layout, make_tree, drop_tree),
         cmocka_unit_test_setup_teardown(a_missing_point_makes_it_the_path_layout, make_tree, drop_tree),
+        cmocka_unit_test_setup_teardown(what_stands_there_is_the_reason_before_what_is_missing, make_tree,
+                                        drop_tree),
         cmocka_unit_test_setup_teardown(a_link_makes_it_the_path_layout, make_tree, drop_tree),
         cmocka_unit_test_setup_teardown(a_fifo_neither_blocks_nor_passes, make_tree, drop_tree),
     };
