@@ -229,9 +229,12 @@ int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_
         return sp_hint(err, "a profile is a short text file");
     }
     (void)sp_str_copy(p.name, sizeof(p.name), name);
-    text = strndup(len > 0 ? bytes : "", len);
+    text = malloc(len + 1);
     if (text == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (len > 0)
+        memcpy(text, bytes, len);
+    text[len] = '\0';
     if (read_lines(&p, text, err) < 0 || (p.describe == NULL && set_describe(&p, "", err) < 0))
         return -1;
     *ret = p;

@@ -25,7 +25,7 @@ enum { RECORD, NAMES_PASSWD, NAMES_GROUP };
 
 static bool wanted(const struct sp_ctx *c)
 {
-    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
+    return c->user != NULL && !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
 }
 
 static int file_path(int what, uint32_t uid, char out[SP_PATH_SIZE])
