@@ -38,8 +38,11 @@ static int serve(struct sp_start *start, struct sp_buf *answer)
     if (sp_start_engine(start, &err) < 0)
         return sp_dispatch_refuse(&start->engine, &err, answer);
     if (sp_buf_read_fd(&request, STDIN_FILENO, SP_JSON_MAX_BYTES, STDIN_DEADLINE_MS, &err) < 0) {
-        if (err.code == SP_E_INVALID)
-            (void)sp_fail(&err, SP_E_PARSE, 0, "the request is larger than %u bytes", SP_JSON_MAX_BYTES);
+        if (err.code == SP_E_INVALID) {
+            sp_fail(&err, SP_E_PARSE, 0, "the request is larger than %u bytes", SP_JSON_MAX_BYTES);
+            sp_hint(&err, "split a batch");
+        } else if (err.code == SP_E_BUSY)
+            sp_hint(&err, "send the whole request, then close stdin");
         return sp_dispatch_refuse(&start->engine, &err, answer);
     }
     return sp_dispatch(&start->engine, sp_buf_str(&request), request.len, answer);

@@ -37,8 +37,8 @@ static const struct face faces[SP_E_COUNT] = {
     [SP_E_INTERNAL] = {"internal", -32603, 1},
 };
 
-/* Control characters would let a field forge a log line or drive a terminal (C0, and C1 as UTF-8); a
- * sequence that was cut would make the whole answer no UTF-8. */
+/* Control characters would let a field forge a log line, drive a terminal or turn a line around; a sequence
+ * that was cut would make the whole answer no UTF-8. */
 static void make_printable(char *s)
 {
     size_t left = strlen(s), n;
@@ -47,7 +47,7 @@ static void make_printable(char *s)
         unsigned char c = (unsigned char)s[0];
 
         n = sp_str_utf8(s, left);
-        if (n == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
+        if (n == 0 || c < 0x20 || c == 0x7f || sp_str_hides(s, left) > 0) {
             s[0] = '?';
             n = 1;
         }

@@ -88,3 +88,16 @@ bool sp_str_is_clean(const char *s, size_t len)
     }
     return true;
 }
+
+size_t sp_str_hides(const char *s, size_t len)
+{
+    const unsigned char *u = (const unsigned char *)s;
+
+    if (len >= 2 && u[0] == 0xc2 && u[1] < 0xa0)
+        return 2;
+    if (len < 3 || u[0] != 0xe2)
+        return 0;
+    return (u[1] == 0x80 && u[2] >= 0xa8 && u[2] <= 0xae) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9)
+               ? 3
+               : 0;
+}

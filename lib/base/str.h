@@ -33,4 +33,9 @@ size_t sp_str_utf8(const char *s, size_t len);
 /* True if s holds no control byte (below 0x20, 0x7f) and is well-formed UTF-8. */
 bool sp_str_is_clean(const char *s, size_t len);
 
+/* How many bytes at s (1 or more are left) are a character that hides something in clean UTF-8: a C1
+ * control (U+0080..009F, where U+009B is CSI), the line and paragraph separators, a bidirectional override.
+ * 0: none. */
+size_t sp_str_hides(const char *s, size_t len);
+
 #endif

@@ -64,23 +64,30 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     return 0;
 }
 
-static int check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user,
-                         struct sp_error *err)
+/* May this user have access at all? */
+static int check_person(struct sp_engine *e, const char *user, uid_t uid, struct sp_error *err)
 {
     bool member = e->config->required_groups.n == 0;
 
-    if (sp_account_is_empty(a))
-        return 0;
-    if (sp_policy_check_user(e->config, a->user, a->uid, err) < 0)
+    if (sp_policy_check_user(e->config, user, uid, err) < 0)
         return sp_field_prefix(err, "user");
     for (size_t i = 0; !member && i < e->config->required_groups.n; i++)
-        if (sp_userdb_in_group(e->host, e->config->required_groups.v[i], a->user, &member, err) < 0)
+        if (sp_userdb_in_group(e->host, e->config->required_groups.v[i], user, &member, err) < 0)
             member = false;
-    if (!member) {
-        sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of required_groups", a->user);
-        sp_hint(err, "required_groups in sallyport.conf says whom a request may name");
-        return sp_field(err, "user");
-    }
+    if (member)
+        return 0;
+    sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of required_groups", user);
+    sp_hint(err, "required_groups in sallyport.conf says whom a request may name");
+    return sp_field(err, "user");
+}
+
+static int check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user,
+                         struct sp_error *err)
+{
+    if (sp_account_is_empty(a))
+        return 0;
+    if (check_person(e, a->user, a->uid, err) < 0)
+        return -1;
     if (sp_name_check_path(user->home, err) < 0)
         return sp_field_prefix(err, "user.home");
     return 0;
@@ -177,20 +184,23 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
     return 0;
 }
 
+static int no_such_user(const char *user, struct sp_error *err)
+{
+    sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", user);
+    sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
+    return sp_field(err, "user");
+}
+
 static int refuse_missing(const struct flight *f, struct sp_error *err)
 {
     const struct sp_outcome *o = f->out;
 
-    if (f->stranger) {
-        sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", o->user,
-                o->passwd.uid, o->state.desired.uid);
-        sp_hint(
-            err,
+    if (!f->stranger)
+        return no_such_user(o->user, err);
+    sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", o->user,
+            o->passwd.uid, o->state.desired.uid);
+    sp_hint(err,
             "it is another account by the same name: domain.remove each of its domains, then apply again");
-    } else {
-        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", o->user);
-        sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
-    }
     return sp_field(err, "user");
 }
 
@@ -407,19 +417,30 @@ static int commit(struct flight *f, struct sp_error *err)
     return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
 }
 
+/* A name that may have no access leaves no lock file behind: names come from the caller, without end. */
+static int check_name(struct sp_engine *e, const char *user, const char *lock_path, struct sp_error *err)
+{
+    struct sp_user passwd;
+
+    if (sp_fsat_exists(e->host->root_fd, lock_path))
+        return 0;
+    if (sp_userdb_get(e->host, user, &passwd, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? no_such_user(user, err) : sp_field_prefix(err, "user");
+    return check_person(e, user, passwd.uid, err);
+}
+
 static int take_lock(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_error *err)
 {
     char path[SP_PATH_SIZE];
+    int fd;
 
     if ((run->flags & SP_RUN_DRY) != 0)
         return -1;
-    if (sp_store_prepare(e->host, err) < 0)
-        return -2;
     (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
-    {
-        int fd = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
-        return fd >= 0 ? fd : -2;
-    }
+    if ((run->edit != NULL && check_name(e, user, path, err) < 0) || sp_store_prepare(e->host, err) < 0)
+        return -2;
+    fd = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
+    return fd >= 0 ? fd : -2;
 }
 
 int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,

@@ -185,6 +185,7 @@ int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_bu
         out = refuse(e, &err, &status);
     else if (cJSON_IsArray(request) && cJSON_GetArraySize(request) == 0) {
         sp_fail(&err, SP_E_REQUEST, 0, "an empty batch");
+        sp_hint(&err, "send one request object, or an array of at least one");
         out = refuse(e, &err, &status);
     } else
         out = cJSON_IsArray(request) ? answer_batch(e, request, &status) : answer_one(e, request, &status);

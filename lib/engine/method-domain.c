@@ -24,6 +24,7 @@ static int find_or_attach(struct sp_account *a, const struct sp_params *p, struc
     *ret = d;
     if (d == NULL && p->document_root[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "missing: the first request for a domain names its document root");
+        sp_hint(err, "send domain, user and document_root");
         return sp_field(err, "document_root");
     }
     if (d == NULL)
@@ -118,6 +119,7 @@ static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[
         return -1;
     if (ret[0] == '\0' && p->user[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "missing: the first request for a domain names its system user");
+        sp_hint(err, "send domain, user and document_root");
         return sp_field(err, "user");
     }
     if (ret[0] == '\0')
@@ -142,7 +144,7 @@ SP_METHOD(sp_domain_apply)
 
     (void)raw;
     if (choose_user(e, p, user, err) < 0 ||
-        sp_sources_narrow(e, user, p, SP_SOURCES_APPLY, &part, err) < 0 ||
+        sp_sources_narrow(e, user, &run, p, SP_SOURCES_APPLY, &part, err) < 0 ||
         sp_run_and_report(e, user, &run, p, result, err) < 0)
         return -1;
     sp_sources_join(result, part);
@@ -179,7 +181,7 @@ SP_METHOD(sp_domain_remove)
     if (sp_store_owner(e->host, p->domain, user, err) < 0)
         return -1;
     if (user[0] != '\0') {
-        if (sp_sources_narrow(e, user, p, SP_SOURCES_REMOVE, &part, err) < 0 ||
+        if (sp_sources_narrow(e, user, &run, p, SP_SOURCES_REMOVE, &part, err) < 0 ||
             sp_run_and_report(e, user, &run, p, result, err) < 0)
             return -1;
         sp_sources_join(result, part);

@@ -26,6 +26,7 @@ int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_u
 {
     if (p->domain[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "a domain is needed");
+        sp_hint(err, "domain.list names them");
         return sp_field(err, "domain");
     }
     if (sp_store_owner(e->host, p->domain, ret_user, err) < 0)

@@ -47,8 +47,19 @@ static bool has(const struct sp_cidr_list *l, const struct sp_cidr *c)
     return false;
 }
 
-int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_params *p,
-                      enum sp_sources_why why, cJSON **ret_part, struct sp_error *err)
+/* Would the account's transaction be carried out? */
+static int try_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_error *err)
+{
+    _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+    struct sp_run dry = *run;
+
+    dry.flags |= SP_RUN_DRY;
+    return sp_engine_run(e, user, &dry, &o, err);
+}
+
+int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run *run,
+                      const struct sp_params *p, enum sp_sources_why why, cJSON **ret_part,
+                      struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state s = {0};
     _cleanup_(sp_cidr_list_clear) struct sp_cidr_list stay = {0};
@@ -62,6 +73,8 @@ int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_par
     d = sp_account_find(&s.desired, p->domain);
     if (d == NULL || d->sources.n == 0)
         return 0;
+    if (try_run(e, user, run, err) < 0)
+        return -1;
     for (size_t i = 0; !nothing && i < d->sources.n; i++)
         if (has(&p->sources, &d->sources.v[i]) && sp_cidr_list_add(&stay, &d->sources.v[i], err) < 0)
             return -1;

@@ -12,9 +12,11 @@
 enum sp_sources_why { SP_SOURCES_APPLY, SP_SOURCES_REMOVE };
 
 /* Before: what the domain had and will not have any more is taken out of the firewall's list. *ret_part is
- * what that changed, for sp_sources_join(); NULL if nothing was asked. */
-int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_params *p,
-                      enum sp_sources_why why, cJSON **ret_part, struct sp_error *err);
+ * what that changed, for sp_sources_join(); NULL if nothing was asked. `run` is the account's transaction
+ * to come: one that would be refused (a stale if_generation) narrows nothing. */
+int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run *run,
+                      const struct sp_params *p, enum sp_sources_why why, cJSON **ret_part,
+                      struct sp_error *err);
 
 /* Move the changes and warnings of a part (taken apart; may be NULL) behind those of the answer. */
 void sp_sources_join(cJSON *result, cJSON *part);

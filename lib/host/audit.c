@@ -15,17 +15,22 @@
 #define IDENTIFIER "sallyport"
 #define LOG_AUTHPRIV_INFO 86 /* facility 10, severity 6 */
 
-/* Control bytes and anything that is no UTF-8 would let a field forge a line: they are written as \xHH. */
+/* Control characters and anything that is no UTF-8 would let a field forge a line: they are written as
+ * \xHH. */
 static void escape(struct sp_buf *out, const char *s)
 {
-    bool clean = sp_str_is_clean(s, strlen(s));
+    size_t left = strlen(s), hidden = 0;
+    bool clean = sp_str_is_clean(s, left);
 
-    for (; *s; s++) {
+    for (; left > 0; s++, left--) {
         unsigned char ch = (unsigned char)*s;
-        if (ch < 0x20 || ch == 0x7f || ch == '\\' || ch == '"' || (ch >= 0x80 && !clean))
+        if (hidden == 0)
+            hidden = sp_str_hides(s, left);
+        if (ch < 0x20 || ch == 0x7f || ch == '\\' || ch == '"' || hidden > 0 || (ch >= 0x80 && !clean))
             sp_buf_printf(out, "\\x%02x", ch);
         else
             sp_buf_add(out, s, 1);
+        hidden -= hidden > 0;
     }
 }
 

@@ -70,6 +70,7 @@ int sp_cidrs_from_json(const cJSON *array, struct sp_cidr_list *ret, struct sp_e
         struct sp_cidr c = {0};
         if (!cJSON_IsString(item)) {
             sp_fail(err, SP_E_INVALID, 0, "not a string");
+            sp_hint(err, "send each address or block as a string, such as \"203.0.113.0/24\"");
             return sp_field(err, "[%d]", i);
         }
         if (sp_cidr_parse(item->valuestring, &c, err) < 0 || sp_cidr_list_add(ret, &c, err) < 0)
@@ -124,7 +125,8 @@ static int key_fingerprint(const cJSON *v, void *dst, struct sp_error *err)
 
     if (sp_streq(v->valuestring, r->key->key.fingerprint))
         return 0;
-    return sp_fail(err, SP_E_INVALID, 0, "the key's fingerprint is %s", r->key->key.fingerprint);
+    sp_fail(err, SP_E_INVALID, 0, "the key's fingerprint is %s", r->key->key.fingerprint);
+    return sp_hint(err, "leave fingerprint out, or send the one of this key");
 }
 
 static const struct sp_json_field key_fields[] = {
@@ -141,8 +143,11 @@ int sp_key_from_json(const cJSON *json, struct sp_key *ret, struct sp_error *err
     _cleanup_(sp_key_clear) struct sp_key key = {0};
     struct key_reader r = {.key = &key};
 
-    if (!cJSON_IsObject(json))
-        return sp_fail(err, SP_E_INVALID, 0, "not an object with a \"key\"");
+    if (!cJSON_IsObject(json)) {
+        sp_fail(err, SP_E_INVALID, 0, "not an object with a \"key\"");
+        return sp_hint(err,
+                       "{\"key\": \"ssh-ed25519 AAAA...\"}, with label, from and expires_at as you like");
+    }
     if (sp_json_decode(json, key_fields, &r, err) < 0)
         return -1;
     *ret = key;
@@ -162,6 +167,7 @@ int sp_keys_from_json(const cJSON *array, struct sp_key_list *ret, struct sp_err
             return sp_field_prefix(err, "[%d]", i);
         if (sp_key_list_find(ret, key.key.fingerprint) != NULL) {
             sp_fail(err, SP_E_INVALID, 0, "the key %s stands twice in the list", key.key.fingerprint);
+            sp_hint(err, "send each key once, with all its sources in one from");
             return sp_field(err, "[%d].key", i);
         }
         if (sp_key_list_add(ret, &key, err) < 0)
@@ -352,6 +358,7 @@ int sp_profiles_from_json(const cJSON *array, struct sp_account *a, struct sp_er
     {
         if (!cJSON_IsString(item)) {
             sp_fail(err, SP_E_INVALID, 0, "not a string");
+            sp_hint(err, "send the profiles' names, such as [\"base\"]");
             return sp_field(err, "[%d]", i);
         }
         if (sp_profile_check_name(item->valuestring, err) < 0 ||

@@ -131,9 +131,10 @@ static int decode_remove(const cJSON *value, void *dst, struct sp_error *err)
     cJSON_ArrayForEach(item, value)
     {
         struct sp_cidr c;
-        if (!cJSON_IsString(item))
+        if (!cJSON_IsString(item)) {
             (void)sp_fail(err, SP_E_INVALID, 0, "not an address block as a string");
-        else if (decode_block(item, &c, err) == 0 && sp_cidr_list_add(&r->remove, &c, err) == 0) {
+            (void)sp_hint(err, "send each as a string, such as \"203.0.113.0/24\"");
+        } else if (decode_block(item, &c, err) == 0 && sp_cidr_list_add(&r->remove, &c, err) == 0) {
             i++;
             continue;
         }

@@ -182,18 +182,12 @@ int sp_name_check_path(const char *path, struct sp_error *err)
     return 0;
 }
 
-/* Clean UTF-8 may still hold what drives a terminal or turns a line around: the C1 controls (U+0080..009F,
- * where U+009B is CSI), the line and paragraph separators and the bidirectional overrides. */
-static bool hides_something(const unsigned char *s, size_t len)
+/* Clean UTF-8 may still hold what drives a terminal or turns a line around. */
+static bool hides_something(const char *s, size_t len)
 {
-    for (size_t i = 0; i + 1 < len; i++) {
-        if (s[i] == 0xc2 && s[i + 1] < 0xa0)
+    for (size_t i = 0; i < len; i++)
+        if (sp_str_hides(s + i, len - i) > 0)
             return true;
-        if (s[i] == 0xe2 && i + 2 < len &&
-            ((s[i + 1] == 0x80 && s[i + 2] >= 0xa8 && s[i + 2] <= 0xae) ||
-             (s[i + 1] == 0x81 && s[i + 2] >= 0xa6 && s[i + 2] <= 0xa9)))
-            return true;
-    }
     return false;
 }
 
@@ -205,7 +199,7 @@ int sp_name_check_label(const char *label, struct sp_error *err)
         sp_fail(err, SP_E_INVALID, 0, "the label has %zu bytes, %d are allowed", len, SP_LABEL_SIZE - 1);
         return sp_hint(err, "shorten it");
     }
-    if (!sp_str_is_clean(label, len) || hides_something((const unsigned char *)label, len)) {
+    if (!sp_str_is_clean(label, len) || hides_something(label, len)) {
         sp_fail(err, SP_E_INVALID, 0, "the label has a control character or is not UTF-8");
         return sp_hint(err, "one line of printable text");
     }

@@ -11,15 +11,24 @@
 static int call_version(const cJSON *v, void *dst, struct sp_error *err)
 {
     (void)dst;
-    return sp_streq(v->valuestring, "2.0") ? 0 : sp_fail(err, SP_E_REQUEST, 0, "jsonrpc is not \"2.0\"");
+    if (sp_streq(v->valuestring, "2.0"))
+        return 0;
+    sp_fail(err, SP_E_REQUEST, 0, "jsonrpc is not \"2.0\"");
+    return sp_hint(err, "send \"jsonrpc\":\"2.0\": it names the protocol, not sallyport's version");
 }
 
 static int call_id(const cJSON *v, void *dst, struct sp_error *err)
 {
-    if (cJSON_IsString(v) && strlen(v->valuestring) > 128)
-        return sp_fail(err, SP_E_REQUEST, 0, "an id of more than 128 bytes");
-    if (!cJSON_IsString(v) && !cJSON_IsNumber(v) && !cJSON_IsNull(v))
-        return sp_fail(err, SP_E_REQUEST, 0, "an id is a string, a number or null");
+    static const char *const hint = "send a string of at most 128 bytes; it comes back with the answer";
+
+    if (cJSON_IsString(v) && strlen(v->valuestring) > 128) {
+        sp_fail(err, SP_E_REQUEST, 0, "an id of more than 128 bytes");
+        return sp_hint(err, "%s", hint);
+    }
+    if (!cJSON_IsString(v) && !cJSON_IsNumber(v) && !cJSON_IsNull(v)) {
+        sp_fail(err, SP_E_REQUEST, 0, "an id is a string, a number or null");
+        return sp_hint(err, "%s", hint);
+    }
     ((struct sp_call *)dst)->id = v;
     return 0;
 }
