@@ -6,6 +6,7 @@ Works only inside tests/host. Nothing is cleaned up here: the whole host is thro
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -159,18 +160,23 @@ def strict_json(text):
     return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
 
 
-def validate_answer(body):
-    """Checks an answer against the published schema (its `$defs/answer`), where that is installed."""
-    if not SCHEMA.exists():
-        return
+@functools.lru_cache(None)
+def _answer_schema():
+    """The published schema's `$defs/answer`, checked and made ready once: that takes longer than a request."""
     import jsonschema
 
     schema = json.loads(SCHEMA.read_text())
-    for home in ("$defs", "definitions"):
-        if "answer" in schema.get(home, {}):
-            wanted = {home: schema[home], "$ref": f"#/{home}/answer"}
-            for one in body if isinstance(body, list) else [body]:
-                jsonschema.validate(one, wanted)
+    wanted = {"$defs": schema["$defs"], "$ref": "#/$defs/answer"}
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(wanted)
+    return kind(wanted)
+
+
+def validate_answer(body):
+    """Checks an answer against the published schema, where that is installed."""
+    if SCHEMA.exists():
+        for one in body if isinstance(body, list) else [body]:
+            _answer_schema().validate(one)
 
 
 def rpc_raw(request, argv=(HELPER,), timeout=30, **more):
