@@ -420,9 +420,11 @@ static int commit(struct flight *f, struct sp_error *err)
 /* A name that may have no access leaves no lock file behind: names come from the caller, without end. */
 static int check_name(struct sp_engine *e, const char *user, const char *lock_path, struct sp_error *err)
 {
+    char state[SP_PATH_SIZE];
     struct sp_user passwd;
 
-    if (sp_fsat_exists(e->host->root_fd, lock_path))
+    (void)sp_str_format(state, sizeof(state), SP_STORE "/state/%s.json", user);
+    if (sp_fsat_exists(e->host->root_fd, lock_path) || sp_fsat_exists(e->host->root_fd, state))
         return 0;
     if (sp_userdb_get(e->host, user, &passwd, err) < 0)
         return err->code == SP_E_NOT_FOUND ? no_such_user(user, err) : sp_field_prefix(err, "user");
