@@ -2,6 +2,7 @@
 #include "cmd/start.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,6 +26,10 @@ int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
     s->host.root_fd = -1;
     if (argc < 1 || argv[0] == NULL) /* CVE-2021-4034: nothing may be read behind an empty argv */
         return -1;
+    /* passwd of a large host is read and written as a whole: the pages of one buffer serve the next, since
+     * each new one costs a fault. */
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     s->engine.caller = caller();
     return sp_process_sanitise() < 0 ? -1 : 0;
 }

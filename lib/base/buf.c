@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BIG ((size_t)65536)
+
 void sp_buf_clear(struct sp_buf *b)
 {
     free(b->data);
@@ -55,6 +57,8 @@ static bool reserve(struct sp_buf *b, size_t more)
         goto fail;
     while (want < b->len + more + 1)
         want *= 2;
+    if (b->size == 0 && want > BIG) /* whoever asks for that much at once knows how much it will be */
+        want = b->len + more + 1;
     if (want == b->size)
         return true;
     data = malloc(want);

@@ -123,10 +123,13 @@ static int drop_capabilities(void)
     struct __user_cap_data_struct data[2];
     uint64_t mask = kept_mask();
 
-    for (unsigned cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        if ((mask >> cap & 1) == 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-            prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
+    for (unsigned cap = 0; cap < 64; cap++) {
+        int has = (mask >> cap & 1) != 0 ? 0 : prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (has < 0) /* behind the last that this kernel knows */
+            break;
+        if (has == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
             return -1;
+    }
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return -1;
     if (syscall(SYS_capget, &head, data) != 0)

@@ -124,6 +124,7 @@ int sp_grfile_set_member(const char *old, size_t len, enum sp_grfile_kind kind, 
         return -1;
     at = line.members_offset;
     cut = line.members_len;
+    sp_buf_reserve(out, len + strlen(user) + 1);
     sp_buf_add(out, old, at);
     if (sp_grfile_is_member(old, &line, user) == want)
         sp_buf_add(out, old + at, cut);

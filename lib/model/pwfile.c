@@ -181,9 +181,13 @@ int sp_pwfile_set_shells(const char *old, size_t len, const struct sp_pwfile_she
     _cleanup_(todo_clear) struct todo todo = {0};
     struct sp_pwline l;
     size_t kept = 0; /* everything before it is in *out */
+    size_t room = len;
 
     if (prepare(changes, n, &todo, err) < 0)
         return -1;
+    for (size_t i = 0; i < n; i++)
+        room += strlen(changes[i].shell);
+    sp_buf_reserve(out, room);
     for (size_t at = 0; sp_pwline_next(old, len, at, &l); at = l.next) {
         struct pending *p = todo_find(&todo, l.text);
 
