@@ -25,15 +25,20 @@ void sp_sources_join(cJSON *result, cJSON *part)
         (void)cJSON_ReplaceItemInObjectCaseSensitive(result, "changed", cJSON_CreateTrue());
 }
 
+/* Access that is withdrawn is withdrawn, whoever is connected from there: running sessions of others go on
+ * anyway. A change of the list is held against the connected, unless the request says force. */
 static int sync_list(struct sp_engine *e, const struct sp_params *p, const struct sp_cidr_list *sources,
                      cJSON **ret_part, struct sp_error *err)
 {
+    enum sp_firewall_flags flags = p->dry_run ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY;
+
     _cleanup_json_ cJSON *part = cJSON_CreateObject();
 
     if (part == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (sp_firewall_sync_sources(e->host, e->config, p->domain, sources,
-                                 p->dry_run ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY, part, err) < 0)
+                                 flags | (p->force || sources->n == 0 ? SP_FIREWALL_FORCE : 0), part,
+                                 err) < 0)
         return -1;
     *ret_part = sp_steal_ptr(part);
     return 0;

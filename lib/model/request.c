@@ -180,6 +180,13 @@ static int read_dry_run(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int read_force(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->force = cJSON_IsTrue(v);
+    return 0;
+}
+
 static int read_account_wide(const cJSON *v, void *dst, struct sp_error *err)
 {
     (void)err;
@@ -245,6 +252,7 @@ static const struct sp_json_field apply_fields[] = {
     {"document_root", SP_JSON_STRING, SP_JSON_OPTIONAL, read_root},
     {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, read_shell},
     {"account_wide", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_account_wide},
+    {"force", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_force},
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, read_forwarding},
     {"jail", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_jail},
     {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},

@@ -41,6 +41,7 @@ struct sp_params {
     char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
     uint64_t if_generation;
     bool account_wide;   /* the shell is meant for every domain of the account */
+    bool force;          /* narrower sources, though somebody who is connected comes from outside of them */
     bool restore_access; /* reconcile: also give back what somebody tightened */
     bool dry_run;
 };
