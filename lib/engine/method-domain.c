@@ -98,6 +98,14 @@ static int replace_keys(struct sp_domain *d, const struct sp_params *p, struct s
     return sp_cidr_list_copy(&d->sources, &p->sources, err);
 }
 
+/* Refused before anything is written down as desired. */
+static int check_shell(struct sp_engine *e, const struct sp_params *p, struct sp_error *err)
+{
+    if (p->shell != SP_SHELL_BASH && p->shell != SP_SHELL_CHROOT)
+        return 0;
+    return sp_shell_check(e->host, p->shell == SP_SHELL_BASH ? SP_BASH : SP_CHROOT_BASH, err);
+}
+
 static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
                       struct sp_error *err)
 {
@@ -105,7 +113,8 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
     struct sp_domain *d = NULL;
 
     (void)user;
-    if (find_or_attach(a, p, &d, err) < 0 || set_shell(a, d, p, err) < 0 || replace_keys(d, p, err) < 0)
+    if (find_or_attach(a, p, &d, err) < 0 || check_shell(e, p, err) < 0 || set_shell(a, d, p, err) < 0 ||
+        replace_keys(d, p, err) < 0)
         return -1;
     if (p->forwarding != SP_FORWARDING_UNSET)
         a->forwarding = p->forwarding;

@@ -50,6 +50,8 @@ static int open_home(struct sp_host *h, const struct sp_user *u, struct stat *st
 
     if (fd < 0 && err->os_errno == EACCES)
         fd = sp_fsat_open(h->root_fd, u->home, O_PATH | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    if (fd < 0 && err->code == SP_E_NOT_FOUND)
+        return sp_hint(err, "make the home of %s first, owned by that user", u->name);
     if (fd < 0 || check_owner(fd, u, u->home, st, err) != 0)
         return -1;
     return sp_steal_fd(&fd);

@@ -110,4 +110,7 @@ extern const struct sp_resource sp_resource_shell;
 #define SP_GROUP_FORWARD "sallyport-forward" /* may forward to any address */
 #define SP_GROUP_LOCAL "sallyport-local"     /* may forward local ports (ssh -L) */
 
+/* Is there such a program? sshd lets nobody in whose shell is missing. */
+int sp_shell_check(struct sp_host *h, const char *shell, struct sp_error *err);
+
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The login shell in passwd(5). */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/fsat.h"
 #include "resource/resource.h"
 
 /* `none`, like giving the account up, is the shell that stood before us: what else uses it (cron, su) goes
@@ -32,6 +35,21 @@ static const char *shell_wanted(const struct sp_ctx *c)
     }
 }
 
+int sp_shell_check(struct sp_host *h, const char *shell, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+
+    if (!h->real) /* a directory that plays the host has no programs */
+        return 0;
+    fd = sp_fsat_open(h->root_fd, shell, O_PATH, 0, SP_FSAT_FOLLOW, err);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) == 0111)
+        return 0;
+    sp_fail(err, SP_E_UNSUPPORTED, 0, "the shell %s is missing, or is no program", shell);
+    sp_hint(err, "install what brings it: with a missing shell sshd lets nobody in");
+    return sp_field(err, "shell");
+}
+
 static int shell_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     const char *wanted = c->user != NULL ? shell_wanted(c) : NULL;
@@ -55,9 +73,17 @@ static int shell_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
 static int shell_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                        struct sp_error *err)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (p->v[i].resource == &sp_resource_shell && p->v[i].phase == phase)
-            return sp_userdb_set_shell(c->host, c->user->name, c->user->uid, p->v[i].to, err);
+    for (size_t i = 0; i < p->n; i++) {
+        const char *to = p->v[i].to;
+        if (p->v[i].resource != &sp_resource_shell)
+            continue;
+        /* Asked before anything is touched. The shell that stood before us goes back whatever it is. */
+        if (phase == SP_PREPARE && (sp_streq(to, SP_BASH) || sp_streq(to, SP_CHROOT_BASH)) &&
+            !sp_streq(to, c->original_shell) && sp_shell_check(c->host, to, err) < 0)
+            return -1;
+        if (p->v[i].phase == phase)
+            return sp_userdb_set_shell(c->host, c->user->name, c->user->uid, to, err);
+    }
     return 0;
 }
 
