@@ -82,6 +82,20 @@ void sp_buf_reserve(struct sp_buf *b, size_t more)
     (void)reserve(b, more);
 }
 
+ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max)
+{
+    ssize_t n;
+
+    if (!reserve(b, max)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    n = read(fd, b->data + b->len, max);
+    b->len += n > 0 ? (size_t)n : 0;
+    b->data[b->len] = '\0';
+    return n;
+}
+
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len))

@@ -28,6 +28,8 @@ const char *sp_buf_str(const struct sp_buf *b); /* "" when empty; borrowed */
 char *sp_buf_steal(struct sp_buf *b); /* caller frees; NULL if failed; "" is allocated when empty */
 
 void sp_buf_reserve(struct sp_buf *b, size_t more); /* room for that many, where the caller knows */
+/* One read(2) of at most `max` bytes to its end: what read returned. */
+ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max);
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len);
 void sp_buf_puts(struct sp_buf *b, const char *s);
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define CHUNK 65536
 #define COMPONENT 256 /* NAME_MAX and the NUL */
 
 /* A path must name something beneath dirfd: ".." never does. "" and "/" are dirfd itself. */
@@ -228,8 +229,8 @@ static int not_regular(const char *path, struct sp_error *err)
 int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
                     struct sp_error *err)
 {
-    char chunk[65536];
     struct stat st;
+    size_t size;
 
     if (fstat(fd, &st) != 0)
         return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", path);
@@ -237,21 +238,19 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
         return not_regular(path, err);
     if (ret_st != NULL)
         *ret_st = st;
-    if ((uint64_t)st.st_size <= max)
-        sp_buf_reserve(out, (size_t)st.st_size);
+    size = (uint64_t)st.st_size;
     /* Said at once for a huge sparse file; a file of /proc has size 0 and is counted as it comes. */
-    for (size_t got = 0; (uint64_t)st.st_size <= max;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
+    for (size_t got = 0; size <= max;) {
+        ssize_t n = sp_buf_read(out, fd, size > 0 && got <= size ? size - got + 1 : CHUNK);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return sp_fail(err, SP_E_IO, errno, "cannot read %s", path);
+            return sp_fail(err, sp_buf_ok(out) ? SP_E_IO : SP_E_NO_MEMORY, errno, "cannot read %s", path);
         got += (size_t)n;
         if (got > max)
             break;
-        sp_buf_add(out, chunk, (size_t)n);
         if (n == 0)
-            return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for %s", path);
+            return 0;
     }
     (void)sp_fail(err, SP_E_INVALID, 0, "%s has more than %zu bytes", path, max);
     return sp_hint(err, "is it what its name says? make it smaller, or remove it");

@@ -126,8 +126,11 @@ int sp_pwline_find(const char *bytes, size_t len, const char *file, const char *
                    struct sp_error *err)
 {
     struct sp_pwline l, found = {0};
+    char field[256];
 
-    for (size_t at = 0; sp_pwline_with(bytes, len, at, name, &l); at = l.next) {
+    if (sp_str_format(field, sizeof(field), "%s:", name) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the name is too long");
+    for (size_t at = 0; sp_pwline_with(bytes, len, at, field, &l); at = l.next) {
         if (!sp_slice_is(sp_pwline_name(l.text), name))
             continue;
         if (found.text.p != NULL)
