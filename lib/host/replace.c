@@ -215,9 +215,6 @@ int sp_stage_commit(struct sp_host *h, struct sp_stage *s, struct sp_error *err)
 {
     int rc = 0;
 
-    /* Blocks for all of them first: then one journal commit can hold them all. Only a hint. */
-    for (size_t i = 0; s->n > 1 && i < s->n; i++)
-        (void)sync_file_range(s->v[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < s->n; i++)
         if (settle(&s->v[i], err) != 0)
             return -1;

@@ -42,8 +42,8 @@ int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *n
                  size_t len, const struct sp_replace *how, struct sp_error *err);
 
 /* fsync all, close (checked); sync the directories that were put off (sp_sync_dir()); rename all, in the
- * order in which they were added; sync their directories. Files that go together cost little more than one:
- * the first fsync takes the others' metadata along. On failure a file is the old one or the new one. */
+ * order in which they were added; sync their directories, each once. On failure a file is the old one or
+ * the new one. */
 int sp_stage_commit(struct sp_host *h, struct sp_stage *s, struct sp_error *err);
 
 /* One file, staged and committed. On failure the old file stands and the temporary one is gone. */
