@@ -30,9 +30,14 @@ static int all(struct sp_host *h, const char *shell, struct sp_error *err)
     if (passwd == NULL)
         return sp_fail(err, SP_E_IO, 0, "no /etc/passwd");
     while (n < MAX_USERS && fgets(line, sizeof(line), passwd) != NULL) {
-        if (sscanf(line, "%63[^:]:%*[^:]:%u:", names[n], &uids[n]) != 2 || uids[n] < 10000 ||
-            uids[n] == 65534)
+        const char *name_end = strchr(line, ':'),
+                   *uid = name_end != NULL ? strchr(name_end + 1, ':') : NULL;
+        if (uid == NULL || (size_t)(name_end - line) >= sizeof(names[n]))
             continue;
+        uids[n] = (uid_t)strtoul(uid + 1, NULL, 10);
+        if (uids[n] < 10000 || uids[n] == 65534)
+            continue;
+        memcpy(names[n], line, (size_t)(name_end - line)); /* static: a NUL is behind it */
         users[n] = names[n];
         shells[n++] = shell;
     }
