@@ -101,7 +101,10 @@ static int act(const struct sp_args *a, const struct action *action)
 /* The boot unit's: what the state says is put into the kernel again, and nothing else is touched. */
 static int restore(const struct sp_args *a)
 {
-    return sp_verb_call(a, "firewall.restore", cJSON_CreateObject(), show);
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
+    return sp_verb_call(a, "firewall.restore", params, show);
 }
 
 int sp_verb_firewall(const struct sp_args *a)

@@ -25,9 +25,10 @@ SP_METHOD(sp_method_firewall_set)
 
 SP_METHOD(sp_method_firewall_restore)
 {
-    (void)p;
     (void)raw;
-    return sp_firewall_restore(e->host, e->config, SP_FIREWALL_BOOT, result, err);
+    return sp_firewall_restore(e->host, e->config,
+                               p->dry_run ? SP_FIREWALL_BOOT | SP_FIREWALL_DRY : SP_FIREWALL_BOOT, result,
+                               err);
 }
 
 int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)

@@ -298,13 +298,19 @@ static const struct sp_json_field reconcile_fields[] = {
     {NULL},
 };
 
+static const struct sp_json_field dry_run_fields[] = {DRY_RUN, {NULL}};
 static const struct sp_json_field no_fields[] = {{NULL}};
 
 static const struct sp_json_field *const tables[] = {
-    [SP_PARAMS_APPLY] = apply_fields,           [SP_PARAMS_TARGET] = target_fields,
-    [SP_PARAMS_REMOVE] = remove_fields,         [SP_PARAMS_KEY_ADD] = key_add_fields,
-    [SP_PARAMS_KEY_REMOVE] = key_remove_fields, [SP_PARAMS_PASSWORD] = password_fields,
-    [SP_PARAMS_RECONCILE] = reconcile_fields,   [SP_PARAMS_NONE] = no_fields,
+    [SP_PARAMS_APPLY] = apply_fields,
+    [SP_PARAMS_TARGET] = target_fields,
+    [SP_PARAMS_REMOVE] = remove_fields,
+    [SP_PARAMS_KEY_ADD] = key_add_fields,
+    [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
+    [SP_PARAMS_PASSWORD] = password_fields,
+    [SP_PARAMS_RECONCILE] = reconcile_fields,
+    [SP_PARAMS_DRY_RUN] = dry_run_fields,
+    [SP_PARAMS_NONE] = no_fields,
 };
 
 /* The key of keys.add: the same fields without those that are not a key's. */

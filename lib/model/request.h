@@ -56,6 +56,7 @@ enum sp_method_params {
     SP_PARAMS_KEY_REMOVE,
     SP_PARAMS_PASSWORD,
     SP_PARAMS_RECONCILE,
+    SP_PARAMS_DRY_RUN, /* dry_run alone */
     SP_PARAMS_NONE,
     SP_PARAMS_RAW, /* read by the method itself; only an object is promised */
 };
