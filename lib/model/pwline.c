@@ -71,12 +71,15 @@ bool sp_slice_to_id(struct sp_slice s, uint32_t *ret)
     return true;
 }
 
+/* Without a way out of the loop the compiler looks at many bytes at once: all lines of passwd may come by.
+ */
 bool sp_pwline_has_control(struct sp_slice s)
 {
+    bool found = false;
+
     for (size_t i = 0; i < s.len; i++)
-        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
-            return true;
-    return false;
+        found |= ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f;
+    return found;
 }
 
 bool sp_slice_copy(struct sp_slice s, char *dst, size_t size)
