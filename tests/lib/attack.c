@@ -100,6 +100,7 @@ static void try_receive_paths(char **arg)
     TRY("open-cwd", open(".", O_RDONLY | O_DIRECTORY));
     TRY("open-below-cwd", open("etc/hostname", O_RDONLY));
     TRY("chroot", chroot("."));
+    fflush(stdout);
     TRY("exec", execveat(fds[0], "usr/bin/id", argv, argv + 1, 0));
 }
 
