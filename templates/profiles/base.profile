@@ -66,6 +66,7 @@ program ls
 program? md5sum
 program mkdir
 program? mkfifo
+program? mknod
 program mktemp
 program mv
 program? nice
