@@ -63,13 +63,32 @@ static int set_shell(struct sp_account *a, struct sp_domain *d, const struct sp_
     return 0;
 }
 
+/* Are these the account's profiles already? Then the files need not be read: what they require was added
+ * when they were first named. */
+static int are_there(const struct sp_account *a, const struct sp_params *p, bool *ret, struct sp_error *err)
+{
+    struct sp_account want = {0};
+
+    memcpy(want.profiles, p->jail.profiles, sizeof(want.profiles));
+    want.n_profiles = p->jail.n_profiles;
+    if (sp_account_add_profile(&want, "base", err) < 0)
+        return -1;
+    *ret =
+        want.n_profiles == a->n_profiles && memcmp(want.profiles, a->profiles, sizeof(want.profiles)) == 0;
+    return 0;
+}
+
 /* "base" is part of every jail, and what a profile requires comes with it. */
 static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct sp_params *p,
                         struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles loaded = {0};
 
-    if (p->has_profiles) {
+    bool there = false;
+
+    if (p->has_profiles && are_there(a, p, &there, err) < 0)
+        return -1;
+    if (p->has_profiles && !there) {
         memcpy(a->profiles, p->jail.profiles, sizeof(a->profiles));
         a->n_profiles = p->jail.n_profiles;
         if (sp_profiles_load(e->host, a, &loaded, err) < 0)
@@ -77,7 +96,7 @@ static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct 
         for (size_t i = 0; i < loaded.n; i++)
             if (sp_account_add_profile(a, loaded.v[i]->name, err) < 0)
                 return sp_field(err, "jail.profiles");
-    } else if (a->shell == SP_SHELL_CHROOT && sp_account_add_profile(a, "base", err) < 0)
+    } else if (!there && a->shell == SP_SHELL_CHROOT && sp_account_add_profile(a, "base", err) < 0)
         return -1;
     if (p->jail.tmp_mib != 0)
         a->tmp_mib = p->jail.tmp_mib;

@@ -30,15 +30,10 @@ struct points {
     char why[300];
 };
 
-static bool is_ours(int root_fd, const char *name, const struct stat *st)
+/* Nobody but root could have put anything into a directory of this mode, so it is empty, too. */
+static bool is_ours(const struct stat *st)
 {
-    struct sp_error ignored;
-    _cleanup_close_ int fd = -1;
-
-    if (!S_ISDIR(st->st_mode) || (st->st_mode & 07777) != POINT_MODE)
-        return false;
-    fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, &ignored);
-    return fd >= 0;
+    return S_ISDIR(st->st_mode) && (st->st_mode & 07777) == POINT_MODE;
 }
 
 static void look(int root_fd, const char *const *paths, size_t n_paths, struct points *ret)
@@ -46,13 +41,18 @@ static void look(int root_fd, const char *const *paths, size_t n_paths, struct p
     *ret = (struct points){0};
     ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
     for (size_t i = 0; i < ret->n; i++) {
-        const char *why = sp_layout_unfit(root_fd, ret->names[i]);
+        const char *why;
         struct stat st;
-        if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
             ret->missing += errno == ENOENT;
-        else if (is_ours(root_fd, ret->names[i], &st))
+            continue;
+        }
+        if (is_ours(&st)) {
             ret->ours++;
-        else if (why != NULL && ret->why[0] == '\0')
+            continue;
+        }
+        why = sp_layout_unfit(root_fd, ret->names[i]);
+        if (why != NULL && ret->why[0] == '\0')
             (void)sp_str_format(ret->why, sizeof(ret->why), "%s %s", ret->names[i], why);
     }
 }
@@ -157,8 +157,7 @@ static void take_away(int root_fd, const struct points *points)
 {
     for (size_t i = 0; i < points->n; i++) {
         struct stat st;
-        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            is_ours(root_fd, points->names[i], &st))
+        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && is_ours(&st))
             (void)unlinkat(root_fd, points->names[i], AT_REMOVEDIR);
     }
 }
