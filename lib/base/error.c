@@ -37,28 +37,11 @@ static const struct face faces[SP_E_COUNT] = {
     [SP_E_INTERNAL] = {"internal", -32603, 1},
 };
 
-/* Control characters would let a field forge a log line, drive a terminal or turn a line around; a sequence
- * that was cut would make the whole answer no UTF-8. */
-static void make_printable(char *s)
-{
-    size_t left = strlen(s), n;
-
-    for (; left > 0; s += n, left -= n) {
-        unsigned char c = (unsigned char)s[0];
-
-        n = sp_str_utf8(s, left);
-        if (n == 0 || c < 0x20 || c == 0x7f || sp_str_hides(s, left) > 0) {
-            s[0] = '?';
-            n = 1;
-        }
-    }
-}
-
 __attribute__((format(printf, 3, 0))) static void put(char *dst, size_t size, const char *fmt, va_list ap)
 {
     if (vsnprintf(dst, size, fmt, ap) < 0)
         dst[0] = '\0';
-    make_printable(dst);
+    sp_str_make_printable(dst);
 }
 
 int sp_fail(struct sp_error *err, enum sp_code code, int os_errno, const char *fmt, ...)
@@ -110,7 +93,7 @@ int sp_field_prefix(struct sp_error *err, const char *fmt, ...)
     if (old[0] != '\0') {
         size_t used = strlen(err->field);
         (void)snprintf(err->field + used, sizeof(err->field) - used, "%s%s", old[0] == '[' ? "" : ".", old);
-        make_printable(err->field);
+        sp_str_make_printable(err->field);
     }
     return -1;
 }

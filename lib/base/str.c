@@ -101,3 +101,18 @@ size_t sp_str_hides(const char *s, size_t len)
                ? 3
                : 0;
 }
+
+void sp_str_make_printable(char *s)
+{
+    size_t left = strlen(s), n;
+
+    for (; left > 0; s += n, left -= n) {
+        unsigned char c = (unsigned char)s[0];
+
+        n = sp_str_utf8(s, left);
+        if (n == 0 || c < 0x20 || c == 0x7f || sp_str_hides(s, left) > 0) {
+            s[0] = '?';
+            n = 1;
+        }
+    }
+}

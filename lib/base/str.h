@@ -38,4 +38,9 @@ bool sp_str_is_clean(const char *s, size_t len);
  * 0: none. */
 size_t sp_str_hides(const char *s, size_t len);
 
+/* Every control byte, every byte that is no UTF-8 and everything that hides something becomes '?'. Control
+ * characters would let a text forge a log line, drive a terminal or turn a line around; a sequence that was
+ * cut would make the whole answer no UTF-8. */
+void sp_str_make_printable(char *s);
+
 #endif

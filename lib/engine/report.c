@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Outcomes as JSON: the shapes that the schema describes. */
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/engine.h"
 #include "model/json.h"
 
@@ -9,10 +10,24 @@ static int no_memory(struct sp_error *err)
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
+/* What a user wrote into his files stands in these texts too, and they are cut at their size. */
+static cJSON *printable(const char *text)
+{
+    char copy[SP_CHANGE_TEXT];
+
+    (void)sp_str_format(copy, sizeof(copy), "%.511s", text);
+    sp_str_make_printable(copy);
+    return cJSON_CreateString(copy);
+}
+
 static bool put_text(cJSON *object, const char *name, const char *text)
 {
-    return (text[0] != '\0' ? cJSON_AddStringToObject(object, name, text)
-                            : cJSON_AddNullToObject(object, name)) != NULL;
+    cJSON *item = text[0] != '\0' ? printable(text) : cJSON_CreateNull();
+
+    if (item != NULL && cJSON_AddItemToObject(object, name, item))
+        return true;
+    cJSON_Delete(item);
+    return false;
 }
 
 int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, struct sp_error *err)
@@ -50,7 +65,7 @@ int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error
     if (warnings == NULL)
         return no_memory(err);
     for (size_t i = 0; i < o->plan.n_notes; i++) {
-        cJSON *text = cJSON_CreateString(o->plan.notes[i].to);
+        cJSON *text = printable(o->plan.notes[i].to);
         if (text == NULL || !cJSON_AddItemToArray(warnings, text)) {
             cJSON_Delete(text);
             return no_memory(err);

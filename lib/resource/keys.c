@@ -84,13 +84,14 @@ static void describe(const char *line, size_t len, char out[SP_CHANGE_TEXT])
 {
     const char *blob = memmem(line, len, "AAAA", 4);
     size_t before = blob != NULL ? (size_t)(blob - line) : len, after = before;
+    size_t shown = before < 350 ? before : 350;
 
     while (after < len && line[after] != ' ' && line[after] != '\t')
         after++;
-    (void)snprintf(out, SP_CHANGE_TEXT, "%.*s%.*s", (int)(before < 350 ? before : 350), line,
+    if (after < len && shown > 0 && line[shown - 1] == ' ') /* one blank where the base64 was */
+        after++;
+    (void)snprintf(out, SP_CHANGE_TEXT, "%.*s%.*s", (int)shown, line,
                    (int)(len - after < 140 ? len - after : 140), line + after);
-    if (after < len && before > 0 && out[before < 350 ? before - 1 : 349] == ' ')
-        memmove(out + before - 1, out + before, strlen(out + before) + 1);
 }
 
 static int add(struct sp_plan *p, int what, enum sp_phase phase, enum sp_effect effect, const char *target,
