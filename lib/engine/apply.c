@@ -350,16 +350,39 @@ static int apply_plan(struct flight *f, struct sp_error *err)
 
 /* The domains' index is made before a state that names them, and taken away after one that no longer does.
  */
+/* A domain is attached to one account. Two requests that attach the same one to different accounts meet at
+ * this lock: the second sees the first one's state. */
+static int claim_domains(struct flight *f, int *ret_lock, struct sp_error *err)
+{
+    struct sp_host *h = f->engine->host;
+
+    for (size_t i = 0; i < f->desired.n_domains; i++) {
+        const char *name = f->desired.domains[i].name;
+        char owner[SP_USER_SIZE];
+        if (sp_account_find(&f->out->state.desired, name) != NULL)
+            continue;
+        if (*ret_lock < 0)
+            *ret_lock = sp_lock_take(h, SP_STORE "/domains.lock", SP_LOCK_DEADLINE_MS, err);
+        if (*ret_lock < 0 || sp_store_owner(h, name, owner, err) < 0)
+            return -1;
+        if (owner[0] != '\0' && !sp_streq(owner, f->out->user)) {
+            sp_fail(err, SP_E_CONFLICT, 0, "%s was attached to the user %s a moment ago", name, owner);
+            sp_hint(err, "domain.remove it from %s first", owner);
+            return sp_field(err, "domain");
+        }
+        if (sp_store_index(h, name, f->out->user, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int save_desire(struct flight *f, struct sp_error *err)
 {
     struct sp_state next = f->out->state;
+    _cleanup_close_ int lock = -1; /* until the state that confirms the index is there */
 
-    if (sp_store_prepare(f->engine->host, err) < 0)
+    if (sp_store_prepare(f->engine->host, err) < 0 || claim_domains(f, &lock, err) < 0)
         return -1;
-    for (size_t i = 0; i < f->desired.n_domains; i++)
-        if (sp_account_find(&f->out->state.desired, f->desired.domains[i].name) == NULL &&
-            sp_store_index(f->engine->host, f->desired.domains[i].name, f->out->user, err) < 0)
-            return -1;
     next.desired = f->desired;
     next.applied = f->before;
     next.pending = true;
@@ -373,7 +396,7 @@ static int drop_index(struct flight *f, const struct sp_account *gone, struct sp
 {
     for (size_t i = 0; i < gone->n_domains; i++)
         if (sp_account_find(&f->desired, gone->domains[i].name) == NULL &&
-            sp_store_unindex(f->engine->host, gone->domains[i].name, err) < 0)
+            sp_store_unindex(f->engine->host, gone->domains[i].name, f->out->user, err) < 0)
             return -1;
     return 0;
 }

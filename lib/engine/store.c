@@ -276,10 +276,15 @@ int sp_store_index(struct sp_host *h, const char *domain, const char *user, stru
     return sp_sync_dir(h, fd, err);
 }
 
-int sp_store_unindex(struct sp_host *h, const char *domain, struct sp_error *err)
+int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
 {
+    char path[SP_PATH_SIZE], old[SP_USER_SIZE] = "";
+
     if (sp_name_check_domain(domain, err) < 0)
         return -1;
+    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
+    if (readlinkat(h->root_fd, path, old, sizeof(old) - 1) < 0 || !sp_streq(old, user))
+        return 0;
     return remove_name(h, DOMAIN_DIR, domain, err);
 }
 

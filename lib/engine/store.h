@@ -42,7 +42,8 @@ int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err);
 int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE],
                    struct sp_error *err);
 int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
-int sp_store_unindex(struct sp_host *h, const char *domain, struct sp_error *err);
+/* Only while it names this user: it may be another account's by now. */
+int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
 
 /* Every account's user name, sorted. */
 struct sp_users {

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two accounts that are given the same domain at the same moment: one gets it, the other is told."""
+
+import concurrent.futures
+import sys
+import pathlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import sp  # noqa: E402
+
+
+def attach(user, domain):
+    return sp.rpc("domain.apply", {"domain": domain, "user": user.name, "document_root": user.docroot, "shell": "bash"})
+
+
+def test_one_domain_for_two_users_at_once_goes_to_one_of_them():
+    a, b = sp.make_user(), sp.make_user()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for n in range(25):
+            domain = f"race{n}.example"
+            answers = list(pool.map(lambda u: attach(u, domain), (a, b)))
+            won = [x for x in answers if x.exit == 0]
+            lost = [x for x in answers if x.exit != 0]
+            assert len(won) == 1 and len(lost) == 1, answers
+            assert lost[0].error["data"]["reason"] == "conflict", lost[0].error
+            owners = [d["user"] for d in sp.rpc("domain.list", {}).result["domains"] if d["domain"] == domain]
+            assert len(owners) == 1
