@@ -169,9 +169,12 @@ int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, str
         return -1;
     if (sp_fsat_read(h->root_fd, path, SP_STATE_MAX_BYTES, &bytes, NULL, err) < 0) {
         *ret = (struct sp_state){0};
-        return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    }
-    if (parse_state(sp_buf_str(&bytes), bytes.len, ret, err) == 0)
+        if (err->code == SP_E_NOT_FOUND)
+            return 0;
+        /* Too large, a link, a directory: it is there, and it is no state. */
+        if (err->code != SP_E_INVALID && err->code != SP_E_UNSAFE_PATH)
+            return -1;
+    } else if (parse_state(sp_buf_str(&bytes), bytes.len, ret, err) == 0)
         return 0;
     if (err->code == SP_E_NO_MEMORY)
         return -1;

@@ -214,8 +214,10 @@ static int read_password(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
 
-    if (sp_str_copy(p->password, sizeof(p->password), v->valuestring) < 0)
-        return sp_fail(err, SP_E_INVALID, 0, "longer than %d bytes", SP_PASSWORD_SIZE - 1);
+    if (sp_str_copy(p->password, sizeof(p->password), v->valuestring) < 0) {
+        sp_fail(err, SP_E_INVALID, 0, "longer than %d bytes", SP_PASSWORD_SIZE - 1);
+        return sp_hint(err, "choose a shorter one: PAM takes no longer");
+    }
     return 0;
 }
 
