@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""system.reconcile (safety.md, State): what loosened is mended; what somebody tightened is reported and kept."""
+
+import os
+import pathlib
+import stat
+
+import pytest
+
+import sp
+from sp_safety import STORE, get, in_force, managed
+
+DROPIN = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
+
+
+@pytest.fixture
+def site(host):
+    user = managed("chroot")
+    yield user
+    sp.rpc("domain.remove", {"domain": user.domain})
+
+
+def reconcile(**params):
+    return sp.rpc("system.reconcile", params).ok()
+
+
+def about(report, user):
+    """What the report says of one account: (mended, kept), as resources."""
+    for item in report["details"]:
+        if item.get("user") == user.name:
+            return ([change["resource"] for change in item.get("changes", [])], [change["resource"] for change in item.get("kept", [])])
+    return [], []
+
+
+def shell_of(user):
+    return sp.run(["getent", "passwd", user.name]).stdout.strip().rsplit(":", 1)[1]
+
+
+def keys_file(user):
+    return pathlib.Path(user.home, ".ssh/authorized_keys")
+
+
+def is_member(user, group):
+    return user.name in sp.run(["getent", "group", group]).stdout.strip().split(":")[3].split(",")
+
+
+def set_shell(user, shell):
+    sp.run(["usermod", "-s", shell, user.name], check=True)
+
+
+def test_reconcile_right_after_an_apply_finds_nothing(site):
+    report = reconcile()
+    assert about(report, site) == ([], []) and report["failed"] == 0 and report["changed"] is False, report
+
+
+# What loosened
+
+def loosen_shell(user):
+    set_shell(user, "/bin/bash")
+    return "shell", lambda: shell_of(user) == sp.CHROOT_BASH
+
+
+def loosen_mode(mode):
+    def loosen(user):
+        keys_file(user).chmod(mode)
+        return "authorized_keys", lambda: stat.S_IMODE(keys_file(user).stat().st_mode) == 0o600
+    return loosen
+
+
+def loosen_acl(user):
+    sp.run(["setfacl", "-m", "u:www-data:rw", keys_file(user)], check=True)
+    return "authorized_keys", lambda: os.listxattr(keys_file(user)) == []
+
+
+def loosen_directory(user):
+    keys_file(user).parent.chmod(0o777)
+    return "authorized_keys", lambda: stat.S_IMODE(keys_file(user).parent.stat().st_mode) & 0o022 == 0
+
+
+def loosen_options(user):
+    text = keys_file(user).read_text()
+    assert 'from="192.0.2.0/24' in text
+    keys_file(user).write_text(text.replace('from="192.0.2.0/24"', 'from="*"'))
+    return "authorized_keys", lambda: keys_file(user).read_text() == text
+
+
+def loosen_second_line(user):
+    text = keys_file(user).read_text()
+    with open(keys_file(user), "a", encoding="ascii") as file:
+        file.write(sp.keypair("bound").public + " planted\n")
+    return "authorized_keys", lambda: keys_file(user).read_text() == text
+
+
+def loosen_group(user):
+    sp.run(["gpasswd", "-a", user.name, "sallyport-forward"], check=True)
+    return "group", lambda: not is_member(user, "sallyport-forward")
+
+
+def loosen_managed_group(user):
+    sp.run(["gpasswd", "-d", user.name, "sallyport"], check=True)
+    return "group", lambda: is_member(user, "sallyport")
+
+
+def loosen_dropin(user):
+    good = DROPIN.read_text()
+    DROPIN.write_text(good.replace("DenyGroups sallyport-none", "# DenyGroups"))
+    return "sshd_policy", lambda: DROPIN.read_text() == good
+
+
+def loosen_record(user):
+    path = pathlib.Path(f"{STORE}/entry/{user.uid}")
+    good = path.read_bytes()
+    path.write_bytes(good.replace(user.docroot.encode(), b"/".ljust(len(user.docroot), b"x")))
+    return "jail", lambda: path.read_bytes() == good
+
+
+def loosen_record_away(user):
+    path = pathlib.Path(f"{STORE}/entry/{user.uid}")
+    good = path.read_bytes()
+    path.unlink()
+    return "jail", lambda: path.exists() and path.read_bytes() == good
+
+
+@pytest.mark.parametrize("loosen", [loosen_shell, loosen_mode(0o644), loosen_mode(0o666), loosen_mode(0o620), loosen_acl, loosen_directory, loosen_options,
+                                    loosen_second_line, loosen_group, loosen_managed_group, loosen_dropin, loosen_record, loosen_record_away],
+                         ids=["shell", "mode 0644", "mode 0666", "mode 0620", "acl", "ssh directory", "from option", "second line", "forward group",
+                              "managed group", "drop-in", "record edited", "record removed"])
+def test_reconcile_mends_what_loosened(site, loosen):
+    sp.rpc("keys.add", {"domain": site.domain, "key": sp.keypair("bound").public, "from": ["192.0.2.0/24"]}).ok()
+    resource, is_mended = loosen(site)
+    planned = reconcile(dry_run=True)
+    assert resource in about(planned, site)[0], planned
+    assert not is_mended(), "a dry run mends nothing"
+    report = reconcile()
+    assert resource in about(report, site)[0] and report["mended"] >= 1, report
+    assert is_mended()
+    assert about(reconcile(), site) == ([], [])
+    in_force(site)
+    assert sp.ssh(site, "echo in").stdout == "in\n"
+
+
+def test_reconcile_shuts_an_account_again_that_somebody_opened(site):
+    sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
+    sp.run(["gpasswd", "-d", site.name, "sallyport-none"], check=True)
+    set_shell(site, "/bin/bash")
+    assert sp.ssh(site, "echo in").stdout == "in\n"
+    mended, kept = about(reconcile(), site)
+    assert "gate" in mended and "shell" in mended and kept == []
+    assert is_member(site, "sallyport-none") and sp.ssh(site, "true").rc != 0
+    assert in_force(site)["shell"] == "none"
+
+
+# What somebody tightened
+
+def tighten_shell(user):
+    set_shell(user, "/bin/false")
+    return "shell", lambda: shell_of(user) == "/bin/false"
+
+
+def tighten_keys(user):
+    keys_file(user).write_text("")
+    return "authorized_keys", lambda: keys_file(user).read_text() == ""
+
+
+def tighten_keys_away(user):
+    keys_file(user).unlink()
+    return "authorized_keys", lambda: not keys_file(user).exists()
+
+
+def tighten_gate(user):
+    sp.run(["gpasswd", "-a", user.name, "sallyport-none"], check=True)
+    return "gate", lambda: is_member(user, "sallyport-none")
+
+
+def tighten_forwarding(user):
+    sp.run(["gpasswd", "-d", user.name, "sallyport-local"], check=True)
+    return "group", lambda: not is_member(user, "sallyport-local")
+
+
+@pytest.mark.parametrize("tighten", [tighten_shell, tighten_keys, tighten_keys_away, tighten_gate, tighten_forwarding])
+def test_reconcile_reports_and_keeps_what_somebody_tightened(site, tighten):
+    resource, is_kept = tighten(site)
+    for dry_run in (True, False, False):
+        report = reconcile(dry_run=dry_run)
+        mended, kept = about(report, site)
+        assert resource in kept and resource not in mended and report["kept"] >= 1, report
+        assert is_kept()
+    assert get(site)["in_force"] is False
+    report = reconcile(restore_access=True)
+    assert resource in about(report, site)[0], report
+    assert not is_kept()
+    in_force(site)
+    assert sp.ssh(site, "echo in").stdout == "in\n"
+    assert about(reconcile(), site) == ([], [])
+
+
+def test_reconcile_does_not_unlock_a_password_or_renew_an_expired_account(site):
+    sp.rpc("password.set", {"domain": site.domain, "password": "Locked-Later-12"}).ok()
+    sp.run(["usermod", "-L", "-e", "1", site.name], check=True)
+    before = pathlib.Path("/etc/shadow").read_bytes()
+    reconcile(restore_access=True)
+    assert pathlib.Path("/etc/shadow").read_bytes() == before
+
+
+def test_reconcile_tightens_and_keeps_in_one_account(site):
+    set_shell(site, "/bin/false")
+    keys_file(site).chmod(0o644)
+    mended, kept = about(reconcile(), site)
+    assert "authorized_keys" in mended and "shell" in kept
+    assert shell_of(site) == "/bin/false" and stat.S_IMODE(keys_file(site).stat().st_mode) == 0o600
+
+
+def test_reconcile_keeps_the_users_own_keys(site):
+    own = sp.keypair("own")
+    with open(keys_file(site), "a", encoding="ascii") as file:
+        file.write(own.public + "\n")
+    assert about(reconcile(), site) == ([], [])
+    assert sp.ssh(site, "echo in", key=own).stdout == "in\n"
+
+
+# Accounts that are gone or broken
+
+def test_reconcile_reports_a_deleted_user_and_gives_its_name_nothing(host):
+    gone, other = managed("chroot"), managed("chroot")
+    sp.run(["userdel", gone.name], check=True)
+    set_shell(other, "/bin/bash")
+    report = reconcile()
+    entry = next(item for item in report["details"] if item["user"] == gone.name)
+    assert entry["user_missing"] is True, report
+    assert shell_of(other) == sp.CHROOT_BASH
+    sp.run(["useradd", "-M", "-u", "4321", "-d", gone.home, "-s", "/bin/false", gone.name], check=True)
+    before = sp.snapshot([gone.home, "/etc/passwd", "/etc/group", "/etc/gshadow"])
+    reconcile(restore_access=True)
+    assert before.diff(sp.snapshot([gone.home, "/etc/passwd", "/etc/group", "/etc/gshadow"])) == []
+    assert sp.ssh(gone, "true").rc != 0
+    sp.rpc("domain.remove", {"domain": gone.domain}).ok()
+    assert not os.path.exists(f"{STORE}/state/{gone.name}.json")
+    assert shell_of(gone) == "/bin/false"
+    sp.rpc("domain.remove", {"domain": other.domain}).ok()
+
+
+def test_reconcile_goes_on_where_one_account_fails(host):
+    first, bad, last = (managed("chroot") for _ in range(3))
+    keys_file(bad).unlink()
+    os.mkfifo(keys_file(bad))
+    for user in (first, bad, last):
+        set_shell(user, "/bin/bash")
+    report = reconcile()
+    assert report["failed"] == 1 and report["accounts"] >= 3, report
+    entry = next(item for item in report["details"] if item["user"] == bad.name)
+    assert entry["reason"] == "unsafe_path" and entry["error"] and entry["hint"], entry
+    assert shell_of(first) == shell_of(last) == sp.CHROOT_BASH
+    keys_file(bad).unlink()
+    reconcile(restore_access=True)
+    for user in (first, bad, last):
+        in_force(user)
+        sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+def test_reconcile_finishes_what_a_crash_left_half_done(site):
+    """Pending is ours: it is rolled forward though it widens."""
+    sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
+    killat = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
+    request = {"domain": site.domain, "shell": "bash"}
+    for number in range(400, 2000, 60):
+        answer = sp.run([killat, str(number), sp.HELPER], input=sp.json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "domain.apply", "params": request}))
+        if get(site)["pending"]:
+            break
+        if answer.rc == 0:
+            sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
+    assert get(site)["pending"]
+    reconcile()
+    assert in_force(site)["shell"] == "bash"
+    assert sp.ssh(site, "echo in").stdout == "in\n"
