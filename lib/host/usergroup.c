@@ -70,7 +70,8 @@ int sp_userdb_set_member(struct sp_host *h, const char *group, const char *user,
     return sp_userdb_set_members(h, user, &one, 1, err);
 }
 
-/* Each file is looked at by itself: after a crash between the two the next call mends the second. */
+/* gshadow first: group(5) is what a plan looks at, so that a crash between the two leaves something to
+ * plan, and the next call, which looks at each file by itself, mends the other. */
 int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_member *changes, size_t n,
                           struct sp_error *err)
 {
@@ -84,8 +85,8 @@ int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_m
     if (lock < 0 || read_group(h, &f, err) != 0 || sp_dbfile_read(h, "gshadow", &shadow, err) != 0 ||
         change_all(&f, SP_GRFILE_GROUP, user, changes, n, &group, err) != 0 ||
         change_all(&shadow, SP_GRFILE_GSHADOW, user, changes, n, &gshadow, err) != 0 ||
-        sp_dbfile_stage(h, &f, &group, &stage, err) != 0 ||
-        (shadow.exists && sp_dbfile_stage(h, &shadow, &gshadow, &stage, err) != 0))
+        (shadow.exists && sp_dbfile_stage(h, &shadow, &gshadow, &stage, err) != 0) ||
+        sp_dbfile_stage(h, &f, &group, &stage, err) != 0)
         return -1;
     written = stage.n > 0;
     if (sp_stage_commit(h, &stage, err) != 0)
@@ -315,10 +316,9 @@ int sp_userdb_ensure_group(struct sp_host *h, const char *group, struct sp_error
     _cleanup_close_ int lock = sp_dbfile_lock(h, err);
     bool written, shadow_written;
 
-    if (lock < 0 || read_group(h, &f, err) != 0 ||
-        ensure_in(h, &f, SP_GRFILE_GROUP, group, &written, err) != 0 ||
-        sp_dbfile_read(h, "gshadow", &shadow, err) != 0 ||
-        (shadow.exists && ensure_in(h, &shadow, SP_GRFILE_GSHADOW, group, &shadow_written, err) != 0))
+    if (lock < 0 || read_group(h, &f, err) != 0 || sp_dbfile_read(h, "gshadow", &shadow, err) != 0 ||
+        (shadow.exists && ensure_in(h, &shadow, SP_GRFILE_GSHADOW, group, &shadow_written, err) != 0) ||
+        ensure_in(h, &f, SP_GRFILE_GROUP, group, &written, err) != 0)
         return -1;
     (void)close(sp_steal_fd(&lock));
     if (written)
