@@ -14,7 +14,7 @@ from sp_safety import STORE, in_force, leftovers
 
 KILLAT = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
 WHOLE = os.environ.get("SALLYPORT_SWEEP") == "whole"
-POINTS = 40  # how many calls of an operation the short form kills at, spread evenly
+POINTS = 20  # how many calls of an operation the short form kills at, spread evenly
 FILES = ("passwd", "group", "gshadow")
 WIDTH = {"/bin/false": 0, "/usr/sbin/nologin": 0, sp.CHROOT_BASH: 1}
 CONTENT_MAY_DIFFER = ("sshd.proofs", "passwd-", "group-", "gshadow-", "generation")
