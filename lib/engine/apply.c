@@ -318,18 +318,36 @@ static int plan(struct flight *f, struct sp_error *err)
     return sort_plan(&f->out->plan, err);
 }
 
+/* Where the user himself can stand in the way. What he does there must not hold up the rest of a narrowing:
+ * his sessions end all the same. */
+static bool is_users_ground(const struct sp_resource *r)
+{
+    return r == &sp_resource_keys || r == &sp_resource_points;
+}
+
 /* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
 static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
 {
     struct sp_plan *p = &f->out->plan;
+    struct sp_error first, now;
+    int rc = 0;
 
-    for (size_t i = 0; i < count_resources(); i++)
-        if (in_phase(phase, i)->apply(&f->ctx, p, phase, err) < 0)
-            return -1;
-    for (size_t i = 0; i < p->n; i++)
-        if (p->v[i].phase == phase && p->v[i].resource->read_back(&f->ctx, &p->v[i], err) < 0)
-            return -1;
-    return 0;
+    for (size_t i = 0; i < count_resources(); i++) {
+        const struct sp_resource *r = in_phase(phase, i);
+        if (r->apply(&f->ctx, p, phase, &now) == 0)
+            continue;
+        if (rc == 0)
+            first = now;
+        rc = -1;
+        if (phase != SP_NARROW || !is_users_ground(r))
+            break;
+    }
+    for (size_t i = 0; rc == 0 && i < p->n; i++)
+        if (p->v[i].phase == phase && p->v[i].resource->read_back(&f->ctx, &p->v[i], &first) < 0)
+            rc = -1;
+    if (rc < 0)
+        *err = first;
+    return rc;
 }
 
 static int prove(struct flight *f, struct sp_error *err)

@@ -142,7 +142,7 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
 }
 
 /* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is
- * named and not wanted). */
+ * named and not wanted). have: NULL where nobody could look; then each may stand there. */
 static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want,
                          const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
 {
@@ -156,8 +156,10 @@ static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *w
                 planned |= p->v[n].resource == &sp_resource_keys && sp_streq(p->v[n].target, fingerprint);
             if (planned || sp_key_list_find(want, fingerprint) != NULL)
                 continue;
-            (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
-            if (s.found > 0 && add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
+            if (have != NULL)
+                (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+            if ((have == NULL || s.found > 0) &&
+                add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
                 return -1;
         }
     return 0;
@@ -232,6 +234,25 @@ static int check_home(const struct sp_ctx *c, const struct sp_key_list *want,
     return sp_hint(err, "chmod go-w %.100s, or set key_store = root in sallyport.conf", c->user->home);
 }
 
+/* The home is the user's ground, and nothing he makes of it keeps him in: the gate and the shell see to
+ * that. Keys that have to go are planned as if they stood there; taking them away fails then, behind all
+ * else. */
+static int plan_blind(const struct sp_ctx *c, const struct sp_key_list *want, struct sp_plan *p,
+                      struct sp_error *err)
+{
+    const struct sp_error why = *err;
+
+    if (why.code == SP_E_NO_MEMORY || (!sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE))
+        return -1;
+    if (why.code == SP_E_NOT_FOUND) /* a home that is gone holds no keys */
+        return 0;
+    if (plan_unwanted(c->desired, want, NULL, p, err) < 0 ||
+        plan_unwanted(c->applied, want, NULL, p, err) < 0)
+        return -1;
+    return sp_plan_warn(p, err, "the keys in the home of %s could not be looked at: %s", c->user->name,
+                        why.text);
+}
+
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
@@ -244,9 +265,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
         return -1;
     if (sp_keys_read(c, &have, err) < 0) {
         /* Without keys to write or to take back, a missing home is nobody's trouble. */
-        if (err->code != SP_E_NOT_FOUND || want.n > 0)
-            return -1;
-        return 0;
+        return err->code == SP_E_NOT_FOUND && want.n == 0 ? 0 : plan_blind(c, &want, p, err);
     }
     for (size_t i = 0; i < want.n; i++)
         if (plan_wanted(&want.v[i], &have, p, err) < 0)

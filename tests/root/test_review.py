@@ -1,12 +1,135 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways around the root side that were found by reading it: each test failed before its mend."""
 
+import contextlib
+import fcntl
+import json
+import os
 import pathlib
+import shutil
+import subprocess
+import time
 
 import pytest
 
 import sp
-from sp_safety import apply, in_force
+from sp_safety import apply, get, in_force, managed, refused, request
+
+STATE = pathlib.Path("/var/lib/sallyport")
+
+
+def send(method, params):
+    """A request that is left to run."""
+    one = subprocess.Popen([sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    one.stdin.write(json.dumps(request(method, params)).encode())
+    one.stdin.close()
+    return one
+
+
+def answer_of(process):
+    body = json.loads(process.stdout.read())
+    process.wait(30)
+    sp.validate_answer(body)
+    return body
+
+
+@contextlib.contextmanager
+def held(path):
+    """A lock that keeps a request where it is, so that something can happen meanwhile."""
+    with open(path, "ab") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
+
+
+def waiting(path):
+    """Has the helper opened the lock that is held?"""
+    for pid in sp.run(["pgrep", "-f", sp.HELPER]).stdout.split():
+        with contextlib.suppress(OSError):
+            if any(os.readlink(entry) == str(path) for entry in os.scandir(f"/proc/{pid}/fd")):
+                return True
+    return False
+
+
+# The user's home is his ground: what he does there must not keep him in
+
+def link_ssh(home):
+    (home / ".ssh").rename(home / "mine")
+    (home / ".ssh").symlink_to("mine")
+
+
+def fifo(home):
+    (home / ".ssh/authorized_keys").rename(home / ".ssh/authorized_keys2")
+    os.mkfifo(home / ".ssh/authorized_keys")
+
+
+def folder(home):
+    (home / ".ssh/authorized_keys").rename(home / ".ssh/authorized_keys2")
+    (home / ".ssh/authorized_keys").mkdir()
+
+
+SABOTAGE = pytest.mark.parametrize("sabotage", [link_ssh, fifo, folder])
+
+
+def session_of(user):
+    """A login that lasts."""
+    argv = sp.client("ssh") + ["-T", "-l", user.name, "127.0.0.1", "echo in; exec sleep 97"]
+    one = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert one.stdout.readline() == b"in\n"
+    return one
+
+
+@SABOTAGE
+def test_none_is_not_held_up_by_what_the_user_makes_of_his_home(host, sabotage):
+    user = managed("bash")
+    one = session_of(user)
+    sabotage(pathlib.Path(user.home))
+    assert sp.ssh(user, "echo in").stdout == "in\n"  # sshd minds none of it
+    result = apply(user, shell="none").ok()
+    assert any("home" in text for text in result["warnings"]), result
+    assert one.wait(10) != 0
+    assert sp.ssh(user, "echo in").rc == 255
+    assert get(user)["shell"] == "none"
+
+
+@SABOTAGE
+def test_a_removal_withdraws_what_it_can_and_says_that_keys_are_left(host, sabotage):
+    user = managed("bash")
+    one = session_of(user)
+    home = pathlib.Path(user.home)
+    sabotage(home)
+    refused(sp.rpc("domain.remove", {"domain": user.domain}), "unsafe_path")
+    assert one.wait(10) != 0 and sp.ssh(user, "echo in").rc != 0
+    assert sp.run(["getent", "passwd", user.name]).stdout.strip().endswith(":/bin/false")
+    shutil.rmtree(home / ".ssh") if not (home / ".ssh").is_symlink() else (home / ".ssh").unlink()
+    (home / ".ssh").mkdir(mode=0o700)
+    os.chown(home / ".ssh", user.uid, user.gid)
+    (home / ".ssh/authorized_keys").write_text(sp.keypair().public + "\n")
+    os.chown(home / ".ssh/authorized_keys", user.uid, user.gid)
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert (home / ".ssh/authorized_keys").read_text() == ""
+    refused(sp.rpc("domain.get", {"domain": user.domain}), "not_found")
+
+
+# A login on its way in while access is withdrawn
+
+def test_a_login_that_had_named_its_user_before_the_gate_was_shut_is_ended(host):
+    user = managed("bash")
+    go, key = sp.WORK / f"{user.name}.go", sp.WORK / f"{user.name}.key"
+    sp.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
+    sp.rpc("keys.add", {"domain": user.domain, "key": key.with_name(key.name + ".pub").read_text().strip()}).ok()
+    ask = sp.WORK / f"{user.name}.ask"
+    ask.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.05; done\necho secret\n")
+    ask.chmod(0o700)
+    argv = sp.client("ssh", key=key, options=("BatchMode=no",)) + ["-T", "-l", user.name, "127.0.0.1", "echo in; sleep 5"]
+    with held("/etc/.pwd.lock"):
+        slow = send("domain.apply", {"domain": user.domain, "shell": "none"})
+        sp.wait_for(lambda: waiting("/etc/.pwd.lock"), what="the request at the gate")
+        late = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                env={**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"})
+        sp.wait_for(lambda: sp.run(["pgrep", "-f", str(ask)]).rc == 0, what="the client asking for its passphrase")
+    assert "result" in answer_of(slow)
+    go.touch()
+    assert late.stdout.read() == b"" and late.wait(10) == 255
 
 
 # What a user writes comes back in the answer
