@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "engine/check.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+
+/* A document root is reached without a link, is a directory, and belongs to the user or to root; others do
+ * not write in it. */
+static int check_root(struct sp_engine *e, const struct sp_user *user, const char *path,
+                      struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+
+    if (sp_policy_check_root(e->config, path, err) < 0)
+        return sp_field_prefix(err, "document_root");
+    fd = sp_fsat_open_dir(e->host->root_fd, path, SP_FSAT_NONE, err);
+    if (fd < 0) {
+        if (err->code == SP_E_NOT_FOUND)
+            sp_hint(err, "make the directory first, owned by %s", user->name);
+        return sp_field_prefix(err, "document_root");
+    }
+    if (fstat(fd, &st) < 0)
+        return sp_fail(err, SP_E_IO, errno, "%s", path);
+    if (e->host->real && st.st_uid != 0 && st.st_uid != user->uid) {
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root belongs to uid %u, not to %s", st.st_uid,
+                user->name);
+        sp_hint(err, "chown it to %s or to root, or name the document root of this account", user->name);
+        return sp_field(err, "document_root");
+    }
+    if ((st.st_mode & S_IWOTH) != 0) {
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root can be written by others");
+        sp_hint(err, "chmod o-w %s", path);
+        return sp_field(err, "document_root");
+    }
+    return 0;
+}
+
+/* May this user have access at all? */
+int sp_check_person(struct sp_engine *e, const char *user, uid_t uid, struct sp_error *err)
+{
+    bool member = e->config->required_groups.n == 0;
+
+    if (sp_policy_check_user(e->config, user, uid, err) < 0)
+        return sp_field_prefix(err, "user");
+    for (size_t i = 0; !member && i < e->config->required_groups.n; i++)
+        if (sp_userdb_in_group(e->host, e->config->required_groups.v[i], user, &member, err) < 0)
+            member = false;
+    if (member)
+        return 0;
+    sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of required_groups", user);
+    sp_hint(err, "required_groups in sallyport.conf says whom a request may name");
+    return sp_field(err, "user");
+}
+
+int sp_check_account(struct sp_engine *e, const struct sp_account *a, const struct sp_user *user,
+                     struct sp_error *err)
+{
+    if (sp_account_is_empty(a))
+        return 0;
+    if (sp_check_person(e, a->user, a->uid, err) < 0)
+        return -1;
+    if (sp_name_check_path(user->home, err) < 0)
+        return sp_field_prefix(err, "user.home");
+    return 0;
+}
+
+/* Only roots that this request brings are judged: one that somebody loosened later is reported by
+ * reconcile, not refused to a key edit. */
+int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
+                       const struct sp_user *user, struct sp_error *err)
+{
+    for (size_t i = 0; i < a->n_domains; i++) {
+        const struct sp_domain *was = sp_account_find(before, a->domains[i].name);
+        if (was != NULL && sp_streq(was->document_root, a->domains[i].document_root))
+            continue;
+        if (check_root(e, user, a->domains[i].document_root, err) < 0)
+            return -1;
+    }
+    return 0;
+}
