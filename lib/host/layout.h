@@ -23,6 +23,10 @@
 
 #define SP_STORE "/var/lib/sallyport"
 
+/* What sshd's drop-in forces on jailed accounts where sshd serves sftp itself: chroot-bash takes this -c
+ * for what the client asked for (SSH_ORIGINAL_COMMAND), and any other shell knows no such command. */
+#define SP_FORCED_SESSION "sallyport-session"
+
 /* bin lib lib64 sbin usr etc dev proc tmp run; NULL-terminated. */
 extern const char *const sp_layout_points[];
 

@@ -18,6 +18,7 @@
 #include "model/when.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
+#include "resource/sshd.h"
 
 enum { REMOVE, CHANGE, ADD, MODE };
 
@@ -209,6 +210,36 @@ static bool has_access(const struct sp_account *a)
     return a->shell == SP_SHELL_BASH || a->shell == SP_SHELL_CHROOT;
 }
 
+/* Options stand before the key, in quotes: a blob or a comment is no place for them. */
+static int warn_command(const struct sp_authkeys_entry *e, void *data)
+{
+    const struct foreign *f = data;
+    const char *key = e->type[0] != '\0' ? memmem(e->line, e->line_len, e->type, strlen(e->type)) : NULL;
+
+    if (key == NULL || memmem(e->line, (size_t)(key - e->line), "command=\"", 9) == NULL)
+        return 0;
+    return sp_plan_warn(
+        f->plan, f->err,
+        "the command= of line %zu of authorized_keys is not in force: this sshd serves sftp "
+        "itself (internal-sftp), so jailed logins go through a ForceCommand",
+        e->line_number);
+}
+
+/* sshd's ForceCommand overrides a key's command=: whoever relies on one is told. */
+static int show_commands(const struct sp_ctx *c, const struct sp_home_keys *have, struct sp_plan *p,
+                         struct sp_error *err)
+{
+    struct foreign f = {c, p, err};
+    enum sp_sftp sftp;
+    struct sp_error ignored;
+
+    if (sp_ctx_absent(c) || c->desired->shell != SP_SHELL_CHROOT ||
+        strstr(sp_buf_str(&have->bytes), "command=\"") == NULL || sp_sshd_sftp(c, &sftp, &ignored) < 0 ||
+        sftp != SP_SFTP_INTERNAL)
+        return 0;
+    return sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, warn_command, &f);
+}
+
 /* Malware plants keys while the shell is none: whoever switches SSH on is shown every key that he did not
  * name. */
 static int show_foreign(const struct sp_ctx *c, const struct sp_home_keys *have, struct sp_plan *p,
@@ -273,7 +304,8 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;
-    if (show_foreign(c, &have, p, err) < 0 || check_home(c, &want, &have, err) < 0)
+    if (show_foreign(c, &have, p, err) < 0 || show_commands(c, &have, p, err) < 0 ||
+        check_home(c, &want, &have, err) < 0)
         return -1;
     /* A file of ours is 0600. That others can read it is nothing a request need wait for, nor sshd mind. */
     if (c->thorough && c->config->key_store == SP_KEY_STORE_HOME && (have.mode & 077) != 0)

@@ -7,16 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/layout.h"
 #include "host/replace.h"
 #include "host/spawn.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
 #include "resource/sshd.h"
+
+#define PID_FILE "/run/sshd.pid"
+#define RELOAD_DEADLINE_MS 1000
 
 enum { GROUPS, DROPIN };
 
@@ -43,14 +48,36 @@ static const char dropin_head[] =
     "\tPermitTunnel no\n"
     "\tX11Forwarding no\n";
 
-int sp_sshd_dropin(const struct sp_config *c, struct sp_buf *out, struct sp_error *err)
+/* The login shell runs a forced command by -c: chroot-bash knows this one, and runs what was asked for. */
+static const char dropin_internal[] =
+    "# This sshd serves sftp itself (internal-sftp), outside any jail: jailed accounts get theirs inside.\n"
+    "Match Group " SP_GROUP_CHROOT
+    "\n"
+    "\tForceCommand " SP_FORCED_SESSION "\n";
+
+int sp_sshd_dropin(const struct sp_config *c, enum sp_sftp sftp, struct sp_buf *out, struct sp_error *err)
 {
     sp_buf_puts(out, dropin_head);
     if (c->key_store == SP_KEY_STORE_ROOT)
         sp_buf_printf(out, "\tAuthorizedKeysFile %s/%%u%s\n", SP_KEYS_ROOT_DIR,
                       c->foreign_keys == SP_FOREIGN_REFUSE ? "" : " " SP_KEYS_HOME_FILE);
+    if (sftp == SP_SFTP_INTERNAL)
+        sp_buf_puts(out, dropin_internal);
     sp_buf_puts(out, "Match all\n");
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* The text for this host. An sshd that refuses its files answers nothing: then the drop-in stays of the
+ * kind that it is, so that access can be withdrawn all the same. */
+static int wanted_dropin(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out,
+                         struct sp_error *err)
+{
+    enum sp_sftp sftp;
+    struct sp_error ignored;
+
+    if (sp_sshd_sftp(c, &sftp, &ignored) < 0)
+        sftp = strstr(sp_buf_str(have), SP_FORCED_SESSION) != NULL ? SP_SFTP_INTERNAL : SP_SFTP_PROGRAM;
+    return sp_sshd_dropin(c->config, sftp, out, err);
 }
 
 static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *err)
@@ -74,11 +101,11 @@ static int dropin_is_right(const struct sp_ctx *c, bool *ret_exists, bool *ret_r
     struct stat st;
 
     *ret_exists = *ret_right = false;
-    if (sp_sshd_dropin(c->config, &want, err) < 0)
-        return -1;
     if (sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &have, &st, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     *ret_exists = true;
+    if (wanted_dropin(c, &have, &want, err) < 0)
+        return -1;
     *ret_right = have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
                  (!c->host->real || (st.st_uid == 0 && (st.st_mode & 022) == 0));
     return 0;
@@ -112,6 +139,22 @@ static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     return sp_str_copy(change->to, sizeof(change->to), "written");
 }
 
+/* On SIGHUP sshd takes its pid file away, and writes it anew when it listens with the new policy. Until
+ * then a login goes by the old one, or is refused: wait for it, but not for an sshd that hangs. */
+static void wait_reloaded(struct sp_host *h, const struct stat *before)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    struct stat now;
+
+    for (unsigned i = 0; i < RELOAD_DEADLINE_MS / 2; i++) {
+        (void)nanosleep(&pause, NULL);
+        if (fstatat(h->root_fd, &PID_FILE[1], &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_size > 0 &&
+            (now.st_ino != before->st_ino || now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+             now.st_mtim.tv_nsec != before->st_mtim.tv_nsec))
+            return;
+    }
+}
+
 /* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one;
  * socket-activated ones need none. */
 static void reload_sshd(struct sp_host *h, const char *sshd)
@@ -119,10 +162,11 @@ static void reload_sshd(struct sp_host *h, const char *sshd)
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     struct sp_error ignored;
     char path[64], exe[SP_PATH_SIZE];
+    struct stat st;
     uint64_t pid = 0;
     ssize_t n;
 
-    if (!h->real || sp_fsat_read(h->root_fd, "/run/sshd.pid", 64, &text, NULL, &ignored) < 0)
+    if (!h->real || sp_fsat_read(h->root_fd, PID_FILE, 64, &text, &st, &ignored) < 0)
         return;
     if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
@@ -131,8 +175,8 @@ static void reload_sshd(struct sp_host *h, const char *sshd)
     (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
     n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
     exe[n > 0 ? n : 0] = '\0';
-    if (sp_streq(exe, sshd))
-        (void)kill((pid_t)pid, SIGHUP);
+    if (sp_streq(exe, sshd) && kill((pid_t)pid, SIGHUP) == 0)
+        wait_reloaded(h, &st);
 }
 
 /* A drop-in that sshd refuses would keep everybody out at its next start: the old one comes back. */
@@ -143,7 +187,7 @@ static int write_dropin(const struct sp_ctx *c, struct sp_error *err)
     struct sp_error refused;
     bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
 
-    if (sp_sshd_dropin(c->config, &text, err) < 0 ||
+    if (wanted_dropin(c, &old, &text, err) < 0 ||
         sp_replace_path(c->host, SP_SSHD_DROPIN, text.data, text.len, &how, err) < 0)
         return -1;
     if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0) {
