@@ -122,22 +122,18 @@ static int refuse_missing(const struct flight *f, struct sp_error *err)
 
     if (!f->stranger)
         return no_such_user(o->user, err);
-    sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", o->user,
-            o->passwd.uid, o->state.desired.uid);
-    sp_hint(err,
-            "it is another account by the same name: domain.remove each of its domains, then apply again");
-    return sp_field(err, "user");
+    return sp_refuse_stranger(&o->state.desired, &o->passwd, err);
 }
 
 static int edit(struct flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
-    bool same = false;
+    bool same = false, withdraws = o->state.exists && (f->run->flags & SP_RUN_WITHDRAWS) != 0;
 
     if (f->run->edit != NULL && f->run->edit(f->engine, &f->desired, &o->passwd, f->run->data, err) < 0)
         return -1;
     if (f->run->edit != NULL && !o->user_missing &&
-        (sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0 ||
+        ((!withdraws && sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0) ||
          sp_check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0))
         return -1;
     if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired))
@@ -171,12 +167,21 @@ static int make_context(struct flight *f, struct sp_error *err)
     return 0;
 }
 
+/* A request that takes a key or a domain away opens nothing that somebody shut meanwhile. */
+static bool keeps_tight(const struct flight *f)
+{
+    if ((f->run->flags & SP_RUN_KEEP_TIGHT) != 0)
+        return true;
+    return (f->run->flags & SP_RUN_WITHDRAWS) != 0 && !sp_account_is_empty(&f->desired) &&
+           f->desired.shell != SP_SHELL_NONE;
+}
+
 static int keep_tight(struct flight *f, struct sp_error *err)
 {
     struct sp_plan *p = &f->out->plan;
     size_t kept = 0;
 
-    if ((f->run->flags & SP_RUN_KEEP_TIGHT) == 0 || f->out->state.pending)
+    if (!keeps_tight(f) || f->out->state.pending)
         return 0;
     for (size_t i = 0; i < p->n; i++) {
         struct sp_change *c = &p->v[i];
@@ -402,13 +407,34 @@ static int take_lock(struct sp_engine *e, const char *user, const struct sp_run 
     char path[SP_PATH_SIZE];
     int fd;
 
-    if ((run->flags & SP_RUN_DRY) != 0)
+    if ((run->flags & SP_RUN_DRY) != 0 || e->holds)
         return -1;
     (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
     if ((run->edit != NULL && check_name(e, user, path, err) < 0) || sp_store_prepare(e->host, err) < 0)
         return -2;
     fd = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
     return fd >= 0 ? fd : -2;
+}
+
+int sp_engine_hold(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *ret,
+                   struct sp_error *err)
+{
+    int fd = sp_name_check_user(user, err) < 0 ? -2 : take_lock(e, user, run, err);
+
+    if (fd == -2)
+        return -1;
+    *ret = (struct sp_hold){e, fd};
+    e->holds = fd >= 0;
+    return 0;
+}
+
+void sp_hold_end(struct sp_hold *h)
+{
+    if (h->engine == NULL)
+        return;
+    h->engine->holds = false;
+    if (h->fd >= 0)
+        (void)close(h->fd);
 }
 
 int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,

@@ -83,3 +83,12 @@ int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, con
     }
     return 0;
 }
+
+int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, struct sp_error *err)
+{
+    sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user->name,
+            user->uid, a->uid);
+    sp_hint(err,
+            "it is another account by the same name: domain.remove each of its domains, then apply again");
+    return sp_field(err, "user");
+}

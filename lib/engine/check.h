@@ -16,4 +16,7 @@ int sp_check_account(struct sp_engine *e, const struct sp_account *a, const stru
 int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
                        const struct sp_user *user, struct sp_error *err);
 
+/* The refusal of a name that has another uid than the account. */
+int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, struct sp_error *err);
+
 #endif

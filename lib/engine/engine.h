@@ -23,6 +23,7 @@ struct sp_engine {
     struct sp_host *host;           /* borrowed */
     const struct sp_config *config; /* borrowed */
     uint32_t caller;                /* uid of who asked: SUDO_UID, or our own real uid */
+    bool holds;                     /* an account's lock, over more than one step: sp_engine_hold() */
 };
 
 /* How a transaction is meant. */
@@ -32,6 +33,7 @@ enum sp_run_flags {
     SP_RUN_THOROUGH = 1 << 1, /* look behind what a request takes for granted */
     SP_RUN_KEEP_TIGHT =
         1 << 2, /* leave what somebody tightened: changes that loosen are reported, not made */
+    SP_RUN_WITHDRAWS = 1 << 3, /* it only takes away: no policy about the person stands against it */
 };
 
 struct sp_run {
@@ -63,6 +65,15 @@ void sp_outcome_clear(struct sp_outcome *o);
  * phases, prove, read back, save. Nothing is written when the plan is empty and the desire is the same. */
 int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,
                   struct sp_error *err);
+
+/* The account's lock for a method of several steps; runs within it take none. A dry run holds nothing. */
+struct sp_hold {
+    struct sp_engine *engine;
+    int fd;
+};
+int sp_engine_hold(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *ret,
+                   struct sp_error *err);
+void sp_hold_end(struct sp_hold *h);
 
 /* {"changed", "changes", "warnings", "generation", "user"} of an outcome, added to `object`. */
 int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error *err);

@@ -166,12 +166,15 @@ static enum sp_run_flags dry(const struct sp_params *p)
 
 SP_METHOD(sp_domain_apply)
 {
-    const struct sp_run run = {dry(p), p->has_generation, p->if_generation, edit_apply, (void *)p};
+    const enum sp_run_flags withdraws = p->shell == SP_SHELL_NONE ? SP_RUN_WITHDRAWS : SP_RUN_APPLY;
+    const struct sp_run run = {dry(p) | withdraws, p->has_generation, p->if_generation, edit_apply,
+                               (void *)p};
+    _cleanup_(sp_hold_end) struct sp_hold hold = {0};
     _cleanup_json_ cJSON *part = NULL;
     char user[SP_USER_SIZE];
 
     (void)raw;
-    if (choose_user(e, p, user, err) < 0 ||
+    if (choose_user(e, p, user, err) < 0 || sp_engine_hold(e, user, &run, &hold, err) < 0 ||
         sp_sources_narrow(e, user, &run, p, SP_SOURCES_APPLY, &part, err) < 0 ||
         sp_run_and_report(e, user, &run, p, result, err) < 0)
         return -1;
@@ -200,7 +203,9 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 
 SP_METHOD(sp_domain_remove)
 {
-    const struct sp_run run = {dry(p), p->has_generation, p->if_generation, edit_remove, (void *)p};
+    const struct sp_run run = {dry(p) | SP_RUN_WITHDRAWS, p->has_generation, p->if_generation, edit_remove,
+                               (void *)p};
+    _cleanup_(sp_hold_end) struct sp_hold hold = {0};
     _cleanup_json_ cJSON *part = NULL;
     char user[SP_USER_SIZE];
     cJSON *warnings;
@@ -209,7 +214,8 @@ SP_METHOD(sp_domain_remove)
     if (sp_store_owner(e->host, p->domain, user, err) < 0)
         return -1;
     if (user[0] != '\0') {
-        if (sp_sources_narrow(e, user, &run, p, SP_SOURCES_REMOVE, &part, err) < 0 ||
+        if (sp_engine_hold(e, user, &run, &hold, err) < 0 ||
+            sp_sources_narrow(e, user, &run, p, SP_SOURCES_REMOVE, &part, err) < 0 ||
             sp_run_and_report(e, user, &run, p, result, err) < 0)
             return -1;
         sp_sources_join(result, part);

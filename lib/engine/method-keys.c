@@ -65,8 +65,8 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 
 SP_METHOD(sp_keys_remove)
 {
-    const struct sp_run run = {p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, p->has_generation, p->if_generation,
-                               edit_remove, (void *)p};
+    const struct sp_run run = {(p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY) | SP_RUN_WITHDRAWS,
+                               p->has_generation, p->if_generation, edit_remove, (void *)p};
     char user[SP_USER_SIZE];
 
     (void)raw;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/check.h"
 #include "engine/methods.h"
 #include "host/lock.h"
 
@@ -54,6 +55,16 @@ static int change(struct sp_engine *e, const char *user, const char *password, s
                              "PAM said yes, but the password of %s is not the new one", user);
 }
 
+/* A domain speaks for the user it was given to, not for another who has his name since. */
+static int check_same(struct sp_engine *e, const struct sp_user *passwd, struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+
+    if (sp_store_load(e->host, passwd->name, &s, err) < 0)
+        return -1;
+    return s.desired.uid == passwd->uid ? 0 : sp_refuse_stranger(&s.desired, passwd, err);
+}
+
 SP_METHOD(sp_password_set_method)
 {
     _cleanup_close_ int lock = -1;
@@ -68,6 +79,8 @@ SP_METHOD(sp_password_set_method)
         return -1;
     if (sp_policy_check_user(e->config, user, passwd.uid, err) < 0)
         return sp_field_prefix(err, "user");
+    if (check_same(e, &passwd, err) < 0)
+        return -1;
     (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
     lock = p->dry_run ? -1 : sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
     if (!p->dry_run && lock < 0)

@@ -134,8 +134,24 @@ static int add(struct sp_plan *p, int what, const char *target, const char *from
     return 0;
 }
 
+/* A uid comes back: the record of the user who has it now is not the one of him who is gone. */
+static bool is_anothers(const struct sp_ctx *c)
+{
+    _cleanup_(sp_record_clear) struct sp_record r = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error ignored;
+    char path[SP_PATH_SIZE];
+
+    return file_path(RECORD, c->desired->uid, path) == 0 &&
+           sp_fsat_read(c->host->root_fd, path, FILE_MAX, &text, NULL, &ignored) == 0 &&
+           sp_record_parse(sp_buf_str(&text), text.len, &r, &ignored) == 0 &&
+           !sp_streq(r.user, c->desired->user);
+}
+
 static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
+    if (sp_ctx_absent(c) && is_anothers(c))
+        return 0;
     for (int what = RECORD; what <= NAMES_GROUP; what++) {
         bool exists = false, right = false;
         char path[SP_PATH_SIZE];

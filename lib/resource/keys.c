@@ -3,10 +3,12 @@
  * The account's keys: ~/.ssh/authorized_keys, or a file that root owns (key_store). A line is ours when the
  * panel named its fingerprint, now or before; every other line is the user's and stays byte for byte.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -20,11 +22,11 @@
 #include "resource/resource.h"
 #include "resource/sshd.h"
 
-enum { REMOVE, CHANGE, ADD, MODE };
+enum { REMOVE, CHANGE, ADD, MODE, WHOLE };
 
 static int store_path(const struct sp_ctx *c, char out[SP_PATH_SIZE])
 {
-    return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->user->name);
+    return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->desired->user);
 }
 
 int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err)
@@ -284,6 +286,33 @@ static int plan_blind(const struct sp_ctx *c, const struct sp_key_list *want, st
                         why.text);
 }
 
+/* A file of root's outlives its user, and would let his keys in to the next of that name. */
+static int plan_whole(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    struct sp_change *change;
+    char path[SP_PATH_SIZE];
+
+    if (!sp_ctx_absent(c) || c->config->key_store == SP_KEY_STORE_HOME || store_path(c, path) < 0 ||
+        !sp_fsat_exists(c->host->root_fd, path))
+        return 0;
+    change = sp_plan_add(p, &sp_resource_keys, SP_NARROW, SP_TIGHTENS, WHOLE, err);
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), path);
+    return sp_str_copy(change->from, sizeof(change->from), "keys of a user who is gone");
+}
+
+static int remove_whole(const struct sp_ctx *c, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(c->host->root_fd, SP_KEYS_ROOT_DIR, SP_FSAT_NONE, err);
+
+    if (dir < 0)
+        return -1;
+    if (unlinkat(dir, c->desired->user, 0) < 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, SP_KEYS_ROOT_DIR "/%s", c->desired->user);
+    return sp_sync_dir(c->host, dir, err);
+}
+
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
@@ -291,7 +320,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     struct warn w = {p, err};
 
     if (c->user == NULL)
-        return 0;
+        return plan_whole(c, p, err);
     if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &want, warn_skipped, &w, err) < 0)
         return -1;
     if (sp_keys_read(c, &have, err) < 0) {
@@ -355,6 +384,8 @@ static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_p
         changes += p->v[i].resource == &sp_resource_keys && p->v[i].phase == phase;
     if (changes == 0)
         return 0;
+    if (c->user == NULL)
+        return remove_whole(c, err);
     if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &all, NULL, NULL, err) < 0 ||
         sp_keys_read(c, &have, err) < 0 || edit(p, phase, &all, &have, &out, &changes, err) < 0)
         return -1;
@@ -366,6 +397,9 @@ static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
     struct search s = {.fingerprint = change->target};
 
+    if (change->what == WHOLE)
+        return sp_str_copy(change->read_back, sizeof(change->read_back),
+                           sp_fsat_exists(c->host->root_fd, change->target) ? "there" : "");
     if (sp_keys_read(c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (change->what == MODE)

@@ -132,6 +132,114 @@ def test_a_login_that_had_named_its_user_before_the_gate_was_shut_is_ended(host)
     assert late.stdout.read() == b"" and late.wait(10) == 255
 
 
+# Names and numbers that come back
+
+def test_two_users_that_ask_for_one_domain_at_once_do_not_both_get_it(host):
+    one, other = sp.make_user(), sp.make_user()
+    (STATE / "state").mkdir(parents=True, exist_ok=True)
+    lock = STATE / f"state/{one.name}.lock"
+    with held(lock):
+        slow = send("domain.apply", {"domain": one.domain, "user": one.name, "document_root": one.docroot, "shell": "bash"})
+        sp.wait_for(lambda: waiting(lock), what="the request at its account's lock")
+        apply(other, domain=one.domain, shell="bash").ok()
+    assert answer_of(slow)["error"]["data"]["reason"] == "conflict"
+    domains = {(item["domain"], item["user"]) for item in sp.rpc("domain.list", {}).ok()["domains"]}
+    assert (one.domain, other.name) in domains and (one.domain, one.name) not in domains
+    assert sp.run(["getent", "passwd", one.name]).stdout.strip().endswith(":/bin/false")
+
+
+def made_anew(user):
+    """The user is deleted behind our back, and another gets his name."""
+    sp.run(["userdel", "-f", user.name], check=True)
+    sp.run(["useradd", "-U", "-M", "-u", str(user.uid + 20000), "-d", user.home, "-s", "/bin/bash", user.name], check=True)
+    sp.run(["chown", "-R", f"{user.name}:{user.name}", user.home], check=True)
+
+
+def test_a_password_is_not_set_for_another_user_of_the_same_name(host):
+    user = managed("bash")
+    made_anew(user)
+    before = pathlib.Path("/etc/shadow").read_bytes()
+    refused(sp.rpc("password.set", {"domain": user.domain, "password": "Correct-Horse-7"}), "conflict")
+    assert pathlib.Path("/etc/shadow").read_bytes() == before
+
+
+def test_the_record_of_a_user_with_a_reused_uid_is_not_taken_away(host):
+    gone = managed("chroot")
+    sp.run(["userdel", "-f", gone.name], check=True)
+    name = sp.unique()
+    heir = sp.make_user(name)
+    sp.run(["usermod", "-u", str(gone.uid), name], check=True)
+    sp.run(["chown", "-R", f"{name}:{name}", heir.home], check=True)
+    heir = heir._replace(uid=gone.uid)
+    apply(heir, shell="chroot", authorized_keys=[{"key": sp.keypair().public}]).ok()
+    sp.rpc("domain.remove", {"domain": gone.domain}).ok()
+    in_force(heir)
+    assert sp.ssh(heir, "id -un").stdout == f"{name}\n"
+
+
+@contextlib.contextmanager
+def configured(host, **settings):
+    path = pathlib.Path("/etc/sallyport/sallyport.conf.d/review.conf")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def test_a_key_store_of_roots_keeps_nothing_for_the_next_user_of_a_name(host):
+    with configured(host, key_store="root"):
+        user = managed("bash")
+        host.reload()
+        assert sp.ssh(user, "echo in").stdout == "in\n"
+        made_anew(user)
+        sp.rpc("domain.remove", {"domain": user.domain}).ok()
+        apply(user, shell="bash", authorized_keys=[{"key": sp.keypair("heir").public}]).ok()
+        assert sp.ssh(user, "echo in").rc == 255
+        assert sp.ssh(user, "echo in", key=sp.keypair("heir")).stdout == "in\n"
+    apply(user, shell="none").ok()
+    host.reload()
+
+
+# What takes away is never refused for who it is taken from
+
+def test_access_is_withdrawn_from_a_user_whom_the_policy_no_longer_allows(host):
+    user = managed("bash", keys=(sp.keypair(), sp.keypair("other")))
+    second = f"shop.{user.domain}"
+    apply(user, domain=second).ok()
+    with configured(host, denied_users=f"root,{user.name}"):
+        refused(sp.rpc("keys.add", {"domain": user.domain, "key": sp.keypair("third").public}), "forbidden", "params.user")
+        sp.rpc("keys.remove", {"domain": user.domain, "fingerprint": sp.keypair("other").fingerprint}).ok()
+        sp.rpc("domain.remove", {"domain": second}).ok()
+        apply(user, shell="none").ok()
+        refused(apply(user, shell="bash"), "forbidden", "params.user")
+    assert sp.ssh(user, "true").rc == 255
+
+
+def test_what_takes_away_opens_nothing_that_was_shut_meanwhile(host):
+    user = managed("bash", keys=(sp.keypair(), sp.keypair("other")))
+    sp.run(["usermod", "-s", "/bin/false", user.name], check=True)
+    sp.rpc("keys.remove", {"domain": user.domain, "fingerprint": sp.keypair("other").fingerprint}).ok()
+    assert get(user)["login_shell"] == "/bin/false"
+    sp.rpc("keys.add", {"domain": user.domain, "key": sp.keypair("other").public}).ok()
+    assert in_force(user)["login_shell"] == "/bin/bash"
+
+
+def test_the_account_is_held_until_its_sources_are_in_force(host):
+    """Else a removal could come between, and the port stay open for a domain that is gone."""
+    user = managed("bash")
+    lock = STATE / "firewall.lock"
+    with held(lock):
+        slow = send("domain.apply", {"domain": user.domain, "sources": ["198.51.100.0/24"]})
+        sp.wait_for(lambda: waiting(lock), what="the request at the firewall")
+        with pytest.raises(BlockingIOError), open(STATE / f"state/{user.name}.lock", "rb+") as account:
+            fcntl.lockf(account, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert "result" in answer_of(slow)
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert user.domain not in json.dumps(sp.rpc("firewall.get", {}).ok())
+
+
 # What a user writes comes back in the answer
 
 @pytest.mark.parametrize("written", [
