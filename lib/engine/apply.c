@@ -297,8 +297,7 @@ static int apply_plan(struct flight *f, struct sp_error *err)
 }
 
 /* The domains' index is made before a state that names them, and taken away after one that no longer does.
- */
-/* A domain is attached to one account. Two requests that attach the same one to different accounts meet at
+ * A domain is attached to one account. Two requests that attach the same one to different accounts meet at
  * this lock: the second sees the first one's state. */
 static int claim_domains(struct flight *f, int *ret_lock, struct sp_error *err)
 {
@@ -310,7 +309,7 @@ static int claim_domains(struct flight *f, int *ret_lock, struct sp_error *err)
         if (sp_account_find(&f->out->state.desired, name) != NULL)
             continue;
         if (*ret_lock < 0)
-            *ret_lock = sp_lock_take(h, SP_STORE "/domains.lock", SP_LOCK_DEADLINE_MS, err);
+            *ret_lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
         if (*ret_lock < 0 || sp_store_owner(h, name, owner, err) < 0)
             return -1;
         if (owner[0] != '\0' && !sp_streq(owner, f->out->user)) {

@@ -222,6 +222,8 @@ SP_METHOD(sp_domain_remove)
         return 0;
     }
     /* Removed already, or never there: the same request twice is no mistake. */
+    if (!p->dry_run && sp_store_tidy_index(e->host, p->domain, err) < 0)
+        return -1;
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL ||
         !cJSON_AddNullToObject(result, "user") || !cJSON_AddNumberToObject(result, "generation", 0) ||
         !cJSON_AddFalseToObject(result, "changed") || !cJSON_AddArrayToObject(result, "changes"))

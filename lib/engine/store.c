@@ -12,7 +12,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/engine.h"
 #include "host/fsat.h"
+#include "host/lock.h"
 #include "host/replace.h"
 #include "model/json.h"
 
@@ -289,6 +291,22 @@ int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, st
     if (readlinkat(h->root_fd, path, old, sizeof(old) - 1) < 0 || !sp_streq(old, user))
         return 0;
     return remove_name(h, DOMAIN_DIR, domain, err);
+}
+
+int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE], user[SP_USER_SIZE];
+    _cleanup_close_ int lock = -1;
+
+    if (sp_name_check_domain(domain, err) < 0)
+        return -1;
+    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
+    if (readlinkat(h->root_fd, path, user, sizeof(user)) < 0)
+        return 0;
+    lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
+    if (lock < 0 || sp_store_owner(h, domain, user, err) < 0)
+        return -1;
+    return user[0] != '\0' ? 0 : remove_name(h, DOMAIN_DIR, domain, err);
 }
 
 static void close_dir(DIR **d)

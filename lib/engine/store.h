@@ -44,6 +44,11 @@ int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_
 int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
 /* Only while it names this user: it may be another account's by now. */
 int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
+/* Whoever attaches a domain to an account holds this lock until the account's state says so. */
+#define SP_STORE_DOMAINS_LOCK SP_STORE "/domains.lock"
+/* Take away the name that a crash left in the index: one that no account's state confirms. Nothing is
+ * written where there is none. */
+int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *err);
 
 /* Every account's user name, sorted. */
 struct sp_users {

@@ -119,3 +119,14 @@ def test_safety_32_an_index_that_points_elsewhere_gives_nobody_another_account(h
     link.unlink()
     link.symlink_to(user.name)
     in_force(user)
+
+
+def test_safety_28_a_name_that_a_killed_removal_left_in_the_index_goes_at_the_next(host):
+    user = managed("bash")
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    link = pathlib.Path(f"{STORE}/domains/{user.domain}")
+    link.symlink_to(user.name)
+    assert sp.rpc("domain.remove", {"domain": user.domain, "dry_run": True}).ok()["changed"] is False
+    assert link.is_symlink()
+    assert sp.rpc("domain.remove", {"domain": user.domain}).ok()["changed"] is False
+    assert not link.is_symlink()
