@@ -31,6 +31,10 @@ static const struct sp_verb verbs[] = {
     {"list", "", "every domain with SSH access", SP_OPT(JSON), 0, 0, sp_verb_list},
     {"plan", "FILE|-", "what a request would change (the params of domain.apply, as JSON)", SP_OPT(JSON), 1,
      1, sp_verb_plan},
+    {"rebind", "DOMAIN [--to NEWNAME] [--document-root DIR] [--user NEWNAME]",
+     "move a domain to another name or document root, or after its user was renamed",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(TO) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(USER), 1, 1,
+     sp_verb_rebind},
     {"remove", "DOMAIN [--yes]", "take SSH access away and give back what stood before",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(YES), 1, 1, sp_verb_remove},
     {"reconcile", "[--restore-access]", "mend what loosened on every account, report what was tightened",
@@ -55,6 +59,7 @@ static const struct {
     [SP_OPT_FORCE] = {"--force", false},
     [SP_OPT_YES] = {"--yes", false},
     [SP_OPT_RESTORE_ACCESS] = {"--restore-access", false},
+    [SP_OPT_TO] = {"--to", true},
 };
 
 static void help(FILE *to)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* status, list, plan, remove: what a domain has, would get, and loses. */
+/* status, list, plan, rebind, remove: what a domain has, would get, and loses. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +122,18 @@ int sp_verb_plan(const struct sp_args *a)
     cJSON_DeleteItemFromObjectCaseSensitive(params, "dry_run");
     (void)cJSON_AddTrueToObject(params, "dry_run");
     return sp_verb_call(a, "domain.apply", params, sp_show_changes);
+}
+
+int sp_verb_rebind(const struct sp_args *a)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_text(params, "domain", a->words[0]);
+    sp_params_text(params, "new_domain", a->option[SP_OPT_TO]);
+    sp_params_text(params, "document_root", a->option[SP_OPT_DOCUMENT_ROOT]);
+    sp_params_text(params, "user", a->option[SP_OPT_USER]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
+    return sp_verb_call(a, "domain.rebind", params, sp_show_changes);
 }
 
 int sp_verb_remove(const struct sp_args *a)

@@ -27,6 +27,7 @@ enum sp_option {
     SP_OPT_FORCE,
     SP_OPT_YES,
     SP_OPT_RESTORE_ACCESS,
+    SP_OPT_TO,
     SP_OPT_COUNT
 };
 
@@ -60,6 +61,7 @@ int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_status(const struct sp_args *a);
 int sp_verb_list(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);
+int sp_verb_rebind(const struct sp_args *a);
 int sp_verb_remove(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
 

@@ -116,13 +116,25 @@ static int no_such_user(const char *user, struct sp_error *err)
     return sp_field(err, "user");
 }
 
+static int renamed(const struct sp_outcome *o, const char *now, struct sp_error *err)
+{
+    sp_fail(err, SP_E_CONFLICT, 0, "there is no local user %s: his uid %u is %s now", o->user,
+            o->state.desired.uid, now);
+    sp_hint(err, "if he was renamed (usermod -l): domain.rebind with \"user\":\"%s\"; else domain.remove",
+            now);
+    return sp_field(err, "user");
+}
+
 static int refuse_missing(const struct flight *f, struct sp_error *err)
 {
     const struct sp_outcome *o = f->out;
+    char now[64];
 
-    if (!f->stranger)
-        return no_such_user(o->user, err);
-    return sp_refuse_stranger(&o->state.desired, &o->passwd, err);
+    if (f->stranger)
+        return sp_refuse_stranger(&o->state.desired, &o->passwd, err);
+    if (o->state.exists && sp_userdb_name_of(f->engine->host, o->state.desired.uid, now))
+        return renamed(o, now, err);
+    return no_such_user(o->user, err);
 }
 
 static int edit(struct flight *f, struct sp_error *err)

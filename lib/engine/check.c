@@ -69,14 +69,21 @@ int sp_check_account(struct sp_engine *e, const struct sp_account *a, const stru
     return 0;
 }
 
+static bool has_root(const struct sp_account *a, const char *root)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        if (sp_streq(a->domains[i].document_root, root))
+            return true;
+    return false;
+}
+
 /* Only roots that this request brings are judged: one that somebody loosened later is reported by
  * reconcile, not refused to a key edit. */
 int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
                        const struct sp_user *user, struct sp_error *err)
 {
     for (size_t i = 0; i < a->n_domains; i++) {
-        const struct sp_domain *was = sp_account_find(before, a->domains[i].name);
-        if (was != NULL && sp_streq(was->document_root, a->domains[i].document_root))
+        if (has_root(before, a->domains[i].document_root))
             continue;
         if (check_root(e, user, a->domains[i].document_root, err) < 0)
             return -1;

@@ -79,6 +79,11 @@ void sp_hold_end(struct sp_hold *h);
 int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error *err);
 int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, struct sp_error *err);
 
+/* One change that is no resource's, put before the others of an answer; it counts as changed. read_back:
+ * NULL in a dry run. */
+int sp_report_first(cJSON *object, const char *resource, const char *target, const char *from,
+                    const char *to, const char *read_back, struct sp_error *err);
+
 /* Read the configuration: built-in defaults, /usr/share/sallyport/sallyport.conf,
  * /etc/sallyport/sallyport.conf and its drop-ins in /etc/sallyport/sallyport.conf.d (libeconf's order). */
 int sp_config_load(struct sp_config *ret, struct sp_error *err);

@@ -32,8 +32,7 @@ static int find_or_attach(struct sp_account *a, const struct sp_params *p, struc
     if (p->document_root[0] == '\0' || sp_streq(p->document_root, d->document_root))
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s has the document root %.200s", p->domain, d->document_root);
-    sp_hint(err, "to move it, domain.remove it and apply it anew; other domains of %s keep their access",
-            a->user);
+    sp_hint(err, "domain.rebind (sallyport rebind %.80s --document-root ...) moves it", p->domain);
     return sp_field(err, "document_root");
 }
 
@@ -140,6 +139,18 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
     return set_profiles(e, a, p, err);
 }
 
+/* The same uid, and nobody has the old name any more: usermod -l. */
+static bool is_renamed(struct sp_engine *e, const char *old, const char *new)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    struct sp_error ignored;
+    struct sp_user user;
+
+    return sp_userdb_get(e->host, old, &user, &ignored) < 0 &&
+           sp_userdb_get(e->host, new, &user, &ignored) == 0 &&
+           sp_store_load(e->host, old, &s, &ignored) == 0 && s.desired.uid == user.uid;
+}
+
 static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[SP_USER_SIZE],
                        struct sp_error *err)
 {
@@ -155,7 +166,10 @@ static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[
     if (p->user[0] == '\0' || sp_streq(p->user, ret))
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s belongs to the user %s", p->domain, ret);
-    sp_hint(err, "domain.remove it from %s first", ret);
+    if (is_renamed(e, ret, p->user))
+        sp_hint(err, "he was renamed: domain.rebind it with \"user\":\"%s\"", p->user);
+    else
+        sp_hint(err, "domain.remove it from %s first", ret);
     return sp_field(err, "user");
 }
 

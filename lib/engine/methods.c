@@ -8,6 +8,7 @@ const struct sp_method sp_methods[] = {
     {"domain.apply", SP_METHOD_CHANGES, SP_PARAMS_APPLY, sp_domain_apply},
     {"domain.get", SP_METHOD_READS, SP_PARAMS_TARGET, sp_domain_get},
     {"domain.list", SP_METHOD_READS, SP_PARAMS_NONE, sp_domain_list},
+    {"domain.rebind", SP_METHOD_CHANGES, SP_PARAMS_REBIND, sp_domain_rebind},
     {"domain.remove", SP_METHOD_CHANGES, SP_PARAMS_REMOVE, sp_domain_remove},
     {"keys.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_keys_list},
     {"keys.add", SP_METHOD_CHANGES, SP_PARAMS_KEY_ADD, sp_keys_add},

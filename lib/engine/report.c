@@ -73,3 +73,19 @@ int sp_report_outcome(const struct sp_outcome *o, cJSON *object, struct sp_error
     }
     return 0;
 }
+
+int sp_report_first(cJSON *object, const char *resource, const char *target, const char *from,
+                    const char *to, const char *read_back, struct sp_error *err)
+{
+    cJSON *changes = cJSON_GetObjectItemCaseSensitive(object, "changes"), *o = cJSON_CreateObject();
+
+    if (o == NULL || cJSON_AddStringToObject(o, "resource", resource) == NULL ||
+        !put_text(o, "target", target) || !put_text(o, "from", from) || !put_text(o, "to", to) ||
+        !put_text(o, "read_back", read_back != NULL ? read_back : "") ||
+        !cJSON_InsertItemInArray(changes, 0, o)) {
+        cJSON_Delete(o);
+        return no_memory(err);
+    }
+    (void)cJSON_ReplaceItemInObjectCaseSensitive(object, "changed", cJSON_CreateTrue());
+    return 0;
+}

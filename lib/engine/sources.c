@@ -2,6 +2,7 @@
 #include "engine/sources.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/firewall.h"
 #include "model/json.h"
 
@@ -27,8 +28,8 @@ void sp_sources_join(cJSON *result, cJSON *part)
 
 /* Access that is withdrawn is withdrawn, whoever is connected from there: running sessions of others go on
  * anyway. A change of the list is held against the connected, unless the request says force. */
-static int sync_list(struct sp_engine *e, const struct sp_params *p, const struct sp_cidr_list *sources,
-                     cJSON **ret_part, struct sp_error *err)
+static int sync_list(struct sp_engine *e, const struct sp_params *p, const char *domain,
+                     const struct sp_cidr_list *sources, cJSON **ret_part, struct sp_error *err)
 {
     enum sp_firewall_flags flags = p->dry_run ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY;
 
@@ -36,7 +37,7 @@ static int sync_list(struct sp_engine *e, const struct sp_params *p, const struc
 
     if (part == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (sp_firewall_sync_sources(e->host, e->config, p->domain, sources,
+    if (sp_firewall_sync_sources(e->host, e->config, domain, sources,
                                  flags | (p->force || sources->n == 0 ? SP_FIREWALL_FORCE : 0), part,
                                  err) < 0)
         return -1;
@@ -83,7 +84,7 @@ int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run
     for (size_t i = 0; !nothing && i < d->sources.n; i++)
         if (has(&p->sources, &d->sources.v[i]) && sp_cidr_list_add(&stay, &d->sources.v[i], err) < 0)
             return -1;
-    return sync_list(e, p, &stay, ret_part, err);
+    return sync_list(e, p, p->domain, &stay, ret_part, err);
 }
 
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
@@ -96,8 +97,26 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
 
     if (d == NULL || (d->sources.n == 0 && !p->has_sources))
         return 0; /* removed, and narrowed already; or it never had any */
-    if (sync_list(e, p, open ? &d->sources : &none, &part, err) < 0)
+    if (sync_list(e, p, p->domain, open ? &d->sources : &none, &part, err) < 0)
         return -1;
     sp_sources_join(result, part);
+    return 0;
+}
+
+int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
+                      const char *now, cJSON *result, struct sp_error *err)
+{
+    const struct sp_cidr_list none = {0};
+    const struct sp_domain *d = sp_account_find(&o->state.desired, now);
+    _cleanup_json_ cJSON *added = NULL, *dropped = NULL;
+
+    if (d == NULL || d->sources.n == 0 || sp_streq(now, p->domain))
+        return 0;
+    if (sync_list(e, p, now, o->state.desired.shell != SP_SHELL_NONE ? &d->sources : &none, &added, err) <
+            0 ||
+        sync_list(e, p, p->domain, &none, &dropped, err) < 0)
+        return -1;
+    sp_sources_join(result, added);
+    sp_sources_join(result, dropped);
     return 0;
 }

@@ -25,4 +25,8 @@ void sp_sources_join(cJSON *result, cJSON *part);
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
                      cJSON *result, struct sp_error *err);
 
+/* The domain's list is `now`'s. First the new owner, then the old one away: no moment without. */
+int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
+                      const char *now, cJSON *result, struct sp_error *err);
+
 #endif

@@ -33,6 +33,27 @@ int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, stru
     return 0;
 }
 
+bool sp_userdb_name_of(struct sp_host *h, uid_t uid, char ret[64])
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_error ignored;
+    char *rest, *line;
+
+    if (sp_dbfile_read(h, "passwd", &f, &ignored) != 0 || !f.exists) /* a copy: it is cut up */
+        return false;
+    rest = f.bytes.data;
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
+        const char *name = strsep(&line, ":"), *number;
+        uint64_t value;
+
+        (void)strsep(&line, ":");
+        number = strsep(&line, ":");
+        if (number != NULL && sp_str_to_u64(number, UINT32_MAX, &value) == 0 && value == uid)
+            return sp_str_copy(ret, 64, name) == 0;
+    }
+    return false;
+}
+
 int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell,
                         struct sp_error *err)
 {

@@ -88,6 +88,15 @@ static int read_domain(const cJSON *v, void *dst, struct sp_error *err)
     return sp_str_copy(p->domain, sizeof(p->domain), v->valuestring);
 }
 
+static int read_new_domain(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_name_check_domain(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->new_domain, sizeof(p->new_domain), v->valuestring);
+}
+
 static int read_user(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
@@ -265,6 +274,16 @@ static const struct sp_json_field apply_fields[] = {
 };
 
 static const struct sp_json_field target_fields[] = {DOMAIN(SP_JSON_REQUIRED), {NULL}};
+static const struct sp_json_field rebind_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"new_domain", SP_JSON_STRING, SP_JSON_OPTIONAL, read_new_domain},
+    {"document_root", SP_JSON_STRING, SP_JSON_OPTIONAL, read_root},
+    USER,
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
 static const struct sp_json_field remove_fields[] = {
     DOMAIN(SP_JSON_REQUIRED), IF_GENERATION, DRY_RUN, {NULL}};
 
@@ -304,15 +323,11 @@ static const struct sp_json_field dry_run_fields[] = {DRY_RUN, {NULL}};
 static const struct sp_json_field no_fields[] = {{NULL}};
 
 static const struct sp_json_field *const tables[] = {
-    [SP_PARAMS_APPLY] = apply_fields,
-    [SP_PARAMS_TARGET] = target_fields,
-    [SP_PARAMS_REMOVE] = remove_fields,
-    [SP_PARAMS_KEY_ADD] = key_add_fields,
-    [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
-    [SP_PARAMS_PASSWORD] = password_fields,
-    [SP_PARAMS_RECONCILE] = reconcile_fields,
-    [SP_PARAMS_DRY_RUN] = dry_run_fields,
-    [SP_PARAMS_NONE] = no_fields,
+    [SP_PARAMS_APPLY] = apply_fields,       [SP_PARAMS_TARGET] = target_fields,
+    [SP_PARAMS_REBIND] = rebind_fields,     [SP_PARAMS_REMOVE] = remove_fields,
+    [SP_PARAMS_KEY_ADD] = key_add_fields,   [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
+    [SP_PARAMS_PASSWORD] = password_fields, [SP_PARAMS_RECONCILE] = reconcile_fields,
+    [SP_PARAMS_DRY_RUN] = dry_run_fields,   [SP_PARAMS_NONE] = no_fields,
 };
 
 /* The key of keys.add: the same fields without those that are not a key's. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Running logins: ended when access is withdrawn, or when a plain shell becomes a jailed one. The site's
- * own processes go on. */
+/* Running logins: ended when access is withdrawn, when a plain shell becomes a jailed one, or when a
+ * jail's root is given up. The site's own processes go on. */
 #include "base/mem.h"
 
 #include "base/str.h"
@@ -9,6 +9,21 @@
 
 #define END_DEADLINE_MS 5000
 
+/* The document root that is "/" of its jail was given up: its mount points go (points.c), and what is
+ * mounted on them goes with them, in running jails too (mount_namespaces(7), on rmdir). */
+static bool loses_root(const struct sp_ctx *c)
+{
+    const char *before[SP_ROOTS_MAX], *now[SP_ROOTS_MAX];
+    size_t n_now = sp_account_roots(c->desired, now);
+
+    if (c->applied->shell != SP_SHELL_CHROOT || sp_account_roots(c->applied, before) == 0)
+        return false;
+    for (size_t i = 0; i < n_now; i++)
+        if (sp_streq(now[i], before[0]))
+            return false;
+    return true;
+}
+
 /* A session that an account may not have any more. An account whose shell was never ours keeps its
  * sessions. */
 static bool must_end(const struct sp_ctx *c)
@@ -16,6 +31,8 @@ static bool must_end(const struct sp_ctx *c)
     if (sp_ctx_absent(c))
         return !sp_account_is_empty(c->applied) && c->applied->shell != SP_SHELL_UNSET;
     if (c->desired->shell == SP_SHELL_NONE)
+        return true;
+    if (loses_root(c))
         return true;
     return c->desired->shell == SP_SHELL_CHROOT && sp_loginshell_width(c->user->shell) == 2;
 }

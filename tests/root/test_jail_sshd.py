@@ -279,3 +279,27 @@ def test_jail_09_a_forwarded_port_listens_on_loopback_only(host):
     with server() as address, tunnel(user, "-R", f"*:{port}:%s:%d" % address):
         sp.wait_for(lambda: sp.probe("127.0.0.1", port, None, "127.0.0.1") == "open", what="-R")
         assert sp.probe(port=port) == "refused"
+
+
+def with_agent(user, command):
+    """A login with ssh -A and an agent that holds a key."""
+    agent = f"/run/agent.{user.name}"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL)
+    try:
+        sp.wait_for(lambda: os.path.exists(agent), what="the agent")
+        env = {**os.environ, "SSH_AUTH_SOCK": agent}
+        sp.run(["ssh-add", "-q", sp.keypair().path], env=env, check=True)
+        argv = [word for word in sp.client("ssh") if word != "IdentityAgent=none"]
+        argv = [word for i, word in enumerate(argv) if not (word == "-o" and i + 1 < len(argv) and argv[i + 1] == "-o")]
+        return sp.run([*argv, "-A", "-T", "-l", user.name, "127.0.0.1", command], env=env)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_jail_10_a_forwarded_agent_is_not_visible_in_a_jail_and_works_in_bash(host):
+    find = "echo [$SSH_AUTH_SOCK]; find / -xdev -type s 2>/dev/null; ls -A /tmp"
+    jailed = with_agent(sp_site.account(), find)
+    assert jailed.rc == 0 and jailed.stdout.splitlines()[0] == "[]" and "agent" not in jailed.stdout, jailed
+    plain = with_agent(sp_site.account("bash"), "ssh-add -l")
+    assert sp.keypair().fingerprint in plain.stdout, plain
