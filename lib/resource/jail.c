@@ -148,6 +148,16 @@ static bool is_anothers(const struct sp_ctx *c)
            !sp_streq(r.user, c->desired->user);
 }
 
+/* A kill between the last file and its directory leaves the directory: that is planned like the file. */
+static bool is_left(const struct sp_ctx *c, int what, const char *path)
+{
+    char dir[SP_PATH_SIZE];
+
+    (void)sp_str_copy(dir, sizeof(dir), path);
+    *strrchr(dir, '/') = '\0';
+    return what == NAMES_GROUP && sp_fsat_exists(c->host->root_fd, dir);
+}
+
 static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     if (sp_ctx_absent(c) && is_anothers(c))
@@ -161,7 +171,8 @@ static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
         (void)file_path(what, c->user != NULL ? c->user->uid : c->desired->uid, path);
         if (wanted(c) && !right && add(p, what, path, exists ? "stale" : "", "written", SP_BUILD, err) < 0)
             return -1;
-        if (sp_ctx_absent(c) && exists && add(p, what, path, "written", "", SP_NARROW, err) < 0)
+        if (sp_ctx_absent(c) && (exists || is_left(c, what, path)) &&
+            add(p, what, path, "written", "", SP_NARROW, err) < 0)
             return -1;
     }
     return 0;

@@ -130,3 +130,12 @@ def test_safety_28_a_name_that_a_killed_removal_left_in_the_index_goes_at_the_ne
     assert link.is_symlink()
     assert sp.rpc("domain.remove", {"domain": user.domain}).ok()["changed"] is False
     assert not link.is_symlink()
+
+
+def test_safety_28_a_directory_that_a_killed_removal_left_goes_at_the_next(host):
+    user = managed("chroot")
+    sp.rpc("domain.apply", {"domain": user.domain, "shell": "chroot"}).ok()
+    for name in ("passwd", "group"):
+        pathlib.Path(f"{STORE}/names/{user.uid}/{name}").unlink()
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert not os.path.exists(f"{STORE}/names/{user.uid}")
