@@ -228,9 +228,7 @@ static int remove_name(struct sp_host *h, const char *dir, const char *name, str
 
     if (fd < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (unlinkat(fd, name, 0) < 0 && errno != ENOENT)
-        return sp_fail(err, SP_E_IO, errno, "%s/%s", dir, name);
-    return fsync(fd) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", dir) : 0;
+    return sp_replace_remove(fd, name, err);
 }
 
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err)

@@ -14,8 +14,6 @@
 #include "host/fsat.h"
 #include "host/label.h"
 
-#define SUFFIX ".sallyport"
-
 static bool same_dir(int a, int b)
 {
     struct stat x, y;
@@ -86,7 +84,7 @@ static struct sp_staged *make_temp(struct sp_stage *s, int dirfd, const char *na
         return NULL;
     }
     *t = (struct sp_staged){.dirfd = -1, .fd = -1};
-    if (sp_str_format(t->temp, sizeof(t->temp), "%s" SUFFIX, name) != 0) {
+    if (sp_str_format(t->temp, sizeof(t->temp), "%s" SP_REPLACE_SUFFIX, name) != 0) {
         (void)sp_fail(err, SP_E_INVALID, 0, "the name %s is too long", name);
         return NULL;
     }
@@ -99,7 +97,7 @@ static struct sp_staged *make_temp(struct sp_stage *s, int dirfd, const char *na
         int saved = errno;
         t->temp[0] = '\0';
         drop(t);
-        (void)sp_fail(err, SP_E_IO, saved, "cannot make %s" SUFFIX, name);
+        (void)sp_fail(err, SP_E_IO, saved, "cannot make %s" SP_REPLACE_SUFFIX, name);
         return NULL;
     }
     s->n++;
@@ -256,4 +254,15 @@ int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a path");
     fd = sp_fsat_open_dir(h->root_fd, dir, SP_FSAT_NONE, err);
     return fd < 0 ? -1 : sp_replace_at(h, fd, base, bytes, len, how, err);
+}
+
+int sp_replace_remove(int dirfd, const char *name, struct sp_error *err)
+{
+    char temp[256];
+
+    if (sp_str_format(temp, sizeof(temp), "%s" SP_REPLACE_SUFFIX, name) == 0)
+        (void)unlinkat(dirfd, temp, 0);
+    if (unlinkat(dirfd, name, 0) != 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, "cannot remove %s", name);
+    return fsync(dirfd) != 0 ? sp_fail(err, SP_E_IO, errno, "cannot remove %s for good", name) : 0;
 }

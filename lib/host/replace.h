@@ -54,6 +54,13 @@ int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *by
 int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size_t len,
                     const struct sp_replace *how, struct sp_error *err);
 
+/* What a kill leaves behind bears the file's name and this. */
+#define SP_REPLACE_SUFFIX ".sallyport"
+
+/* Remove a file, and what a killed replacement of it left; fsync the directory. A missing one is success.
+ */
+int sp_replace_remove(int dirfd, const char *name, struct sp_error *err);
+
 /* Directories whose entries have changed and are not durable yet. A transaction has one of these in
  * h->later: a directory's fsync then waits until just before the next rename, whose own fsync has mostly
  * carried it to the disk already. So no rename can be durable before one that was made earlier. */

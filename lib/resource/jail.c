@@ -148,14 +148,18 @@ static bool is_anothers(const struct sp_ctx *c)
            !sp_streq(r.user, c->desired->user);
 }
 
-/* A kill between the last file and its directory leaves the directory: that is planned like the file. */
+/* A kill while it was written leaves the temporary file, one between the last file and its directory the
+ * directory: both are planned like the file. */
 static bool is_left(const struct sp_ctx *c, int what, const char *path)
 {
-    char dir[SP_PATH_SIZE];
+    char other[SP_PATH_SIZE];
 
-    (void)sp_str_copy(dir, sizeof(dir), path);
-    *strrchr(dir, '/') = '\0';
-    return what == NAMES_GROUP && sp_fsat_exists(c->host->root_fd, dir);
+    if (sp_str_format(other, sizeof(other), "%s" SP_REPLACE_SUFFIX, path) == 0 &&
+        sp_fsat_exists(c->host->root_fd, other))
+        return true;
+    (void)sp_str_copy(other, sizeof(other), path);
+    *strrchr(other, '/') = '\0';
+    return what == NAMES_GROUP && sp_fsat_exists(c->host->root_fd, other);
 }
 
 static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -231,11 +235,11 @@ static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
     dir = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_NONE, err);
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (unlinkat(dir, slash + 1, 0) < 0 && errno != ENOENT)
-        return sp_fail(err, SP_E_IO, errno, "%s/%s", path, slash + 1);
+    if (sp_replace_remove(dir, slash + 1, err) < 0)
+        return -1;
     if (what != RECORD) /* names/UID is ours alone, and goes with its second file */
         (void)unlinkat(c->host->root_fd, path + 1, AT_REMOVEDIR);
-    return fsync(dir) < 0 ? sp_fail(err, SP_E_IO, errno, "%s", path) : 0;
+    return 0;
 }
 
 static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

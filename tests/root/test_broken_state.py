@@ -139,3 +139,15 @@ def test_safety_28_a_directory_that_a_killed_removal_left_goes_at_the_next(host)
         pathlib.Path(f"{STORE}/names/{user.uid}/{name}").unlink()
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert not os.path.exists(f"{STORE}/names/{user.uid}")
+
+
+def test_safety_28_what_a_request_killed_while_writing_left_goes_with_the_removal(host):
+    user = managed("bash")
+    left = [pathlib.Path(f"{STORE}/{name}") for name in (
+        f"entry/{user.uid}.sallyport", f"names/{user.uid}/passwd.sallyport", f"state/{user.name}.json.sallyport")]
+    left[1].parent.mkdir(exist_ok=True)
+    for path in left:
+        path.write_text("half")
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert [str(path) for path in left if path.exists()] == []
+    assert not left[1].parent.exists()
