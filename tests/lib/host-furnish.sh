@@ -70,6 +70,7 @@ syslog_answers() {
 
 start_syslog
 make_network
+grep -q '[[:space:]]localhost' /etc/hosts 2>/dev/null || echo '127.0.0.1 localhost' >>/etc/hosts # a machine made by hand may have none
 echo '127.0.1.1 sallyport-test' >>/etc/hosts # sudo complains where a host does not know its own name
 mkdir -p /run/sshd /run/lock /run/user
 : >/run/utmp
