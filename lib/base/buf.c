@@ -79,7 +79,8 @@ fail:
 
 void sp_buf_reserve(struct sp_buf *b, size_t more)
 {
-    (void)reserve(b, more);
+    if (reserve(b, more))
+        b->data[b->len] = '\0';
 }
 
 ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max)
