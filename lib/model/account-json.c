@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "model/account.h"
 #include "model/json.h"
+#include "model/keyintake.h"
 #include "model/profile.h"
 #include "model/when.h"
 
@@ -82,17 +83,25 @@ int sp_cidrs_from_json(const cJSON *array, struct sp_cidr_list *ret, struct sp_e
 
 struct key_reader {
     struct sp_key *key;
+    enum sp_key_origin origin;
     bool labelled;
 };
 
 static int key_key(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct key_reader *r = dst;
-    char comment[SP_LABEL_SIZE];
+    _cleanup_(sp_keyintake_clear) struct sp_keyintake taken = {0};
+    size_t len = strlen(v->valuestring);
 
-    if (sp_sshkey_parse(v->valuestring, strlen(v->valuestring), &r->key->key, comment, err) < 0)
+    if (r->origin == SP_KEY_STORED) {
+        if (sp_sshkey_parse(v->valuestring, len, &taken.key, taken.label, err) < 0)
+            return -1;
+    } else if (sp_keyintake_read(v->valuestring, len, &taken, err) < 0)
         return -1;
-    return r->labelled ? 0 : sp_str_copy(r->key->label, sizeof(r->key->label), comment);
+    r->key->key = taken.key;
+    taken.key = (struct sp_sshkey){0};
+    r->key->notes = taken.notes;
+    return r->labelled ? 0 : sp_str_copy(r->key->label, sizeof(r->key->label), taken.label);
 }
 
 static int key_label(const cJSON *v, void *dst, struct sp_error *err)
@@ -138,10 +147,10 @@ static const struct sp_json_field key_fields[] = {
     {NULL},
 };
 
-int sp_key_from_json(const cJSON *json, struct sp_key *ret, struct sp_error *err)
+int sp_key_from_json(const cJSON *json, enum sp_key_origin origin, struct sp_key *ret, struct sp_error *err)
 {
     _cleanup_(sp_key_clear) struct sp_key key = {0};
-    struct key_reader r = {.key = &key};
+    struct key_reader r = {.key = &key, .origin = origin};
 
     if (!cJSON_IsObject(json)) {
         sp_fail(err, SP_E_INVALID, 0, "not an object with a \"key\"");
@@ -155,7 +164,8 @@ int sp_key_from_json(const cJSON *json, struct sp_key *ret, struct sp_error *err
     return 0;
 }
 
-int sp_keys_from_json(const cJSON *array, struct sp_key_list *ret, struct sp_error *err)
+int sp_keys_from_json(const cJSON *array, enum sp_key_origin origin, struct sp_key_list *ret,
+                      struct sp_error *err)
 {
     const cJSON *item = NULL;
     int i = 0;
@@ -163,7 +173,7 @@ int sp_keys_from_json(const cJSON *array, struct sp_key_list *ret, struct sp_err
     cJSON_ArrayForEach(item, array)
     {
         _cleanup_(sp_key_clear) struct sp_key key = {0};
-        if (sp_key_from_json(item, &key, err) < 0)
+        if (sp_key_from_json(item, origin, &key, err) < 0)
             return sp_field_prefix(err, "[%d]", i);
         if (sp_key_list_find(ret, key.key.fingerprint) != NULL) {
             sp_fail(err, SP_E_INVALID, 0, "the key %s stands twice in the list", key.key.fingerprint);
@@ -262,7 +272,7 @@ static int domain_sources(const cJSON *v, void *dst, struct sp_error *err)
 
 static int domain_keys(const cJSON *v, void *dst, struct sp_error *err)
 {
-    return sp_keys_from_json(v, &((struct sp_domain *)dst)->keys, err);
+    return sp_keys_from_json(v, SP_KEY_STORED, &((struct sp_domain *)dst)->keys, err);
 }
 
 static const struct sp_json_field domain_fields[] = {

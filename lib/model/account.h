@@ -91,8 +91,13 @@ int sp_account_from_json(const cJSON *json, struct sp_account *ret, struct sp_er
 /* Keys as the interface shows and takes them: {"key","label","from","expires_at"} (+ "fingerprint" when
  * shown). */
 int sp_key_to_json(const struct sp_key *k, cJSON **ret, struct sp_error *err);
-int sp_key_from_json(const cJSON *json, struct sp_key *ret, struct sp_error *err);
-int sp_keys_from_json(const cJSON *array, struct sp_key_list *ret, struct sp_error *err);
+/* A pasted key goes through intake (keyintake.h): it is mended or refused with the sentence that helps. A
+ * stored one was written by sallyport, and anything else than that is an error. */
+enum sp_key_origin { SP_KEY_PASTED, SP_KEY_STORED };
+int sp_key_from_json(const cJSON *json, enum sp_key_origin origin, struct sp_key *ret,
+                     struct sp_error *err);
+int sp_keys_from_json(const cJSON *array, enum sp_key_origin origin, struct sp_key_list *ret,
+                      struct sp_error *err);
 int sp_cidrs_from_json(const cJSON *array, struct sp_cidr_list *ret, struct sp_error *err);
 cJSON *sp_cidrs_to_json(const struct sp_cidr_list *l); /* NULL when out of memory */
 

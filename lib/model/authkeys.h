@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/cidr.h"
+#include "model/keynotes.h"
 #include "model/sshkey.h"
 
 struct sp_key {
@@ -18,6 +19,7 @@ struct sp_key {
     char label[SP_LABEL_SIZE]; /* printable UTF-8, may be "" */
     struct sp_cidr_list from;  /* empty: from anywhere */
     int64_t expires_at;        /* 0: never */
+    struct sp_keynotes notes;  /* what intake mended on it; nothing on a stored key */
 };
 
 struct sp_key_list {

@@ -55,6 +55,24 @@ int sp_base64_decode(const char *text, size_t len, uint8_t *out, size_t *ret_len
     return 0;
 }
 
+bool sp_base64_is_char(char c)
+{
+    return value[(unsigned char)c] != 0;
+}
+
+size_t sp_base64_decode_some(const char *text, size_t len, uint8_t *out)
+{
+    uint32_t bits = 0;
+    size_t n = 0, i;
+
+    for (i = 0; i < len && sp_base64_is_char(text[i]); i++) {
+        bits = bits << 6 | (value[(unsigned char)text[i]] - 1U);
+        if (i % 4 != 0) /* 6 bits have none whole, 12 one, 18 two, 24 three */
+            out[n++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+    }
+    return n;
+}
+
 void sp_base64_encode(const uint8_t *bytes, size_t len, struct sp_buf *out)
 {
     for (size_t i = 0; i < len; i += 3) {

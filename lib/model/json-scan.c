@@ -381,7 +381,7 @@ static bool is_utf8(const char *bytes, size_t len)
 int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    _cleanup_(sp_buf_clear) struct sp_buf names = {0};
+    _cleanup_(sp_buf_wipe) struct sp_buf names = {0};
     _cleanup_free_ struct seen *seen = NULL;
     struct scan s = {.bytes = p, .p = p, .end = p + len, .err = err};
     int r;

@@ -150,3 +150,27 @@ int sp_json_print(const cJSON *value, struct sp_buf *out, struct sp_error *err)
     }
     return text != NULL && sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
+
+static void wipe_string(char *s)
+{
+    if (s != NULL)
+        explicit_bzero(s, strlen(s));
+}
+
+static void wipe_below(cJSON *j)
+{
+    for (cJSON *item = j; item != NULL; item = item->next) {
+        if ((item->type & cJSON_IsReference) != 0) /* somebody else's */
+            continue;
+        wipe_string(item->valuestring);
+        if ((item->type & cJSON_StringIsConst) == 0)
+            wipe_string(item->string);
+        wipe_below(item->child);
+    }
+}
+
+void sp_json_wipe(cJSON *j)
+{
+    wipe_below(j);
+    cJSON_Delete(j);
+}

@@ -33,6 +33,16 @@ static inline void sp_json_cleanup(cJSON **j)
 }
 #define _cleanup_json_ __attribute__((cleanup(sp_json_cleanup)))
 
+/* Overwrite every string below `j`, then delete it: for what somebody sent, in which a secret may stand
+ * wherever it was put. NULL is fine. At most SP_JSON_MAX_DEPTH deep, as the scan left it. */
+void sp_json_wipe(cJSON *j);
+
+static inline void sp_json_cleanup_wiped(cJSON **j)
+{
+    sp_json_wipe(*j);
+}
+#define _cleanup_json_wiped_ __attribute__((cleanup(sp_json_cleanup_wiped)))
+
 enum sp_json_type {
     SP_JSON_STRING,
     SP_JSON_BOOL,

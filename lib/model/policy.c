@@ -172,6 +172,12 @@ static int set_path(char *dst, const char *value, struct sp_error *err)
     return sp_str_copy(dst, SP_PATH_SIZE, value);
 }
 
+static int set_key_blocklist(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    c->key_blocklist[0] = '\0';
+    return value[0] != '\0' ? set_path(c->key_blocklist, value, err) : 0;
+}
+
 static int set_sshd(struct sp_config *c, const char *value, struct sp_error *err)
 {
     return set_path(c->sshd, value, err);
@@ -194,6 +200,7 @@ static const struct option {
     {"required_groups", set_required_groups, ""},
     {"denied_callers", set_denied_callers, "www-data,apache,nginx,nobody"},
     {"key_store", set_key_store, "home"},
+    {"key_blocklist", set_key_blocklist, ""},
     {"foreign_keys", set_foreign_keys, "keep"},
     {"forwarding", set_forwarding, "local"},
     {"tmp_mib", set_tmp, "512"},
@@ -203,9 +210,9 @@ static const struct option {
 };
 
 const char *const sp_config_names[] = {
-    "document_roots", "uid_min",   "uid_max",      "denied_users", "required_groups",
-    "denied_callers", "key_store", "foreign_keys", "forwarding",   "tmp_mib",
-    "always_allow",   "sshd",      "sshd_config",  NULL,
+    "document_roots", "uid_min",      "uid_max",       "denied_users", "required_groups",
+    "denied_callers", "key_store",    "key_blocklist", "foreign_keys", "forwarding",
+    "tmp_mib",        "always_allow", "sshd",          "sshd_config",  NULL,
 };
 
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err)

@@ -29,8 +29,9 @@ struct sp_config {
     enum sp_forwarding forwarding; /* for accounts that never said */
     uint32_t tmp_mib;
     struct sp_cidr_list always_allow;
-    char sshd[SP_PATH_SIZE];        /* /usr/sbin/sshd */
-    char sshd_config[SP_PATH_SIZE]; /* "" means sshd's own default */
+    char key_blocklist[SP_PATH_SIZE]; /* fingerprints that no request may bring; "" means none */
+    char sshd[SP_PATH_SIZE];          /* /usr/sbin/sshd */
+    char sshd_config[SP_PATH_SIZE];   /* "" means sshd's own default */
 };
 
 void sp_words_clear(struct sp_words *w);

@@ -159,7 +159,7 @@ static int read_keys(const cJSON *v, void *dst, struct sp_error *err)
     struct sp_params *p = dst;
 
     p->has_keys = true;
-    return sp_keys_from_json(v, &p->keys, err);
+    return sp_keys_from_json(v, SP_KEY_PASTED, &p->keys, err);
 }
 
 static int read_sources(const cJSON *v, void *dst, struct sp_error *err)
@@ -298,6 +298,11 @@ static const struct sp_json_field key_add_fields[] = {
     {NULL},
 };
 
+static const struct sp_json_field key_inspect_fields[] = {
+    {"key", SP_JSON_STRING, SP_JSON_REQUIRED, skip},
+    {NULL},
+};
+
 static const struct sp_json_field key_remove_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
     {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint},
@@ -323,15 +328,21 @@ static const struct sp_json_field dry_run_fields[] = {DRY_RUN, {NULL}};
 static const struct sp_json_field no_fields[] = {{NULL}};
 
 static const struct sp_json_field *const tables[] = {
-    [SP_PARAMS_APPLY] = apply_fields,       [SP_PARAMS_TARGET] = target_fields,
-    [SP_PARAMS_REBIND] = rebind_fields,     [SP_PARAMS_REMOVE] = remove_fields,
-    [SP_PARAMS_KEY_ADD] = key_add_fields,   [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
-    [SP_PARAMS_PASSWORD] = password_fields, [SP_PARAMS_RECONCILE] = reconcile_fields,
-    [SP_PARAMS_DRY_RUN] = dry_run_fields,   [SP_PARAMS_NONE] = no_fields,
+    [SP_PARAMS_APPLY] = apply_fields,
+    [SP_PARAMS_TARGET] = target_fields,
+    [SP_PARAMS_REBIND] = rebind_fields,
+    [SP_PARAMS_REMOVE] = remove_fields,
+    [SP_PARAMS_KEY_ADD] = key_add_fields,
+    [SP_PARAMS_KEY_INSPECT] = key_inspect_fields,
+    [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
+    [SP_PARAMS_PASSWORD] = password_fields,
+    [SP_PARAMS_RECONCILE] = reconcile_fields,
+    [SP_PARAMS_DRY_RUN] = dry_run_fields,
+    [SP_PARAMS_NONE] = no_fields,
 };
 
-/* The key of keys.add: the same fields without those that are not a key's. */
-static int read_key_add(const cJSON *params, struct sp_params *p, struct sp_error *err)
+/* The key of keys.add or key.inspect: the same fields without those that are not a key's. */
+static int read_one_key(const cJSON *params, struct sp_params *p, struct sp_error *err)
 {
     static const char *const members[] = {"key", "label", "from", "expires_at"};
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
@@ -342,7 +353,7 @@ static int read_key_add(const cJSON *params, struct sp_params *p, struct sp_erro
         if (v != NULL && !cJSON_AddItemReferenceToObject(o, members[i], v))
             return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     }
-    if (sp_key_from_json(o, &key, err) < 0)
+    if (sp_key_from_json(o, SP_KEY_PASTED, &key, err) < 0)
         return -1;
     return sp_key_list_add(&p->keys, &key, err);
 }
@@ -359,7 +370,7 @@ int sp_params_decode(enum sp_method_params which, const cJSON *params, struct sp
         params = empty;
     if (which != SP_PARAMS_RAW && sp_json_decode(params, tables[which], &p, err) < 0)
         return -1;
-    if (which == SP_PARAMS_KEY_ADD && read_key_add(params, &p, err) < 0)
+    if ((which == SP_PARAMS_KEY_ADD || which == SP_PARAMS_KEY_INSPECT) && read_one_key(params, &p, err) < 0)
         return -1;
     *ret = p;
     p = (struct sp_params){0};

@@ -36,7 +36,7 @@ struct sp_params {
     enum sp_forwarding forwarding;    /* UNSET when not given */
     bool has_profiles, has_keys, has_sources, has_generation;
     struct sp_account jail;  /* profiles and tmp_mib (0: not given) */
-    struct sp_key_list keys; /* authorized_keys, or the one key of keys.add */
+    struct sp_key_list keys; /* authorized_keys, or the one key of keys.add and key.inspect */
     struct sp_cidr_list sources;
     char fingerprint[SP_FINGERPRINT_SIZE]; /* keys.remove */
     char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
@@ -55,6 +55,7 @@ enum sp_method_params {
     SP_PARAMS_REBIND,
     SP_PARAMS_REMOVE, /* domain, dry_run, if_generation */
     SP_PARAMS_KEY_ADD,
+    SP_PARAMS_KEY_INSPECT, /* key */
     SP_PARAMS_KEY_REMOVE,
     SP_PARAMS_PASSWORD,
     SP_PARAMS_RECONCILE,

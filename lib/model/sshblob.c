@@ -25,6 +25,7 @@ struct type {
     int (*check)(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err);
     const char *curve; /* ECDSA: its name in the blob */
     unsigned bits;
+    unsigned strings; /* how many follow the type */
 };
 
 static int damaged(struct sp_error *err, const char *what)
@@ -203,13 +204,13 @@ static int check_sk_ecdsa(const struct type *t, struct cursor *c, unsigned *ret_
 }
 
 static const struct type types[] = {
-    {"ssh-ed25519", check_ed25519, NULL, 256},
-    {"ssh-rsa", check_rsa, NULL, 0},
-    {"ecdsa-sha2-nistp256", check_ecdsa, "nistp256", 256},
-    {"ecdsa-sha2-nistp384", check_ecdsa, "nistp384", 384},
-    {"ecdsa-sha2-nistp521", check_ecdsa, "nistp521", 521},
-    {"sk-ssh-ed25519@openssh.com", check_sk_ed25519, NULL, 256},
-    {"sk-ecdsa-sha2-nistp256@openssh.com", check_sk_ecdsa, "nistp256", 256},
+    {"ssh-ed25519", check_ed25519, NULL, 256, 1},
+    {"ssh-rsa", check_rsa, NULL, 0, 2},
+    {"ecdsa-sha2-nistp256", check_ecdsa, "nistp256", 256, 2},
+    {"ecdsa-sha2-nistp384", check_ecdsa, "nistp384", 384, 2},
+    {"ecdsa-sha2-nistp521", check_ecdsa, "nistp521", 521, 2},
+    {"sk-ssh-ed25519@openssh.com", check_sk_ed25519, NULL, 256, 2},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", check_sk_ecdsa, "nistp256", 256, 3},
 };
 
 #define NEW_PAIR "make a new pair: ssh-keygen -t ed25519"
@@ -217,9 +218,10 @@ static const struct type types[] = {
 /* Types that sshd, or somebody's tool, knows and that get a reason of their own. */
 static const struct refused {
     const char *name, *what, *hint;
+    unsigned strings; /* 0: nobody has to know */
 } refused[] = {
-    {"ssh-dss", "DSA keys are too weak, and OpenSSH gave them up", NEW_PAIR},
-    {"ssh-ed448", "ssh-ed448 is not known to OpenSSH", NEW_PAIR},
+    {"ssh-dss", "DSA keys are too weak, and OpenSSH gave them up", NEW_PAIR, 4},
+    {"ssh-ed448", "ssh-ed448 is not known to OpenSSH", NEW_PAIR, 1},
     {"ssh-xmss@openssh.com", "XMSS keys are an experiment of OpenSSH", NEW_PAIR},
     {"rsa-sha2-256", "rsa-sha2-256 names a signature, not a key", "the type of the key is ssh-rsa"},
     {"rsa-sha2-512", "rsa-sha2-512 names a signature, not a key", "the type of the key is ssh-rsa"},
@@ -264,8 +266,8 @@ int sp_sshblob_check_type(const char *type, size_t n, struct sp_error *err)
         return sp_hint(err, "%s", r->hint);
     }
     if (is_certificate(type, n)) {
-        sp_fail(err, SP_E_INVALID, 0, "this is a certificate");
-        return sp_hint(err, "paste the key itself: id_....pub, not id_...-cert.pub");
+        sp_fail(err, SP_E_INVALID, 0, "this is a certificate; paste id_....pub");
+        return sp_hint(err, "the key itself stands in id_....pub; the certificate is id_...-cert.pub");
     }
     sp_fail(err, SP_E_INVALID, 0, "this is not an SSH public key");
     return sp_hint(err, "paste the one line of a .pub file, such as ~/.ssh/id_ed25519.pub");
@@ -300,4 +302,31 @@ int sp_sshblob_check(const char *type, const uint8_t *blob, size_t len, unsigned
     if (t->check(t, &c, ret_bits, err) < 0)
         return -1;
     return c.left == 0 ? 0 : damaged(err, "something follows the key inside");
+}
+
+size_t sp_sshblob_extent(const uint8_t *blob, size_t len)
+{
+    struct cursor c = {blob, len};
+    const struct refused *r;
+    const struct type *t;
+    unsigned strings = 0;
+    struct bytes s;
+
+    if (!take(&c, &s))
+        return 0;
+    t = find_type((const char *)s.p, s.len);
+    r = find_refused((const char *)s.p, s.len);
+    strings = t != NULL ? t->strings : r != NULL ? r->strings : 0;
+    if (strings == 0)
+        return len;
+    while (strings-- > 0) {
+        /* The last one need not be whole: its length tells. */
+        if (strings == 0 && c.left >= 4) {
+            size_t n = (size_t)c.p[0] << 24 | (size_t)c.p[1] << 16 | (size_t)c.p[2] << 8 | c.p[3];
+            return len - c.left + 4 + n;
+        }
+        if (!take(&c, &s))
+            return 0;
+    }
+    return 0;
 }

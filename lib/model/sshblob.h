@@ -23,6 +23,10 @@ bool sp_sshblob_is_type(const char *word, size_t n);
 /* The type inside the blob (borrowed), or NULL. */
 const char *sp_sshblob_type(const uint8_t *blob, size_t len, size_t *ret_len);
 
+/* How many bytes a blob that begins so has in all: more than `len` where it goes on, 0 where that cannot be
+ * told yet, `len` for types that are refused anyway. */
+size_t sp_sshblob_extent(const uint8_t *blob, size_t len);
+
 /* The whole blob, to the last byte, as a key of `type`; *ret_bits is its strength as ssh-keygen prints it.
  */
 int sp_sshblob_check(const char *type, const uint8_t *blob, size_t len, unsigned *ret_bits,

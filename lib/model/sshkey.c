@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/sshkey.h"
 
+#include <md5.h>
 #include <sha2.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/base64.h"
+#include "model/keytext.h"
 #include "model/name.h"
 #include "model/sshblob.h"
 
@@ -48,6 +50,22 @@ int sp_sshkey_fingerprint(const uint8_t *blob, size_t len, char ret[SP_FINGERPRI
     while (text.len > 0 && text.data[text.len - 1] == '=')
         text.data[--text.len] = '\0';
     return sp_buf_ok(&text) ? sp_str_copy(ret, SP_FINGERPRINT_SIZE, sp_buf_str(&text)) : -1;
+}
+
+void sp_sshkey_md5(const uint8_t *blob, size_t len, char ret[SP_MD5_SIZE])
+{
+    uint8_t digest[MD5_DIGEST_LENGTH];
+    size_t used = strlen("MD5:");
+    MD5_CTX ctx;
+
+    MD5Init(&ctx);
+    MD5Update(&ctx, blob, len);
+    MD5Final(digest, &ctx);
+    memcpy(ret, "MD5:", used + 1);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        (void)sp_str_format(ret + used, SP_MD5_SIZE - used, "%s%02x", i > 0 ? ":" : "", digest[i]);
+        used += i > 0 ? 3 : 2;
+    }
 }
 
 int sp_fingerprint_check(const char *text, struct sp_error *err)
@@ -120,10 +138,8 @@ static bool holds_key(struct word text)
 /* Texts that are no single line: which other thing was it? Nothing of the text reaches the error. */
 static int check_shape(struct word *text, struct sp_error *err)
 {
-    if (holds(*text, "PRIVATE KEY") || holds(*text, "PuTTY-User-Key-File")) {
-        sp_fail(err, SP_E_INVALID, 0, "this is a PRIVATE key; it was not kept");
-        return sp_hint(err, "make a new pair and paste the .pub file: this one has been shown");
-    }
+    if (holds(*text, "PRIVATE KEY") || holds(*text, "PuTTY-User-Key-File"))
+        return sp_keytext_refuse_private(err);
     if (text->len > MAX_TEXT) {
         sp_fail(err, SP_E_INVALID, 0, "the key has more than %d bytes", MAX_TEXT);
         return sp_hint(err, "send one key, with a shorter comment");
@@ -175,8 +191,9 @@ static int check_type(struct word text, struct sp_error *err)
 }
 
 /* The comment as a label: whole characters only, and none that a label may not have. */
-static void take_comment(struct word c, char *ret)
+void sp_sshkey_label(const char *text, size_t len, char ret[SP_LABEL_SIZE])
 {
+    struct word c = {text, len};
     struct sp_error ignored;
     size_t used = 0, n;
 
@@ -237,6 +254,29 @@ int sp_sshkey_check(const struct sp_sshkey *k, struct sp_error *err)
     return 0;
 }
 
+int sp_sshkey_from_blob(const char *type, const uint8_t *blob, size_t len, struct sp_sshkey *ret,
+                        struct sp_error *err)
+{
+    _cleanup_(sp_sshkey_clear) struct sp_sshkey k = {0};
+    size_t n = 0;
+    const char *inside = sp_sshblob_type(blob, len, &n);
+
+    if (type == NULL && inside != NULL && n < sizeof(k.type))
+        memcpy(k.type, inside, n);
+    else if (type != NULL && sp_str_copy(k.type, sizeof(k.type), type) < 0)
+        return sp_sshblob_check_type(type, strlen(type), err);
+    if (sp_sshblob_check(k.type, blob, len, &k.bits, err) < 0)
+        return -1;
+    k.blob = malloc(len);
+    if (k.blob == NULL || sp_sshkey_fingerprint(blob, len, k.fingerprint) < 0)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    memcpy(k.blob, blob, len);
+    k.blob_len = len;
+    *ret = k;
+    k = (struct sp_sshkey){0};
+    return 0;
+}
+
 int sp_sshkey_parse(const char *text, size_t len, struct sp_sshkey *ret, char *ret_comment,
                     struct sp_error *err)
 {
@@ -254,7 +294,7 @@ int sp_sshkey_parse(const char *text, size_t len, struct sp_sshkey *ret, char *r
         return sp_hint(err, "send each key on its own");
     }
     if (ret_comment != NULL)
-        take_comment(rest, ret_comment);
+        sp_sshkey_label(rest.p, rest.len, ret_comment);
     *ret = k;
     k = (struct sp_sshkey){0};
     return 0;

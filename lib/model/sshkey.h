@@ -14,6 +14,7 @@
 #include "base/error.h"
 
 #define SP_FINGERPRINT_SIZE 64 /* "SHA256:" and 43 characters of base64 */
+#define SP_MD5_SIZE 52         /* "MD5:" and 16 hex pairs with colons between */
 #define SP_LABEL_SIZE 129
 #define SP_SSHKEY_TYPE_SIZE 48
 
@@ -37,6 +38,14 @@ int sp_sshkey_copy(struct sp_sshkey *dst, const struct sp_sshkey *src, struct sp
 int sp_sshkey_parse(const char *text, size_t len, struct sp_sshkey *ret, char *ret_comment,
                     struct sp_error *err);
 
+/* A key from its blob, judged like one that was parsed. `type` is what stood before it; NULL takes the one
+ * inside. */
+int sp_sshkey_from_blob(const char *type, const uint8_t *blob, size_t len, struct sp_sshkey *ret,
+                        struct sp_error *err);
+
+/* What a label may hold of this text, which need not be clean: whole characters, cut to SP_LABEL_SIZE. */
+void sp_sshkey_label(const char *text, size_t len, char ret[SP_LABEL_SIZE]);
+
 /* The same judgement on a value, for writers that were handed one. */
 int sp_sshkey_check(const struct sp_sshkey *k, struct sp_error *err);
 
@@ -47,6 +56,9 @@ int sp_sshkey_peek(const char *text, size_t len, char ret_type[SP_SSHKEY_TYPE_SI
 
 /* -1 only if memory is short. */
 int sp_sshkey_fingerprint(const uint8_t *blob, size_t len, char ret[SP_FINGERPRINT_SIZE]);
+
+/* As `ssh-keygen -E md5` prints it, for eyes that compare with an old note: "MD5:" and 16 hex pairs. */
+void sp_sshkey_md5(const uint8_t *blob, size_t len, char ret[SP_MD5_SIZE]);
 
 /* "SHA256:" + 43 base64 characters, exactly; 0 or -1 with err. */
 int sp_fingerprint_check(const char *text, struct sp_error *err);

@@ -5,6 +5,7 @@
 
 #define KEY_ED25519 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINLVSCfXhxmiiYobnblG00kQ+zAiaadx2wiDoKTJBBkZ"
 #define FP_ED25519 "SHA256:s9HupL8krwSGbbqccyj9yskBhuASeggEzIQBX60gPKE"
+#define MD5_ED25519 "MD5:0c:dc:79:32:25:b1:d8:d4:cc:84:ff:88:8f:43:ca:9f"
 #define KEY_RSA2048                                                                                        \
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC/Tw2Pmj6i2Kl/rrUisqH3osB6KGyL7TwuJ4mRW/hH70/Bf3mdLH"           \
     "paH821UUDn5QFFZsaSE3SjR1bM60WZGplmaYETimo8ctUMcMbzEIUqnrbA45rYs6bBhqkIo0pL2c8OGUDWpngovbzV"           \

@@ -337,6 +337,21 @@ static void printing_reads_back(void **state)
     assert_string_equal(out.data, text);
 }
 
+/* Freed memory cannot be looked at; a string that somebody else owns can. */
+static void what_is_borrowed_is_not_wiped(void **state)
+{
+    _cleanup_json_ cJSON *owner = cJSON_CreateString("kept");
+    cJSON *object = cJSON_CreateObject(), *inner = NULL;
+
+    (void)state;
+    assert_true(cJSON_AddItemReferenceToObject(object, "lent", owner));
+    inner = cJSON_AddArrayToObject(object, "list");
+    assert_true(cJSON_AddItemToArray(inner, cJSON_CreateString("secret")));
+    sp_json_wipe(object);
+    sp_json_wipe(NULL);
+    assert_string_equal(owner->valuestring, "kept");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_table_reads_an_object),
         cmocka_unit_test(a_field_at_fault_is_named),
         cmocka_unit_test(printing_reads_back),
+        cmocka_unit_test(what_is_borrowed_is_not_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
