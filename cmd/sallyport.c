@@ -16,8 +16,11 @@ static const struct sp_verb verbs[] = {
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) |
          SP_OPT(FORWARDING) | SP_OPT(ACCOUNT_WIDE),
      2, 2, sp_verb_shell},
-    {"keys", "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] [--expires-at TIME]",
-     "show, add or remove authorized keys",
+    {"keys",
+     "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] [--expires-at TIME], or "
+     "check "
+     "FILE|-",
+     "show, add, remove or check authorized keys",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 2, 3,
      sp_verb_keys},
     {"firewall",

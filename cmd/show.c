@@ -79,7 +79,8 @@ static int status_of(const cJSON *result)
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
                  void (*show)(const cJSON *result))
 {
-    _cleanup_json_ cJSON *owned = params, *result = NULL;
+    _cleanup_json_wiped_ cJSON *owned = params;
+    _cleanup_json_ cJSON *result = NULL;
     struct sp_error err;
 
     if (owned == NULL)

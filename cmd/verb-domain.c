@@ -104,7 +104,7 @@ static int read_request(const char *path, cJSON **ret, struct sp_error *err)
         return -1;
     params = cJSON_DetachItemFromObjectCaseSensitive(*ret, "params");
     if (params != NULL) {
-        cJSON_Delete(*ret);
+        sp_json_wipe(*ret);
         *ret = params;
     }
     return cJSON_IsObject(*ret) ? 0 : sp_fail(err, SP_E_INVALID, 0, "%s holds no JSON object", path);
@@ -116,7 +116,7 @@ int sp_verb_plan(const struct sp_args *a)
     struct sp_error err;
 
     if (read_request(a->words[0], &params, &err) < 0) {
-        cJSON_Delete(params);
+        sp_json_wipe(params);
         return sp_show_error(&err);
     }
     cJSON_DeleteItemFromObjectCaseSensitive(params, "dry_run");

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/verb.h"
+#include "model/keytext.h"
 
 #define KEY_MAX_BYTES 65536
 
@@ -46,9 +47,10 @@ static void show_list(const cJSON *result)
     }
 }
 
-/* A public key from a file or stdin: one line, its newline dropped. */
+/* What was pasted, from a file or stdin, as text that a request can carry: a file may be in UTF-16. */
 static int read_key(const char *path, struct sp_buf *text, struct sp_error *err)
 {
+    _cleanup_(sp_buf_wipe) struct sp_buf bytes = {0};
     _cleanup_close_ int fd =
         sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -56,11 +58,43 @@ static int read_key(const char *path, struct sp_buf *text, struct sp_error *err)
         sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
         return sp_hint(err, "name the .pub file, or - to paste the key on stdin");
     }
-    if (sp_buf_read_fd(text, fd, KEY_MAX_BYTES, 0, err) < 0)
+    if (sp_buf_read_fd(&bytes, fd, KEY_MAX_BYTES, 0, err) < 0)
         return -1;
-    while (text->len > 0 && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
-        text->data[--text->len] = '\0';
-    return 0;
+    return sp_keytext_utf8(sp_buf_str(&bytes), bytes.len, text, err);
+}
+
+static void show_inspection(const cJSON *k)
+{
+    const cJSON *bits = cJSON_GetObjectItemCaseSensitive(k, "bits"), *item = NULL;
+    static const char *const rows[][2] = {
+        {"type", "type"}, {"fingerprint", "fingerprint"}, {"", "fingerprint_md5"}, {"label", "label"}};
+
+    for (size_t i = 0; i < SP_COUNT(rows); i++) {
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(k, rows[i][1]);
+        (void)printf("%-12s %s", rows[i][0], cJSON_IsString(v) ? v->valuestring : "");
+        if (i == 0 && cJSON_IsNumber(bits))
+            (void)printf(" (%d bits)", (int)bits->valuedouble);
+        (void)printf("\n");
+    }
+    item = cJSON_GetObjectItemCaseSensitive(k, "key");
+    (void)printf("%s\n", cJSON_IsString(item) ? item->valuestring : "");
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(k, "warnings"))
+    {
+        (void)printf("  warning: %s\n", cJSON_IsString(item) ? item->valuestring : "");
+    }
+}
+
+static int check(const struct sp_args *a)
+{
+    _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
+    cJSON *params;
+    struct sp_error err;
+
+    if (read_key(a->words[1], &text, &err) < 0)
+        return sp_show_error(&err);
+    params = cJSON_CreateObject();
+    sp_params_text(params, "key", sp_buf_str(&text));
+    return sp_verb_call(a, "key.inspect", params, show_inspection);
 }
 
 static int add(const struct sp_args *a)
@@ -88,9 +122,12 @@ int sp_verb_keys(const struct sp_args *a)
 
     if (sp_streq(a->words[0], "add") && a->n_words == 3)
         return add(a);
+    if (sp_streq(a->words[0], "check") && a->n_words == 2)
+        return check(a);
     if (!sp_streq(a->words[0], "list") && !(sp_streq(a->words[0], "remove") && a->n_words == 3))
         return sp_verb_usage(a,
-                             "keys list DOMAIN, keys add DOMAIN FILE|-, or keys remove DOMAIN FINGERPRINT");
+                             "keys list DOMAIN, keys add DOMAIN FILE|-, keys remove DOMAIN FINGERPRINT, or "
+                             "keys check FILE|-");
     params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->words[1]);
     if (sp_streq(a->words[0], "list"))

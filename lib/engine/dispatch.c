@@ -177,7 +177,8 @@ int sp_dispatch_refuse(struct sp_engine *e, const struct sp_error *err, struct s
 
 int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_buf *answer)
 {
-    _cleanup_json_ cJSON *request = NULL, *out = NULL;
+    _cleanup_json_wiped_ cJSON *request = NULL;
+    _cleanup_json_ cJSON *out = NULL;
     struct sp_error err;
     int status = 0;
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/intake.h"
 #include "engine/methods.h"
 #include "engine/sources.h"
 #include "host/fsat.h"
@@ -188,12 +189,13 @@ SP_METHOD(sp_domain_apply)
     char user[SP_USER_SIZE];
 
     (void)raw;
-    if (choose_user(e, p, user, err) < 0 || sp_engine_hold(e, user, &run, &hold, err) < 0 ||
+    if (choose_user(e, p, user, err) < 0 || sp_intake_check(e, &p->keys, SP_INTAKE_LIST, err) < 0 ||
+        sp_engine_hold(e, user, &run, &hold, err) < 0 ||
         sp_sources_narrow(e, user, &run, p, SP_SOURCES_APPLY, &part, err) < 0 ||
         sp_run_and_report(e, user, &run, p, result, err) < 0)
         return -1;
     sp_sources_join(result, part);
-    return 0;
+    return sp_intake_warn(&p->keys, SP_INTAKE_LIST, result, err);
 }
 
 static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* keys.list, keys.add, keys.remove: one domain's keys, named by their fingerprint. */
+/* key.inspect: what a pasted text holds. keys.list, keys.add, keys.remove: one domain's keys, named by
+ * their fingerprint. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/intake.h"
 #include "engine/methods.h"
 #include "model/json.h"
 #include "resource/keys.h"
@@ -11,6 +13,27 @@
 static int no_memory(struct sp_error *err)
 {
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+SP_METHOD(sp_key_inspect)
+{
+    const struct sp_key *k = &p->keys.v[0];
+    _cleanup_(sp_buf_clear) struct sp_buf line = {0};
+    char md5[SP_MD5_SIZE];
+
+    (void)raw;
+    if (sp_intake_check(e, &p->keys, SP_INTAKE_KEY, err) < 0)
+        return -1;
+    sp_sshkey_format(&k->key, &line);
+    sp_sshkey_md5(k->key.blob, k->key.blob_len, md5);
+    if (!sp_buf_ok(&line) || !cJSON_AddStringToObject(result, "type", k->key.type) ||
+        !cJSON_AddNumberToObject(result, "bits", k->key.bits) ||
+        !cJSON_AddStringToObject(result, "fingerprint", k->key.fingerprint) ||
+        !cJSON_AddStringToObject(result, "fingerprint_md5", md5) ||
+        !cJSON_AddStringToObject(result, "label", k->label) ||
+        !cJSON_AddStringToObject(result, "key", sp_buf_str(&line)))
+        return no_memory(err);
+    return sp_intake_warn(&p->keys, SP_INTAKE_KEY, result, err);
 }
 
 static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
@@ -38,7 +61,9 @@ SP_METHOD(sp_keys_add)
     char user[SP_USER_SIZE];
 
     (void)raw;
-    if (sp_owner_required(e, p, user, err) < 0 || sp_run_and_report(e, user, &run, p, result, err) < 0)
+    if (sp_owner_required(e, p, user, err) < 0 || sp_intake_check(e, &p->keys, SP_INTAKE_KEY, err) < 0 ||
+        sp_run_and_report(e, user, &run, p, result, err) < 0 ||
+        sp_intake_warn(&p->keys, SP_INTAKE_KEY, result, err) < 0)
         return -1;
     return cJSON_AddStringToObject(result, "fingerprint", p->keys.v[0].key.fingerprint) != NULL
                ? 0

@@ -10,6 +10,7 @@ const struct sp_method sp_methods[] = {
     {"domain.list", SP_METHOD_READS, SP_PARAMS_NONE, sp_domain_list},
     {"domain.rebind", SP_METHOD_CHANGES, SP_PARAMS_REBIND, sp_domain_rebind},
     {"domain.remove", SP_METHOD_CHANGES, SP_PARAMS_REMOVE, sp_domain_remove},
+    {"key.inspect", SP_METHOD_READS, SP_PARAMS_KEY_INSPECT, sp_key_inspect},
     {"keys.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_keys_list},
     {"keys.add", SP_METHOD_CHANGES, SP_PARAMS_KEY_ADD, sp_keys_add},
     {"keys.remove", SP_METHOD_CHANGES, SP_PARAMS_KEY_REMOVE, sp_keys_remove},

@@ -14,6 +14,7 @@ SP_METHOD(sp_domain_get);
 SP_METHOD(sp_domain_list);
 SP_METHOD(sp_domain_rebind);
 SP_METHOD(sp_domain_remove);
+SP_METHOD(sp_key_inspect);
 SP_METHOD(sp_keys_list);
 SP_METHOD(sp_keys_add);
 SP_METHOD(sp_keys_remove);
