@@ -34,7 +34,8 @@ static void clear(struct adoption *a)
 /* The new name's state was made by an adoption of this account that did not come to its end. */
 static bool is_continued(const struct adoption *a)
 {
-    if (!a->had.exists || a->had.desired.uid != a->state.desired.uid)
+    if (!a->had.exists || a->had.desired.uid != a->state.desired.uid ||
+        sp_account_is_empty(&a->state.desired)) /* it is on its way out: nobody takes it over */
         return false;
     for (size_t i = 0; i < a->state.desired.n_domains; i++)
         if (sp_account_find(&a->had.desired, a->state.desired.domains[i].name) == NULL)
@@ -57,7 +58,10 @@ static int check_users(struct adoption *a, struct sp_error *err)
         sp_hint(err, "to give the domain to another user: domain.remove, then domain.apply");
         return sp_field(err, "user");
     }
-    if (sp_userdb_get(a->engine->host, a->old, &still, err) == 0 && still.uid == renamed.uid) {
+    if (sp_userdb_get(a->engine->host, a->old, &still, err) < 0) {
+        if (err->code != SP_E_NOT_FOUND) /* a line that cannot be read is no user who is gone */
+            return -1;
+    } else if (still.uid == renamed.uid) {
         sp_fail(err, SP_E_CONFLICT, 0, "%s is there still, with the same uid %u", a->old, still.uid);
         sp_hint(err, "a user is taken over when he was renamed (usermod -l), not by a second name");
         return sp_field(err, "user");

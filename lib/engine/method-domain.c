@@ -168,7 +168,9 @@ static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s belongs to the user %s", p->domain, ret);
     if (is_renamed(e, ret, p->user))
-        sp_hint(err, "he was renamed: domain.rebind it with \"user\":\"%s\"", p->user);
+        sp_hint(err,
+                "if he was renamed (usermod -l): domain.rebind it with \"user\":\"%s\"; else domain.remove",
+                p->user);
     else
         sp_hint(err, "domain.remove it from %s first", ret);
     return sp_field(err, "user");

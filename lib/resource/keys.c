@@ -3,12 +3,10 @@
  * The account's keys: ~/.ssh/authorized_keys, or a file that root owns (key_store). A line is ours when the
  * panel named its fingerprint, now or before; every other line is the user's and stays byte for byte.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -181,8 +179,11 @@ static void warn_skipped(const struct sp_domain *d, const struct sp_key *k, cons
                        why);
 }
 
+static const char main_file[] = "authorized_keys";
+
 struct foreign {
     const struct sp_ctx *ctx;
+    const char *file;
     struct sp_plan *plan;
     struct sp_error *err;
 };
@@ -198,13 +199,36 @@ static bool is_named(const struct sp_account *a, const char *fingerprint)
 static int warn_foreign(const struct sp_authkeys_entry *e, void *data)
 {
     const struct foreign *f = data;
+    bool ours = is_named(f->ctx->desired, e->fingerprint) || is_named(f->ctx->applied, e->fingerprint);
 
-    if (e->fingerprint[0] == '\0' || is_named(f->ctx->desired, e->fingerprint) ||
-        is_named(f->ctx->applied, e->fingerprint))
+    if (e->fingerprint[0] == '\0' || (ours && f->file == main_file))
         return 0;
-    return sp_plan_warn(f->plan, f->err,
-                        "line %zu of authorized_keys is the user's own and lets in too: %s %s",
-                        e->line_number, e->type, e->fingerprint);
+    return sp_plan_warn(f->plan, f->err, "line %zu of %s is the user's own and lets in too: %s %s",
+                        e->line_number, f->file, e->type, e->fingerprint);
+}
+
+static int warn_unread(struct sp_plan *p, const char *file, struct sp_error *err)
+{
+    const struct sp_error why = *err;
+
+    return why.code == SP_E_NOT_FOUND
+               ? 0
+               : sp_plan_warn(p, err, "%s could not be looked at: %s", file, why.text);
+}
+
+/* The other file that sshd reads by its default, or by our drop-in. A key in it is the user's even where we
+ * named the same one: there it has none of our limits. */
+static int show_other_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    bool root = c->config->key_store == SP_KEY_STORE_ROOT;
+    struct foreign f = {c, root ? SP_KEYS_HOME_FILE : SP_KEYS_HOME_FILE "2", p, err};
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+
+    if (root && c->config->foreign_keys == SP_FOREIGN_REFUSE)
+        return 0;
+    if (sp_home_read(c->host, c->user, f.file, &have, err) < 0)
+        return err->code == SP_E_NO_MEMORY ? -1 : warn_unread(p, f.file, err);
+    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, warn_foreign, &f);
 }
 
 static bool has_access(const struct sp_account *a)
@@ -231,7 +255,7 @@ static int warn_command(const struct sp_authkeys_entry *e, void *data)
 static int show_commands(const struct sp_ctx *c, const struct sp_home_keys *have, struct sp_plan *p,
                          struct sp_error *err)
 {
-    struct foreign f = {c, p, err};
+    struct foreign f = {c, main_file, p, err};
     enum sp_sftp sftp;
     struct sp_error ignored;
 
@@ -247,12 +271,14 @@ static int show_commands(const struct sp_ctx *c, const struct sp_home_keys *have
 static int show_foreign(const struct sp_ctx *c, const struct sp_home_keys *have, struct sp_plan *p,
                         struct sp_error *err)
 {
-    struct foreign f = {c, p, err};
+    struct foreign f = {c, main_file, p, err};
     bool switched_on = has_access(c->desired) && !has_access(c->applied);
 
     if (sp_ctx_absent(c) || (!switched_on && c->config->foreign_keys != SP_FOREIGN_REPORT))
         return 0;
-    return sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, warn_foreign, &f);
+    if (sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, warn_foreign, &f) != 0)
+        return -1;
+    return show_other_file(c, p, err);
 }
 
 /* Keys that sshd will not read are no access: say so instead of success. */
@@ -308,9 +334,7 @@ static int remove_whole(const struct sp_ctx *c, struct sp_error *err)
 
     if (dir < 0)
         return -1;
-    if (unlinkat(dir, c->desired->user, 0) < 0 && errno != ENOENT)
-        return sp_fail(err, SP_E_IO, errno, SP_KEYS_ROOT_DIR "/%s", c->desired->user);
-    return sp_sync_dir(c->host, dir, err);
+    return sp_replace_remove(dir, c->desired->user, err);
 }
 
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

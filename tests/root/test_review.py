@@ -258,3 +258,22 @@ def test_a_line_of_the_users_own_neither_breaks_the_answer_nor_the_helper(host, 
             assert text is None or text.isprintable(), change
     assert (folder / "authorized_keys").read_text() == key.public + "\n"
     in_force(user)
+
+
+@pytest.mark.parametrize("store", ["home", "root"])
+def test_switching_on_shows_the_keys_of_the_other_file_that_sshd_reads(host, store):
+    with configured(host, key_store=store):
+        user, planted = sp.make_user(), sp.keypair("planted")
+        sp.put_key(user, planted)
+        folder = pathlib.Path(user.home, ".ssh")
+        if store == "home":
+            (folder / "authorized_keys").rename(folder / "authorized_keys2")
+        result = apply(user, shell="bash", authorized_keys=[{"key": sp.keypair().public}]).ok()
+        host.reload()
+        assert sp.ssh(user, "echo in", key=planted).stdout == "in\n"
+        assert any(planted.fingerprint in text for text in result["warnings"]), result
+        again = apply(user, shell="bash", authorized_keys=[{"key": sp.keypair().public}]).ok()
+        assert not again["changed"] and again["warnings"] == []
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    apply(sp.make_user(), shell="bash").ok()  # the drop-in as it was
+    host.reload()
