@@ -144,6 +144,8 @@ static int edit(struct flight *f, struct sp_error *err)
 
     if (f->run->edit != NULL && f->run->edit(f->engine, &f->desired, &o->passwd, f->run->data, err) < 0)
         return -1;
+    if (f->run->edit != NULL && sp_check_size(&o->state.desired, &f->desired, err) < 0)
+        return -1;
     if (f->run->edit != NULL && !o->user_missing &&
         ((!withdraws && sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0) ||
          sp_check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0))

@@ -91,6 +91,26 @@ int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, con
     return 0;
 }
 
+static int too_many(size_t n, const char *what, size_t max, const char *field, struct sp_error *err)
+{
+    sp_fail(err, SP_E_INVALID, 0, "the account would have %zu %s, %zu are allowed", n, what, max);
+    sp_hint(err, "take away what nobody uses; the limit is for all domains of the user together");
+    return sp_field(err, "%s", field);
+}
+
+int sp_check_size(const struct sp_account *before, const struct sp_account *a, struct sp_error *err)
+{
+    size_t had_keys, had_sources, keys, sources;
+
+    sp_account_count(before, &had_keys, &had_sources);
+    sp_account_count(a, &keys, &sources);
+    if (keys > SP_ACCOUNT_KEYS_MAX && keys > had_keys)
+        return too_many(keys, "keys", SP_ACCOUNT_KEYS_MAX, "authorized_keys", err);
+    if (sources > SP_ACCOUNT_SOURCES_MAX && sources > had_sources)
+        return too_many(sources, "sources", SP_ACCOUNT_SOURCES_MAX, "sources", err);
+    return 0;
+}
+
 int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, struct sp_error *err)
 {
     sp_fail(err, SP_E_CONFLICT, 0, "%s has uid %u now, and had %u when it was given access", user->name,

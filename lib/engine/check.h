@@ -16,6 +16,10 @@ int sp_check_account(struct sp_engine *e, const struct sp_account *a, const stru
 int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
                        const struct sp_user *user, struct sp_error *err);
 
+/* An account grows to a size that can be kept, read again and compared in a moment. One that is beyond it
+ * may shrink. */
+int sp_check_size(const struct sp_account *before, const struct sp_account *a, struct sp_error *err);
+
 /* The refusal of a name that has another uid than the account. */
 int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, struct sp_error *err);
 

@@ -128,14 +128,17 @@ int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct s
 static int put_domain(struct sp_fwplan *p, const char *domain, const struct sp_cidr_list *sources,
                       struct sp_error *err)
 {
+    size_t n = sources != NULL ? sources->n : 0;
+    _cleanup_free_ struct sp_fw_entry *entries = calloc(n + 1, sizeof(*entries));
+
+    if (entries == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     sp_fw_policy_drop_owner(&p->want, domain);
-    for (size_t i = 0; sources != NULL && i < sources->n; i++) {
-        const struct sp_fw_entry e = {
-            .source = sources->v[i], .comment = (char *)"", .owner = (char *)domain};
-        if (sp_fw_policy_put(&p->want, &e, 1, p->now, err) < 0)
-            return sp_field(err, "sources[%zu]", i);
-    }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        entries[i] =
+            (struct sp_fw_entry){.source = sources->v[i], .comment = (char *)"", .owner = (char *)domain};
+    /* All at once: each call copies the whole policy. */
+    return sp_fw_policy_put(&p->want, entries, n, p->now, err) < 0 ? sp_field_prefix(err, "sources") : 0;
 }
 
 static int warn_domain(struct sp_fwplan *p, const char *domain, struct sp_error *err)

@@ -152,7 +152,8 @@ static int parse_state(const char *bytes, size_t len, struct sp_state *ret, stru
     struct reader r = {.state = &s};
     size_t json_len = 0;
 
-    if (check_sum(bytes, len, &json_len, err) < 0 || sp_json_parse(bytes, json_len, &json, err) < 0 ||
+    if (check_sum(bytes, len, &json_len, err) < 0 ||
+        sp_json_parse_large(bytes, json_len, SP_STATE_MAX_BYTES, &json, err) < 0 ||
         sp_json_decode(json, state_fields, &r, err) < 0)
         return -1;
     if (!r.has_applied && sp_account_copy(&s.applied, &s.desired, err) < 0)
@@ -208,7 +209,12 @@ static int format_state(const struct sp_state *s, struct sp_buf *out, struct sp_
         return -1;
     (void)SHA256Data((const uint8_t *)sp_buf_str(out), out->len, sum);
     sp_buf_printf(out, "\nsha256 %s\n", sum);
-    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (!sp_buf_ok(out))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (out->len <= SP_STATE_MAX_BYTES) /* what is written can be read again */
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "the account has more than can be kept");
+    return sp_hint(err, "take keys and domains away that nobody uses");
 }
 
 int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err)

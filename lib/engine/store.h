@@ -16,7 +16,7 @@
 #include "model/account.h"
 
 #define SP_STATE_FORMAT 1
-#define SP_STATE_MAX_BYTES (1U << 23)
+#define SP_STATE_MAX_BYTES (1U << 24) /* three times what model/account.h allows an account */
 
 struct sp_state {
     bool exists;

@@ -113,6 +113,18 @@ void sp_account_detach(struct sp_account *a, const char *domain)
     a->n_domains--;
 }
 
+void sp_account_count(const struct sp_account *a, size_t *ret_keys, size_t *ret_sources)
+{
+    *ret_keys = *ret_sources = 0;
+    for (size_t i = 0; i < a->n_domains; i++) {
+        const struct sp_domain *d = &a->domains[i];
+        *ret_keys += d->keys.n;
+        *ret_sources += d->sources.n;
+        for (size_t k = 0; k < d->keys.n; k++)
+            *ret_sources += d->keys.v[k].from.n;
+    }
+}
+
 int sp_account_add_profile(struct sp_account *a, const char *name, struct sp_error *err)
 {
     size_t at = 0;

@@ -22,7 +22,9 @@ enum sp_forwarding { SP_FORWARDING_UNSET, SP_FORWARDING_NONE, SP_FORWARDING_LOCA
 #define SP_PROFILE_NAME_SIZE 32
 #define SP_PROFILES_MAX 16
 #define SP_DOMAINS_MAX 1000
-#define SP_ROOTS_MAX 32 /* as many as an entry record holds */
+#define SP_ACCOUNT_KEYS_MAX 1000     /* of all its domains */
+#define SP_ACCOUNT_SOURCES_MAX 10000 /* of all its domains and keys */
+#define SP_ROOTS_MAX 32              /* as many as an entry record holds */
 #define SP_TMP_MIB_DEFAULT 512
 
 struct sp_domain {
@@ -61,6 +63,9 @@ struct sp_domain *sp_account_find(const struct sp_account *a, const char *domain
 int sp_account_attach(struct sp_account *a, const char *domain, const char *document_root,
                       struct sp_domain **ret, struct sp_error *err);
 void sp_account_detach(struct sp_account *a, const char *domain);
+
+/* How many keys, and how many sources of domains and keys together. */
+void sp_account_count(const struct sp_account *a, size_t *ret_keys, size_t *ret_sources);
 
 /* The profile set's name, "base+git"; "base" when none was asked for. */
 void sp_account_set_name(const struct sp_account *a, char out[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE]);

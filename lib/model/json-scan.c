@@ -378,7 +378,7 @@ static bool is_utf8(const char *bytes, size_t len)
     return sp_str_is_clean(bytes + from, len - from);
 }
 
-int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
+int sp_json_scan_large(const char *bytes, size_t len, size_t max, struct sp_error *err)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     _cleanup_(sp_buf_wipe) struct sp_buf names = {0};
@@ -386,8 +386,8 @@ int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
     struct scan s = {.bytes = p, .p = p, .end = p + len, .err = err};
     int r;
 
-    if (len > SP_JSON_MAX_BYTES) {
-        sp_fail(err, SP_E_PARSE, 0, "more than %u bytes", SP_JSON_MAX_BYTES);
+    if (len > max) {
+        sp_fail(err, SP_E_PARSE, 0, "more than %zu bytes", max);
         return sp_hint(err, "send it in parts");
     }
     if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
@@ -404,4 +404,9 @@ int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
     if (r == 0 && s.p < s.end)
         r = fail(&s, "something follows the value");
     return r;
+}
+
+int sp_json_scan(const char *bytes, size_t len, struct sp_error *err)
+{
+    return sp_json_scan_large(bytes, len, SP_JSON_MAX_BYTES, err);
 }

@@ -8,11 +8,11 @@
 
 #define EXACT INT64_C(9007199254740992) /* 2^53 */
 
-int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *err)
+int sp_json_parse_large(const char *bytes, size_t len, size_t max, cJSON **ret, struct sp_error *err)
 {
     cJSON *j;
 
-    if (sp_json_scan(bytes, len, err) < 0)
+    if (sp_json_scan_large(bytes, len, max, err) < 0)
         return -1;
     /* What passed the scan is JSON: cJSON can only be short of memory. */
     j = cJSON_ParseWithLengthOpts(bytes, len, NULL, 0);
@@ -20,6 +20,11 @@ int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *e
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     *ret = j;
     return 0;
+}
+
+int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *err)
+{
+    return sp_json_parse_large(bytes, len, SP_JSON_MAX_BYTES, ret, err);
 }
 
 static bool to_int64(const cJSON *value, int64_t *ret)

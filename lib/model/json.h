@@ -23,9 +23,12 @@
  * within +-2^53, numbers that a double can hold, <= 1 MiB, nothing after the value but white space.
  * SP_E_PARSE with the byte offset in the text. */
 int sp_json_scan(const char *bytes, size_t len, struct sp_error *err);
+/* The same for what we wrote ourselves, up to `max` bytes: a state holds what many requests brought. */
+int sp_json_scan_large(const char *bytes, size_t len, size_t max, struct sp_error *err);
 
 /* Scan, then cJSON. *ret is owned by the caller (cJSON_Delete). */
 int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *err);
+int sp_json_parse_large(const char *bytes, size_t len, size_t max, cJSON **ret, struct sp_error *err);
 
 static inline void sp_json_cleanup(cJSON **j)
 {

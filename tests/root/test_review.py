@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways around the root side that were found by reading it: each test failed before its mend."""
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -277,3 +278,36 @@ def test_switching_on_shows_the_keys_of_the_other_file_that_sshd_reads(host, sto
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     apply(sp.make_user(), shell="bash").ok()  # the drop-in as it was
     host.reload()
+
+
+# What is written can be read again
+
+def blobs(number, bits=0):
+    """Keys that are good, each another, without asking ssh-keygen a thousand times: ed25519, or RSA of so many bits."""
+    def word(data):
+        return len(data).to_bytes(4, "big") + data
+
+    def blob():
+        if not bits:
+            return word(b"ssh-ed25519") + word(os.urandom(32))
+        return word(b"ssh-rsa") + word(b"\1\0\1") + word(b"\0\xff" + os.urandom(bits // 8 - 2) + b"\1")
+
+    kind = "ssh-rsa" if bits else "ssh-ed25519"
+    return [{"key": f"{kind} {base64.b64encode(blob()).decode()}"} for _ in range(number)]
+
+
+def test_an_account_does_not_grow_beyond_what_can_be_managed(host):
+    user = managed("bash")
+    refused(apply(user, authorized_keys=blobs(1001)), "invalid", "params.authorized_keys")
+    refused(apply(user, sources=[f"10.{n >> 8}.{n & 255}.0/24" for n in range(10001)]), "invalid", "params.sources")
+    in_force(user)
+
+
+def test_a_state_larger_than_a_request_is_read_again(host):
+    user = managed("bash", keys=())
+    apply(user, authorized_keys=blobs(250, 16384)).ok()
+    apply(user, domain=f"x.{user.domain}", sources=[f"2001:db8:1234:5678:9abc:def0:1234:{n:x}" for n in range(0x1000, 0x3400)]).ok()
+    assert (STATE / f"state/{user.name}.json").stat().st_size > 1 << 20
+    in_force(user)
+    sp.rpc("domain.remove", {"domain": f"x.{user.domain}"}).ok()
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
