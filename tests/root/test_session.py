@@ -124,7 +124,10 @@ def test_job_control_stops_resumes_and_ends(site):
         term.send("\x1c")
         term.send("echo quit=$?\n")
         term.expect("quit=131")
-        term.send("(exit 7)\n\x04")
+        term.expect(r"\$ ")
+        term.send("(exit 7)\n")
+        term.expect(r"exit 7\)[^$]*\$ ") # the end of input means the end only to a shell that is reading
+        term.send("\x04")
         assert term.wait() == 7
 
 
