@@ -78,7 +78,7 @@ static void verb_help(const struct sp_verb *v, FILE *to)
     (void)fprintf(to, "usage: sallyport %s %s\n%s\n", v->name, v->synopsis, v->summary);
     (void)fprintf(to, "options:");
     for (int i = 0; i < SP_OPT_COUNT; i++)
-        if ((v->options & 1U << i) != 0)
+        if ((v->options & UINT64_C(1) << i) != 0)
             (void)fprintf(to, " %s%s", options[i].name, options[i].takes_value ? " VALUE" : "");
     (void)fprintf(to, "\n");
 }
@@ -97,7 +97,7 @@ static int read_option(const struct sp_verb *v, char **argv, int left, struct sp
 {
     for (int i = 0; i < SP_OPT_COUNT; i++) {
         const char *rest = NULL;
-        if ((v->options & 1U << i) == 0 || !sp_str_prefix(argv[0], options[i].name, &rest))
+        if ((v->options & UINT64_C(1) << i) == 0 || !sp_str_prefix(argv[0], options[i].name, &rest))
             continue;
         if (rest[0] == '\0' && !options[i].takes_value) {
             a->option[i] = "";

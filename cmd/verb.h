@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/dispatch.h"
 
@@ -31,7 +32,7 @@ enum sp_option {
     SP_OPT_COUNT
 };
 
-#define SP_OPT(x) (1U << SP_OPT_##x)
+#define SP_OPT(x) (UINT64_C(1) << SP_OPT_##x)
 
 struct sp_args {
     struct sp_engine *engine;
@@ -45,7 +46,7 @@ struct sp_verb {
     const char *name;
     const char *synopsis; /* behind "sallyport NAME " */
     const char *summary;
-    unsigned options;
+    uint64_t options;
     int min_words, max_words;
     int (*run)(const struct sp_args *); /* the exit status */
 };
