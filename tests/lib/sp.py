@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -62,6 +63,18 @@ def wait_for(question, timeout=10, what="it"):
             return answer
         assert time.monotonic() < deadline, f"{what} did not happen within {timeout} s"
         time.sleep(0.02)
+
+
+def covers(*items):
+    """Says which entries of the lists of attacks and known bugs a test shows: @sp.covers("jail 17", "panels symlink").
+
+    An entry is a list's name, a space, and a number or one word. tests/lib/covers.py reads them without running anything.
+    """
+    import pytest
+
+    for item in items:
+        assert re.fullmatch(r"(jail|safety|firewall|speed) [1-9][0-9]?|(panels|tree) [a-z][a-z0-9-]*", item), item
+    return pytest.mark.covers(*items)
 
 
 # Names, users, keys
