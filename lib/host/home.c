@@ -3,46 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/acl.h"
+#include "host/asuser.h"
 #include "host/fsat.h"
 #include "host/homework.h"
 #include "host/label.h"
 #include "host/replace.h"
-
-#define DEADLINE_MS 2000
-#define END_MS 100
-
-/* What the child sends before the bytes of the file. Both ends are one program. */
-struct reply {
-    int result;
-    struct sp_error err;
-    struct sp_homework_result found;
-    size_t len;
-};
-
-struct ids {
-    gid_t *gids;
-    size_t n;
-};
-
-static void clear_ids(struct ids *i)
-{
-    free(i->gids);
-}
 
 void sp_home_keys_clear(struct sp_home_keys *k)
 {
@@ -50,141 +23,48 @@ void sp_home_keys_clear(struct sp_home_keys *k)
     *k = (struct sp_home_keys){0};
 }
 
-/* Locks that the parent holds belong to the open file, which a fork shares: a child that hangs must not
- * keep them. Only root_fd and the pipe stay, as 3 and 4. */
-static int keep_two(int *root, int *out)
+/* What was found, then the bytes of the file. Both ends are one program. */
+static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct sp_error *err)
 {
-    int a = fcntl(*root, F_DUPFD_CLOEXEC, 16), b = fcntl(*out, F_DUPFD_CLOEXEC, 16);
+    _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
+    const struct sp_homework *w = data;
+    struct sp_homework_result found = {0};
+    int result = w->bytes != NULL ? sp_homework_write(h, w, &found, err)
+                                  : sp_homework_read(h, w, &found, &bytes, err);
 
-    if (a < 0 || b < 0 || dup3(a, 3, O_CLOEXEC) < 0 || dup3(b, 4, O_CLOEXEC) < 0)
-        return -1;
-    *root = 3;
-    *out = 4;
-    return (int)syscall(SYS_close_range, 5U, ~0U, 0U);
-}
-
-/* Effective ids only. kill(2) looks at the target's real and saved uid, ptrace(2) at all of them: both stay
- * root's, so the user can neither stop nor read this process (CVE-2020-16126). */
-static int become(const struct sp_user *u, const struct ids *ids)
-{
-    if (setgroups(ids->n, ids->gids) != 0 || setresgid((gid_t)-1, u->gid, (gid_t)-1) != 0 ||
-        setresuid((uid_t)-1, u->uid, (uid_t)-1) != 0)
-        return -1;
-    return geteuid() == u->uid && getegid() == u->gid ? 0 : -1;
-}
-
-__attribute__((noreturn)) static void child(struct sp_host *h, const struct sp_homework *w,
-                                            const struct ids *ids, int out, pid_t parent)
-{
-    struct reply r = {.result = -1};
-    struct sp_buf bytes = {0};
-    struct sp_host mine = *h;
-
-    mine.later = NULL; /* what it answers for is durable when it answers */
-    (void)signal(SIGPIPE, SIG_IGN);
-    umask(077);
-    if (keep_two(&mine.root_fd, &out) != 0)
-        (void)sp_fail(&r.err, SP_E_IO, errno, "cannot let go of descriptors");
-    else if (h->real && become(w->user, ids) != 0)
-        (void)sp_fail(&r.err, SP_E_IO, errno, "cannot take on the ids of %s", w->user->name);
-    else if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
-             getppid() != parent) /* after the ids: they clear it */
-        (void)sp_fail(&r.err, SP_E_IO, errno, "the parent is gone");
-    else if (w->bytes != NULL)
-        r.result = sp_homework_write(&mine, w, &r.found, &r.err);
-    else
-        r.result = sp_homework_read(&mine, w, &r.found, &bytes, &r.err);
-    r.len = r.result == 0 ? bytes.len : 0;
-    if (sp_write_all(out, &r, sizeof(r)) != 0 || sp_write_all(out, bytes.data, r.len) != 0)
-        _exit(1);
-    _exit(0);
-}
-
-/* It has answered or it is late. A child that hangs in the kernel (a dead file server) cannot be reaped
- * now: it is left to init. */
-static void end_child(pid_t pid)
-{
-    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    const struct timespec ms = {.tv_nsec = 1000000};
-
-    (void)kill(pid, SIGKILL);
-    if (p.fd >= 0) {
-        (void)poll(&p, 1, END_MS);
-        (void)close(p.fd);
-    }
-    for (int i = 0; i < END_MS; i++) {
-        pid_t r = waitpid(pid, NULL, WNOHANG);
-        if (r == pid || (r < 0 && errno != EINTR) || p.fd >= 0)
-            return;
-        (void)nanosleep(&ms, NULL);
-    }
-}
-
-static int receive(int in, const struct sp_user *u, struct reply *r, struct sp_buf *ret,
-                   struct sp_error *err)
-{
-    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-
-    if (sp_buf_read_fd(&b, in, sizeof(*r) + SP_AUTHORIZED_KEYS_MAX, DEADLINE_MS, err) != 0) {
-        if (err->code != SP_E_BUSY)
-            return -1;
-        (void)sp_fail(err, SP_E_BUSY, 0, "the home of %s did not answer within %d ms", u->name,
-                      DEADLINE_MS);
-        return sp_hint(err, "is its filesystem alive?");
-    }
-    if (b.len < sizeof(*r))
-        return sp_fail(err, SP_E_IO, 0, "the process that works in the home of %s died", u->name);
-    memcpy(r, b.data, sizeof(*r));
-    if (r->len != b.len - sizeof(*r))
-        return sp_fail(err, SP_E_IO, 0, "the process that works in the home of %s died", u->name);
-    if (r->result != 0) {
-        *err = r->err;
-        return -1;
-    }
-    if (ret != NULL)
-        sp_buf_add(ret, b.data + sizeof(*r), r->len);
-    return ret == NULL || sp_buf_ok(ret) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a file");
-}
-
-static int run(struct sp_host *h, const struct sp_homework *w, struct reply *r, struct sp_buf *ret,
-               struct sp_error *err)
-{
-    _cleanup_(clear_ids) struct ids ids = {0};
-    _cleanup_close_ int in = -1, out = -1;
-    pid_t self = getpid(), pid;
-    int fds[2], result;
-
-    if (h->real && w->user->uid == 0)
-        return sp_fail(err, SP_E_FORBIDDEN, 0, "the keys of uid 0 are not managed here");
-    if (h->real && sp_userdb_gids_of(h, w->user, &ids.gids, &ids.n, err) != 0)
-        return -1;
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
-    in = fds[0];
-    out = fds[1];
-    pid = fork();
-    if (pid < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot fork");
-    if (pid == 0)
-        child(h, w, &ids, out, self);
-    (void)close(sp_steal_fd(&out));
-    result = receive(in, w->user, r, ret, err);
-    end_child(pid);
+    sp_buf_add(out, &found, sizeof(found));
+    sp_buf_add(out, bytes.data, result == 0 ? bytes.len : 0);
     return result;
+}
+
+/* *found is filled on failure too, as far as the child came. */
+static int run(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *found,
+               struct sp_buf *ret, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    int result = sp_asuser_run(h, w->user, work, w, sizeof(*found) + SP_AUTHORIZED_KEYS_MAX, &out, err);
+
+    if (out.len >= sizeof(*found))
+        memcpy(found, out.data, sizeof(*found));
+    if (result != 0)
+        return -1;
+    if (ret != NULL)
+        sp_buf_add(ret, out.data + sizeof(*found), out.len - sizeof(*found));
+    return ret == NULL || sp_buf_ok(ret) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a file");
 }
 
 int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relative, struct sp_home_keys *ret,
                  struct sp_error *err)
 {
     const struct sp_homework w = {.user = u, .relative = relative};
-    struct reply r = {0};
+    struct sp_homework_result found = {0};
 
-    if (run(h, &w, &r, &ret->bytes, err) != 0)
+    if (run(h, &w, &found, &ret->bytes, err) != 0)
         return -1;
-    ret->exists = r.found.exists;
-    ret->mode = r.found.mode;
-    ret->wide = r.found.wide;
-    ret->refused = r.found.refused;
+    ret->exists = found.exists;
+    ret->mode = found.mode;
+    ret->wide = found.wide;
+    ret->refused = found.refused;
     return 0;
 }
 
@@ -244,16 +124,16 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
 {
     const struct sp_homework w = {
         .user = u, .relative = relative, .bytes = len != 0 ? bytes : "", .len = len};
-    struct reply r = {0};
+    struct sp_homework_result found = {0};
 
     if (len > SP_AUTHORIZED_KEYS_MAX)
         return too_long(err);
     /* The child knows nothing of what was put off: a new key is not durable before what was narrowed. */
     if (sp_sync_now(h, err) != 0)
         return -1;
-    if (run(h, &w, &r, NULL, err) == 0)
+    if (run(h, &w, &found, NULL, err) == 0)
         return 0;
-    if (!r.found.needs_root || make_dir_as_root(h, u, relative, err) != 0)
+    if (!found.needs_root || make_dir_as_root(h, u, relative, err) != 0)
         return -1;
-    return run(h, &w, &r, NULL, err);
+    return run(h, &w, &found, NULL, err);
 }
