@@ -29,6 +29,8 @@ static const struct sp_verb verbs[] = {
      "who may reach the SSH port",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT) | SP_OPT(FORCE) | SP_OPT(YES), 0,
      1000, sp_verb_firewall},
+    {"host", "[DOMAIN] [--host NAME]", "host keys, fingerprints, and what a domain's people type to get in",
+     SP_OPT(JSON) | SP_OPT(HOST), 0, 1, sp_verb_host},
     {"status", "DOMAIN", "what a domain has, and whether it is in force", SP_OPT(JSON), 1, 1,
      sp_verb_status},
     {"list", "", "every domain with SSH access", SP_OPT(JSON), 0, 0, sp_verb_list},
@@ -63,6 +65,7 @@ static const struct {
     [SP_OPT_YES] = {"--yes", false},
     [SP_OPT_RESTORE_ACCESS] = {"--restore-access", false},
     [SP_OPT_TO] = {"--to", true},
+    [SP_OPT_HOST] = {"--host", true},
 };
 
 static void help(FILE *to)

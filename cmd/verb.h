@@ -29,6 +29,7 @@ enum sp_option {
     SP_OPT_YES,
     SP_OPT_RESTORE_ACCESS,
     SP_OPT_TO,
+    SP_OPT_HOST,
     SP_OPT_COUNT
 };
 
@@ -59,6 +60,7 @@ static inline bool sp_args_has(const struct sp_args *a, enum sp_option o)
 int sp_verb_shell(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
+int sp_verb_host(const struct sp_args *a);
 int sp_verb_status(const struct sp_args *a);
 int sp_verb_list(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);

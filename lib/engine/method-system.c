@@ -3,14 +3,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/str.h"
+#include "engine/hostkeys.h"
 #include "engine/methods.h"
-#include "host/fsat.h"
 #include "host/kernel.h"
 #include "model/json.h"
-#include "model/sshdconf.h"
-#include "model/sshkey.h"
-#include "resource/sshd.h"
+#include "resource/resource.h"
 
 static int no_memory(struct sp_error *err)
 {
@@ -46,26 +43,15 @@ static int add_isolation(struct sp_host *h, cJSON *result, struct sp_error *err)
     return 0;
 }
 
-/* The public half stands beside the private one; a key without it is left out. */
-static void add_host_key(struct sp_host *h, const char *path, cJSON *keys)
+static int add_host_key(const struct sp_sshkey *key, cJSON *keys, struct sp_error *err)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    _cleanup_(sp_sshkey_clear) struct sp_sshkey key = {0};
-    struct sp_error ignored;
-    char public[SP_PATH_SIZE];
-    cJSON *o;
+    cJSON *o = cJSON_CreateObject();
 
-    if (sp_str_format(public, sizeof(public), "%s.pub", path) < 0 ||
-        sp_fsat_read(h->root_fd, public, 65536, &text, NULL, &ignored) < 0)
-        return;
-    while (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.data[--text.len] = '\0';
-    if (sp_sshkey_parse(sp_buf_str(&text), text.len, &key, NULL, &ignored) < 0)
-        return;
-    o = cJSON_CreateObject();
-    if (!cJSON_AddStringToObject(o, "type", key.type) || !cJSON_AddNumberToObject(o, "bits", key.bits) ||
-        !cJSON_AddStringToObject(o, "fingerprint", key.fingerprint) || !cJSON_AddItemToArray(keys, o))
-        cJSON_Delete(o);
+    if (o == NULL || !cJSON_AddItemToArray(keys, o) || !cJSON_AddStringToObject(o, "type", key->type) ||
+        !cJSON_AddNumberToObject(o, "bits", key->bits) ||
+        !cJSON_AddStringToObject(o, "fingerprint", key->fingerprint))
+        return no_memory(err);
+    return 0;
 }
 
 static int add_sshd(struct sp_engine *e, cJSON *result, struct sp_error *err)
@@ -73,22 +59,19 @@ static int add_sshd(struct sp_engine *e, cJSON *result, struct sp_error *err)
     cJSON *o = cJSON_AddObjectToObject(result, "sshd");
     cJSON *ports = o != NULL ? cJSON_AddArrayToObject(o, "ports") : NULL;
     cJSON *keys = o != NULL ? cJSON_AddArrayToObject(o, "host_keys") : NULL;
-    _cleanup_(sp_sshdconf_clear) struct sp_sshdconf conf = {0};
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_(sp_hostkeys_clear) struct sp_hostkeys k = {0};
     struct sp_error why;
-    uint64_t port = 0;
 
     if (keys == NULL || ports == NULL)
         return no_memory(err);
-    if (sp_sshd_effective(e->host, e->config, NULL, &text, &why) < 0 ||
-        sp_sshdconf_parse(sp_buf_str(&text), text.len, &conf, &why) < 0)
+    if (sp_hostkeys_read(e, &k, &why) < 0)
         return cJSON_AddStringToObject(o, "problem", why.text) != NULL ? 0 : no_memory(err);
-    for (size_t i = 0; sp_sshdconf_nth(&conf, "port", i) != NULL; i++)
-        if (sp_str_to_u64(sp_sshdconf_nth(&conf, "port", i), 65535, &port) == 0 &&
-            !cJSON_AddItemToArray(ports, cJSON_CreateNumber((double)port)))
+    for (size_t i = 0; i < k.n_ports; i++)
+        if (!cJSON_AddItemToArray(ports, cJSON_CreateNumber(k.ports[i])))
             return no_memory(err);
-    for (size_t i = 0; sp_sshdconf_nth(&conf, "hostkey", i) != NULL; i++)
-        add_host_key(e->host, sp_sshdconf_nth(&conf, "hostkey", i), keys);
+    for (size_t i = 0; i < k.n; i++)
+        if (add_host_key(&k.v[i], keys, err) < 0)
+            return -1;
     return 0;
 }
 

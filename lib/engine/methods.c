@@ -18,6 +18,7 @@ const struct sp_method sp_methods[] = {
     {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
     {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
     {"firewall.restore", SP_METHOD_CHANGES, SP_PARAMS_DRY_RUN, sp_method_firewall_restore},
+    {"system.host", SP_METHOD_READS, SP_PARAMS_HOST, sp_system_host},
     {"system.info", SP_METHOD_READS, SP_PARAMS_NONE, sp_system_info},
     {"system.reconcile", SP_METHOD_CHANGES, SP_PARAMS_RECONCILE, sp_system_reconcile},
     {NULL, SP_METHOD_READS, SP_PARAMS_NONE, NULL},

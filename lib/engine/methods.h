@@ -22,6 +22,7 @@ SP_METHOD(sp_password_set_method);
 SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
 SP_METHOD(sp_method_firewall_restore);
+SP_METHOD(sp_system_host);
 SP_METHOD(sp_system_info);
 SP_METHOD(sp_system_reconcile);
 

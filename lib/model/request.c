@@ -97,6 +97,20 @@ static int read_new_domain(const cJSON *v, void *dst, struct sp_error *err)
     return sp_str_copy(p->new_domain, sizeof(p->new_domain), v->valuestring);
 }
 
+/* What clients call this host: a name or an address. It goes into lines that people copy. */
+static int read_host(const cJSON *v, void *dst, struct sp_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
+    struct sp_params *p = dst;
+    const char *text = v->valuestring;
+
+    if (text[0] != '\0' && text[0] != '-' && text[strspn(text, allowed)] == '\0' &&
+        sp_str_copy(p->host, sizeof(p->host), text) == 0)
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "no name or address of a host");
+    return sp_hint(err, "give the name by which clients reach this host, or leave it out");
+}
+
 static int read_user(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
@@ -274,6 +288,8 @@ static const struct sp_json_field apply_fields[] = {
 };
 
 static const struct sp_json_field target_fields[] = {DOMAIN(SP_JSON_REQUIRED), {NULL}};
+static const struct sp_json_field host_fields[] = {
+    DOMAIN(SP_JSON_OPTIONAL), {"host", SP_JSON_STRING, SP_JSON_OPTIONAL, read_host}, {NULL}};
 static const struct sp_json_field rebind_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
     {"new_domain", SP_JSON_STRING, SP_JSON_OPTIONAL, read_new_domain},
@@ -330,6 +346,7 @@ static const struct sp_json_field no_fields[] = {{NULL}};
 static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_APPLY] = apply_fields,
     [SP_PARAMS_TARGET] = target_fields,
+    [SP_PARAMS_HOST] = host_fields,
     [SP_PARAMS_REBIND] = rebind_fields,
     [SP_PARAMS_REMOVE] = remove_fields,
     [SP_PARAMS_KEY_ADD] = key_add_fields,

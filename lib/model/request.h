@@ -30,6 +30,7 @@ int sp_call_decode(const cJSON *json, struct sp_call *ret, struct sp_error *err)
 struct sp_params {
     char domain[SP_DOMAIN_SIZE];      /* "" when not given */
     char new_domain[SP_DOMAIN_SIZE];  /* domain.rebind; "" when not given */
+    char host[SP_DOMAIN_SIZE];        /* system.host; "" when not given */
     char user[SP_USER_SIZE];          /* "" when not given */
     char document_root[SP_PATH_SIZE]; /* "" when not given */
     enum sp_shell shell;              /* UNSET when not given */
@@ -52,6 +53,7 @@ void sp_params_clear(struct sp_params *p);
 enum sp_method_params {
     SP_PARAMS_APPLY,
     SP_PARAMS_TARGET, /* domain */
+    SP_PARAMS_HOST,   /* domain and host, both optional */
     SP_PARAMS_REBIND,
     SP_PARAMS_REMOVE, /* domain, dry_run, if_generation */
     SP_PARAMS_KEY_ADD,

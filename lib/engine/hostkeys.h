@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* This host as a client meets it: what `sshd -T` names as ports and host keys. */
+#ifndef SP_ENGINE_HOSTKEYS_H
+#define SP_ENGINE_HOSTKEYS_H
+
+#include "engine/engine.h"
+#include "model/sshkey.h"
+
+#define SP_PORTS_MAX 64
+
+struct sp_hostkeys {
+    unsigned ports[SP_PORTS_MAX];
+    size_t n_ports;
+    struct sp_sshkey *v; /* owned; the public halves that stand beside the private ones, in sshd's order */
+    size_t n;
+};
+
+void sp_hostkeys_clear(struct sp_hostkeys *k);
+/* SP_E_REJECTED with sshd's own words if it refuses its files. A key without its .pub is left out. */
+int sp_hostkeys_read(struct sp_engine *e, struct sp_hostkeys *ret, struct sp_error *err);
+
+/* The key that a client of today settles on: ed25519, else the first; NULL if there is none. */
+const struct sp_sshkey *sp_hostkeys_best(const struct sp_hostkeys *k);
+
+#endif
