@@ -216,20 +216,27 @@ static int follow_script(struct closure *c, char *line)
     char *at = line + 2, *save = NULL;
     char *interpreter, *argument;
     const char *base;
+    int r;
 
     line[strcspn(line, "\n")] = '\0';
     interpreter = strtok_r(at, " \t", &save);
     argument = strtok_r(NULL, " \t", &save);
     if (interpreter == NULL || interpreter[0] != '/')
         return 0;
-    if (take_path(c, interpreter, S_IROTH | S_IXOTH, true) < 0)
+    r = take_path(c, interpreter, S_IROTH | S_IXOTH, true);
+    if (r == 0)
+        sp_manifest_miss(c->out, interpreter);
+    if (r < 0)
         return -1;
     base = strrchr(interpreter, '/') + 1;
     if (!sp_streq(base, "env") || argument == NULL)
         return 0;
     if (sp_streq(argument, "-S"))
         argument = strtok_r(NULL, " \t", &save);
-    return argument != NULL && take_program(c, argument) < 0 ? -1 : 0;
+    r = argument != NULL ? take_program(c, argument) : 1;
+    if (r == 0)
+        sp_manifest_miss(c->out, argument);
+    return r < 0 ? -1 : 0;
 }
 
 static int look_into(struct closure *c, const struct todo *t)
@@ -297,6 +304,7 @@ static int take_item(struct closure *c, const struct sp_profile *p, const struct
         [SP_PROFILE_TREE] = take_tree,
     };
     int r = takers[item->kind](c, item->value);
+    size_t install;
 
     if (r > 0)
         return drain(c);
@@ -311,9 +319,30 @@ static int take_item(struct closure *c, const struct sp_profile *p, const struct
     sp_fail(c->err, SP_E_NOT_FOUND, 0,
             "the profile %s promises %s, which this host has not got, or not readable for everybody",
             p->name, item->value);
-    sp_hint(c->err, "install it, or say \"%s?\" in a profile of your own",
-            item->kind == SP_PROFILE_TREE ? "tree" : "program");
+    install = sp_profile_next(p, 0, SP_PROFILE_INSTALL);
+    sp_hint(c->err, "install %s, or say \"%s?\" in a profile of your own",
+            install < p->n_items ? p->items[install].value : "it",
+            item->kind == SP_PROFILE_TREE      ? "tree"
+            : item->kind == SP_PROFILE_LIBRARY ? "library"
+                                               : "program");
     return sp_field(c->err, "profiles.%s", p->name);
+}
+
+/* First of all: whatever the host has at that path does not get in. */
+static int take_links(struct closure *c, const struct sp_profile *p)
+{
+    for (size_t i = 0; (i = sp_profile_next(p, i, SP_PROFILE_LINK)) < p->n_items; i++) {
+        const char *value = p->items[i].value, *blank = strchr(value, ' ');
+        struct sp_manifest_entry e = {.kind = SP_MANIFEST_MADE, .extra = (char *)blank + 1};
+        char path[PATH_MAX];
+
+        if (sp_str_format(path, sizeof(path), "%.*s", (int)(blank - value - 1), value + 1) < 0)
+            return sp_fail(c->err, SP_E_INTERNAL, 0, "a path does not fit");
+        e.path = path;
+        if (sp_manifest_add(c->out, &e, NULL, c->err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* Without the loader's cache the default directories must do. */
@@ -344,6 +373,9 @@ int sp_closure_collect(struct sp_host *h, const struct sp_profile *const *profil
     _cleanup_(closure_clear) struct closure c = {.h = h, .out = ret, .err = err};
 
     c.resolver = (struct sp_resolver){.root_fd = h->root_fd, .out = ret};
+    for (size_t i = 0; i < n; i++)
+        if (take_links(&c, profiles[i]) < 0)
+            return -1;
     if (read_cache(&c) < 0 || take_kind(&c, profiles, n, SP_PROFILE_PROGRAM) < 0 ||
         take_kind(&c, profiles, n, SP_PROFILE_LIBRARY) < 0 ||
         take_kind(&c, profiles, n, SP_PROFILE_TREE) < 0)

@@ -266,6 +266,11 @@ static int put_link(struct copy *c, const struct item *item, const char *name)
     return 0;
 }
 
+static bool is_link(const struct item *item)
+{
+    return item->e->kind == SP_MANIFEST_LINK || item->e->kind == SP_MANIFEST_MADE;
+}
+
 static int put(struct copy *c, const struct item *item)
 {
     char dir[PATH_MAX];
@@ -277,7 +282,7 @@ static int put(struct copy *c, const struct item *item)
         return sp_fail(c->err, SP_E_INTERNAL, 0, "a path does not fit");
     if (enter(c, dir) < 0)
         return -1;
-    return item->e->kind == SP_MANIFEST_LINK ? put_link(c, item, slash + 1) : put_file(c, item, slash + 1);
+    return is_link(item) ? put_link(c, item, slash + 1) : put_file(c, item, slash + 1);
 }
 
 /* By directory, then files before links, so that each directory is entered once. */
@@ -291,7 +296,7 @@ static int by_place(const void *a, const void *b)
     if (order == 0)
         order = (nx > ny) - (nx < ny);
     if (order == 0)
-        order = (x->e->kind == SP_MANIFEST_LINK) - (y->e->kind == SP_MANIFEST_LINK);
+        order = is_link(x) - is_link(y);
     return order != 0 ? order : strcmp(x->dest, y->dest);
 }
 

@@ -77,8 +77,9 @@ static int hash_profiles(const struct sp_profile *const *profiles, size_t n, cha
     for (size_t i = 0; i < n; i++) {
         sp_buf_printf(&text, "%s\n", profiles[i]->name);
         for (size_t k = 0; k < profiles[i]->n_items; k++)
-            sp_buf_printf(&text, "%d %d %s\n", (int)profiles[i]->items[k].kind,
-                          (int)profiles[i]->items[k].optional, profiles[i]->items[k].value);
+            if (profiles[i]->items[k].kind < SP_PROFILE_PROMISE) /* the others are for people */
+                sp_buf_printf(&text, "%d %d %s\n", (int)profiles[i]->items[k].kind,
+                              (int)profiles[i]->items[k].optional, profiles[i]->items[k].value);
     }
     if (!sp_buf_ok(&text))
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -122,6 +123,8 @@ static bool stands(struct sp_host *h, const struct sp_manifest_entry *e)
     uint64_t mtime;
     int r;
 
+    if (e->kind == SP_MANIFEST_MADE) /* what it is made of is in the hash of the profiles */
+        return true;
     if (e->kind == SP_MANIFEST_LINK)
         return stands_link(h, e);
     if (e->kind == SP_MANIFEST_CONTENT)

@@ -35,8 +35,9 @@ struct trouble {
 struct proof {
     const char *name;
     char *argv[MAX_ARGS + 1];
-    int out;     /* the command's stdout and stderr */
-    int trouble; /* closed by a successful exec */
+    const char *program; /* not NULL: there is nothing to prove where the jail has not got it */
+    int out;             /* the command's stdout and stderr */
+    int trouble;         /* closed by a successful exec */
 };
 
 __attribute__((noreturn)) static void give_up(const struct proof *p, const char *doing)
@@ -161,10 +162,24 @@ static void become_nobody(const struct proof *p)
     (void)signal(SIGXFSZ, SIG_DFL);
 }
 
-/* By hand, so that only the jail's own directories are searched, whatever the environment says. */
+/* Only the jail's own directories are searched, whatever the environment says. */
+static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/usr/sbin"};
+
+static bool has_program(const char *name)
+{
+    char path[PATH_MAX];
+
+    if (name[0] == '/')
+        return faccessat(AT_FDCWD, name, F_OK, 0) == 0;
+    for (size_t i = 0; i < SP_COUNT(dirs); i++)
+        if (sp_str_format(path, sizeof(path), "%s/%s", dirs[i], name) == 0 &&
+            faccessat(AT_FDCWD, path, F_OK, 0) == 0)
+            return true;
+    return false;
+}
+
 static void exec_by_name(const struct proof *p, char *const *env)
 {
-    static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/usr/sbin"};
     char path[PATH_MAX];
 
     if (strchr(p->argv[0], '/') != NULL) {
@@ -190,6 +205,8 @@ __attribute__((noreturn)) static void run_inside(const struct proof *p)
     enter_root(p);
     link_points(p);
     become_nobody(p);
+    if (p->program != NULL && !has_program(p->program))
+        _exit(0);
     check(p, dup2(null, 0), "stdin");
     check(p, dup2(p->out, 1), "stdout");
     check(p, dup2(p->out, 2), "stderr");
@@ -301,42 +318,71 @@ static int prove_one(struct proof *p, const char *command, struct sp_error *err)
     return attend(pid, out_r, trouble_r, command, err);
 }
 
-static int split(struct proof *p, char *words)
+/* Cuts words, which p then points into. */
+static int split(struct proof *p, const struct sp_profile_item *item, char *words)
 {
     char *save = NULL;
     size_t n = 0;
 
-    for (char *w = strtok_r(words, " \t", &save); w != NULL; w = strtok_r(NULL, " \t", &save)) {
-        if (n == MAX_ARGS)
+    *p = (struct proof){.name = p->name};
+    for (char *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
+        if (n == MAX_ARGS && item->kind == SP_PROFILE_PROVE)
             return -1;
-        p->argv[n++] = w;
+        if (n < MAX_ARGS)
+            p->argv[n++] = w;
+    }
+    p->program = item->optional ? p->argv[0] : NULL;
+    if (item->kind == SP_PROFILE_PROVE_SH) {
+        p->argv[0] = (char *)"/bin/sh";
+        p->argv[1] = (char *)"-c";
+        p->argv[2] = item->value;
+        n = 3;
     }
     p->argv[n] = NULL;
     return n > 0 ? 0 : -1;
 }
 
-int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n, struct sp_error *err)
+static int prove_item(const char *name, const struct sp_profile_item *item, struct sp_error *err)
 {
+    _cleanup_free_ char *words = strdup(item->value);
     struct proof p = {.name = name};
 
-    for (size_t i = 0; i < n; i++)
+    if (words == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (split(&p, item, words) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "\"%s\" is empty or too long", item->value);
+    return prove_one(&p, item->value, err);
+}
+
+/* What is promised, in front of what went wrong. */
+static int broken(const struct sp_profile *p, const char *promise, struct sp_error *err)
+{
+    struct sp_error why = *err;
+
+    sp_fail(err, why.code, 0, "the profile %s%s%s%s: %s", p->name,
+            promise != NULL ? ", which promises \"" : "", promise != NULL ? promise : "",
+            promise != NULL ? "\"" : "", why.text);
+    sp_hint(err, "%s",
+            why.code != SP_E_NOT_IN_FORCE
+                ? why.hint
+                : "the profile is broken on this host; the generation before stays in force");
+    return sp_field(err, "profiles.%s", p->name);
+}
+
+int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n, struct sp_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *promise = NULL;
+
         for (size_t k = 0; k < profiles[i]->n_items; k++) {
             const struct sp_profile_item *item = &profiles[i]->items[k];
-            _cleanup_free_ char *words = NULL;
 
-            if (item->kind != SP_PROFILE_PROVE)
-                continue;
-            words = strdup(item->value);
-            if (words == NULL)
-                return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-            if (split(&p, words) < 0)
-                return sp_fail(err, SP_E_INVALID, 0, "a command of %s is empty or too long",
-                               profiles[i]->name);
-            if (prove_one(&p, item->value, err) < 0) {
-                sp_hint(err, "the profile %s is broken on this host; the generation before stays in force",
-                        profiles[i]->name);
-                return sp_field(err, "profiles.%s", profiles[i]->name);
-            }
+            if (item->kind == SP_PROFILE_PROMISE)
+                promise = item->value;
+            if ((item->kind == SP_PROFILE_PROVE || item->kind == SP_PROFILE_PROVE_SH) &&
+                prove_item(name, item, err) < 0)
+                return broken(profiles[i], promise, err);
         }
+    }
     return 0;
 }

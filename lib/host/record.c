@@ -46,7 +46,7 @@ static bool path_ok(const char *s)
 /* It becomes the name of a link below sets/, so neither a slash nor a leading dot may get through. */
 static bool profiles_ok(const char *s)
 {
-    return all_of(s, "abcdefghijklmnopqrstuvwxyz0123456789-_+") && s[0] != '+' && s[0] != '-' &&
+    return all_of(s, "abcdefghijklmnopqrstuvwxyz0123456789-_+@.") && strchr("+-@.", s[0]) == NULL &&
            strstr(s, "++") == NULL && s[strlen(s) - 1] != '+';
 }
 

@@ -197,7 +197,7 @@ static int take_entry(char *line, struct sp_manifest *m, struct sp_error *err)
     char *at = line + 2;
     uint64_t mode = 0;
 
-    if (line[0] == '\0' || strchr("fldac", line[0]) == NULL || line[1] != ' ' ||
+    if (line[0] == '\0' || strchr("flmdac", line[0]) == NULL || line[1] != ' ' ||
         take_number(&at, 8, &mode) < 0 || take_number(&at, 10, &e.size) < 0 ||
         take_number(&at, 10, &e.mtime) < 0 || take_number(&at, 10, &e.ino) < 0)
         return -1;
@@ -209,7 +209,8 @@ static int take_entry(char *line, struct sp_manifest *m, struct sp_error *err)
     e.digest = e.extra != NULL ? strchr(e.extra, '\t') : NULL;
     if (e.digest != NULL)
         *e.digest++ = '\0';
-    if (e.extra == NULL && (e.kind == SP_MANIFEST_LINK || e.kind == SP_MANIFEST_CONTENT))
+    if (e.extra == NULL && e.kind != SP_MANIFEST_FILE && e.kind != SP_MANIFEST_DIR &&
+        e.kind != SP_MANIFEST_ABSENT)
         return -1;
     return sp_manifest_add(m, &e, NULL, err);
 }

@@ -22,10 +22,11 @@
 #include "base/error.h"
 
 enum sp_manifest_kind {
-    SP_MANIFEST_FILE = 'f',    /* extra: where its bytes come from, when that is not path */
-    SP_MANIFEST_LINK = 'l',    /* extra: its target */
-    SP_MANIFEST_DIR = 'd',     /* a tree's directory: its mtime tells of additions */
-    SP_MANIFEST_ABSENT = 'a',  /* looked for and not there: its arrival is a change too */
+    SP_MANIFEST_FILE = 'f',   /* extra: where its bytes come from, when that is not path */
+    SP_MANIFEST_LINK = 'l',   /* extra: its target */
+    SP_MANIFEST_MADE = 'm',   /* a link that a profile makes, the host notwithstanding. extra: its target */
+    SP_MANIFEST_DIR = 'd',    /* a tree's directory: its mtime tells of additions */
+    SP_MANIFEST_ABSENT = 'a', /* looked for and not there: its arrival is a change too */
     SP_MANIFEST_CONTENT = 'c', /* path: where it goes, extra: where the bytes come from. For what lies
                                   outside of usr and etc (/run/systemd/resolve) or is rewritten all day with
                                   the same bytes (resolv.conf): compared by digest, not by inode */

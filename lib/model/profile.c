@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/name.h"
@@ -23,13 +24,32 @@ void sp_profile_clear(struct sp_profile *p)
 
 int sp_profile_check_name(const char *name, struct sp_error *err)
 {
-    size_t len = strlen(name);
+    const char *choice = sp_profile_choice(name);
+    size_t len = strlen(name), head = choice != NULL ? (size_t)(choice - 1 - name) : len;
+    bool chosen = choice == NULL || (choice[0] != '\0' && strchr(LOWER DIGITS, choice[0]) != NULL &&
+                                     strspn(choice, LOWER DIGITS "._-") == strlen(choice));
 
-    if (len > 0 && len < sizeof(((struct sp_profile *)0)->name) && strchr(LOWER, name[0]) != NULL &&
-        strspn(name, LOWER DIGITS "-") == len)
+    if (chosen && head > 0 && len < sizeof(((struct sp_profile *)0)->name) &&
+        strchr(LOWER, name[0]) != NULL && strspn(name, LOWER DIGITS "-") == head)
         return 0;
     sp_fail(err, SP_E_INVALID, 0, "this is not the name of a profile");
-    return sp_hint(err, "a lower-case letter, then at most 30 more, digits and '-'");
+    return sp_hint(err,
+                   "a lower-case letter, then at most 30 more, digits and '-'; a choice such as a "
+                   "version stands behind '@': php@8.2");
+}
+
+const char *sp_profile_choice(const char *name)
+{
+    const char *at = strchr(name, '@');
+
+    return at != NULL ? at + 1 : NULL;
+}
+
+size_t sp_profile_next(const struct sp_profile *p, size_t from, enum sp_profile_kind kind)
+{
+    while (from < p->n_items && p->items[from].kind != kind)
+        from++;
+    return from;
 }
 
 static int refuse(struct sp_error *err, const char *what, const char *hint)
@@ -87,6 +107,29 @@ static int check_prove(const char *value, struct sp_error *err)
     return 0;
 }
 
+/* "PATH TARGET" */
+static int check_link(const char *value, struct sp_error *err)
+{
+    const char *target = strchr(value, ' ');
+    char path[512];
+
+    if (target == NULL || strchr(target + 1, ' ') != NULL)
+        return refuse(err, "a link takes a path and what it leads to", "link /usr/bin/php php8.2");
+    if (sp_str_format(path, sizeof(path), "%.*s", (int)(target - value), value) < 0)
+        return refuse(err, "the path is too long", "at most 511 bytes");
+    target++;
+    if (check_tree(path, err) < 0)
+        return -1;
+    return target[0] == '/' ? sp_name_check_path(target, err) : check_file_name(target, err);
+}
+
+static int check_text(const char *value, struct sp_error *err)
+{
+    (void)value;
+    (void)err;
+    return 0;
+}
+
 enum presence { MUST, MAY_BE_OPTIONAL };
 enum words { ONE_WORD, MANY_WORDS };
 
@@ -101,7 +144,11 @@ static const struct directive {
     {"program", SP_PROFILE_PROGRAM, MAY_BE_OPTIONAL, ONE_WORD, check_program},
     {"library", SP_PROFILE_LIBRARY, MAY_BE_OPTIONAL, ONE_WORD, check_file_name},
     {"tree", SP_PROFILE_TREE, MAY_BE_OPTIONAL, ONE_WORD, check_tree},
-    {"prove", SP_PROFILE_PROVE, MUST, MANY_WORDS, check_prove},
+    {"prove", SP_PROFILE_PROVE, MAY_BE_OPTIONAL, MANY_WORDS, check_prove},
+    {"prove-sh", SP_PROFILE_PROVE_SH, MAY_BE_OPTIONAL, MANY_WORDS, check_text},
+    {"link", SP_PROFILE_LINK, MUST, MANY_WORDS, check_link},
+    {"promise", SP_PROFILE_PROMISE, MUST, MANY_WORDS, check_text},
+    {"install", SP_PROFILE_INSTALL, MUST, MANY_WORDS, check_text},
 };
 
 static const struct directive *find_directive(const char *word, size_t n)
@@ -167,9 +214,9 @@ static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
     if (n == strlen("describe") && sp_str_prefix(line, "describe", NULL))
         return set_describe(p, value, err);
     if (d == NULL || (item.optional && d->presence == MUST))
-        return refuse(
-            err, "this directive is not known",
-            "known are: describe, requires, program, program?, library, library?, tree, tree?, prove");
+        return refuse(err, "this directive is not known",
+                      "known are: describe, requires, program, library, tree, link, promise, prove, "
+                      "prove-sh, install");
     if (*value == '\0')
         return refuse(err, "this directive needs a value", "write it behind a blank");
     if (d->words == ONE_WORD && strchr(value, ' ') != NULL)
@@ -194,25 +241,61 @@ static bool is_clean(const char *line)
     }
 }
 
+/* The choice in the place of each "%i". */
+static int expand(const char *name, const char *line, struct sp_buf *out, struct sp_error *err)
+{
+    const char *choice = sp_profile_choice(name), *at;
+
+    while ((at = strstr(line, "%i")) != NULL) {
+        if (choice == NULL)
+            return refuse(err, "%i stands for what is behind the '@' of a profile's name, which has none",
+                          "name the file NAME@.profile");
+        sp_buf_add(out, line, (size_t)(at - line));
+        sp_buf_puts(out, choice);
+        line = at + 2;
+    }
+    sp_buf_puts(out, line);
+    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+static int take_line(struct sp_profile *p, char *line, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf expanded = {0};
+
+    if (!is_clean(line))
+        return refuse(err, "the line has a control byte or is not UTF-8", "write plain text");
+    squeeze(line);
+    if (*line == '\0' || *line == '#')
+        return 0;
+    return expand(p->name, line, &expanded, err) < 0 ? -1 : read_line(p, expanded.data, err);
+}
+
+/* A promise and the line it stands on, until a proof follows. */
+static int check_proved(unsigned promise, const struct sp_profile *p, struct sp_error *err)
+{
+    if (promise == 0)
+        return 0;
+    refuse(err, "nothing proves this promise", "write a prove line behind it");
+    return sp_field(err, "%s.profile:%u", p->name, promise);
+}
+
 static int read_lines(struct sp_profile *p, char *text, struct sp_error *err)
 {
-    unsigned number = 0;
+    unsigned number = 0, promise = 0;
     char *line;
 
     while ((line = strsep(&text, "\n")) != NULL) {
-        int r;
-
         number++;
-        if (!is_clean(line))
-            r = refuse(err, "the line has a control byte or is not UTF-8", "write plain text");
-        else {
-            squeeze(line);
-            r = *line == '\0' || *line == '#' ? 0 : read_line(p, line, err);
-        }
-        if (r < 0)
+        if (take_line(p, line, err) < 0)
             return sp_field(err, "%s.profile:%u", p->name, number);
+        if (sp_str_prefix(line, "promise ", NULL)) {
+            if (check_proved(promise, p, err) < 0)
+                return -1;
+            promise = number;
+        } else if (sp_str_prefix(line, "prove", NULL))
+            promise = 0;
     }
-    return 0;
+    return check_proved(promise, p, err);
 }
 
 int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_profile *ret,

@@ -15,9 +15,21 @@
  *
  *   tree /ABS/PATH           a directory or file below /usr or /etc, copied as it is
  *
+ *   link /ABS/PATH TARGET    a link that the host has not, or has otherwise: what `php` is in this jail
+ *
+ *   promise TEXT             what people can rely on; the proofs behind it, one at least, prove it
+ *
  *   prove ARGV...            a command that must end with 0 inside the jail; no quoting
  *
- * A '?' directly behind program, library or tree ("program? rsync"): taken if the host has it.
+ *   prove-sh COMMAND         the same, said to sh -c
+ *
+ *   install TEXT             the packages that bring it, for the answer where the host lacks a program
+ *
+ * A '?' directly behind program, library or tree ("program? rsync"): taken if the host has it. Behind prove
+ * or prove-sh: run if the jail has the program that its first word names.
+ *
+ * A profile can be asked for with a choice behind '@', php@8.2: the file is then php@8.2.profile, or else
+ * php@.profile for all of them, and "%i" in its lines stands for the choice.
  */
 #ifndef SP_MODEL_PROFILE_H
 #define SP_MODEL_PROFILE_H
@@ -34,17 +46,21 @@ enum sp_profile_kind {
     SP_PROFILE_PROGRAM,
     SP_PROFILE_LIBRARY,
     SP_PROFILE_TREE,
-    SP_PROFILE_PROVE
+    SP_PROFILE_PROVE,
+    SP_PROFILE_PROVE_SH,
+    SP_PROFILE_LINK,
+    SP_PROFILE_PROMISE,
+    SP_PROFILE_INSTALL
 };
 
 struct sp_profile_item {
     enum sp_profile_kind kind;
     bool optional;
-    char *value; /* owned; the words of `prove` are separated by one blank each */
+    char *value; /* owned; words are separated by one blank each */
 };
 
 struct sp_profile {
-    char name[32];                 /* [a-z][a-z0-9-]* */
+    char name[32];                 /* [a-z][a-z0-9-]*, then perhaps @ and [a-z0-9][a-z0-9._-]* */
     char *describe;                /* owned; "" when the profile says nothing */
     struct sp_profile_item *items; /* owned; in the order written, an exact duplicate only once */
     size_t n_items;
@@ -52,6 +68,12 @@ struct sp_profile {
 
 void sp_profile_clear(struct sp_profile *p);
 int sp_profile_check_name(const char *name, struct sp_error *err);
+
+/* What stands behind the '@' of a name, NULL where there is none. Borrowed. */
+const char *sp_profile_choice(const char *name);
+
+/* The first item of that kind from `from` on; n_items when there is none. */
+size_t sp_profile_next(const struct sp_profile *p, size_t from, enum sp_profile_kind kind);
 
 /* *ret must be empty before. SP_E_INVALID with the field "NAME.profile:LINE". */
 int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_profile *ret,

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/closure.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "resource/profiles.h"
@@ -39,6 +40,44 @@ static int is_current(const struct sp_ctx *c, const char *set, bool *ret, struct
     return sp_generation_check(c->host, profiles.v, profiles.n, ret, &g, err);
 }
 
+/* base names what some hosts have and others not; somebody who names a profile wants all that is in it. */
+static bool only_base_has(const struct sp_profiles *p, const char *name, size_t len)
+{
+    bool in_base = false;
+
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->v[i]->n_items; k++) {
+            const char *value = p->v[i]->items[k].value;
+
+            if (strncmp(value, name, len) != 0 || value[len] != '\0')
+                continue;
+            if (!sp_streq(p->v[i]->name, "base"))
+                return false;
+            in_base = true;
+        }
+    return in_base;
+}
+
+static int warn_of_missing(struct sp_host *h, const struct sp_profiles *profiles, struct sp_plan *p,
+                           struct sp_error *err)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    char list[sizeof(m.missing) * 2] = "";
+    size_t used = 0;
+
+    if (sp_closure_collect(h, profiles->v, profiles->n, &m, err) < 0)
+        return -1;
+    for (const char *at = m.missing; *at != '\0'; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+
+        if (!only_base_has(profiles, at, len) && sp_str_format(list + used, sizeof(list) - used, "%s%.*s",
+                                                               used > 0 ? ", " : "", (int)len, at) == 0)
+            used += strlen(list + used);
+        at += len;
+    }
+    return used == 0 ? 0 : sp_plan_warn(p, err, "this host has no %s: the jail has to do without", list);
+}
+
 static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
@@ -53,8 +92,10 @@ static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_
         return -1;
     if (current)
         return 0;
-    /* Unknown profiles are the request's mistake: say so before anything is done. */
-    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0)
+    /* Unknown profiles are the request's mistake, and what the host has not got cannot be promised: both
+     * are said before anything is done. */
+    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 ||
+        warn_of_missing(c->host, &profiles, p, err) < 0)
         return -1;
     change = sp_plan_add(p, &sp_resource_generation, SP_PREPARE, SP_NEUTRAL, 0, err);
     if (change == NULL)

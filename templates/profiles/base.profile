@@ -315,11 +315,14 @@ tree? /etc/ld.so.conf.d
 tree? /etc/tmux.conf
 tree? /etc/screenrc
 
+promise shells
 prove bash -c true
 prove sh -c true
+promise files and text: ls, find, grep, awk, tar
 prove ls -l /
-prove grep -q files /etc/nsswitch.conf
-prove tar --version
 prove find /usr/bin/env -maxdepth 0
+prove grep -q files /etc/nsswitch.conf
 prove awk BEGIN{exit(0)}
+prove tar --version
+promise users and groups have names
 prove id -un

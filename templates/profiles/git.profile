@@ -1,5 +1,6 @@
 # sallyport jail profile, see sallyport-profile(5).
 describe Git with its own tools, hooks in sh and perl, and fetch and push over ssh and https.
+install git
 requires base
 
 program git
@@ -34,5 +35,6 @@ tree? /usr/share/perl5/Error.pm
 tree? /usr/lib64/perl5
 tree? /etc/perl
 
+promise repositories, and hooks that run when something arrives
 prove git --version
-prove git init /tmp/proof
+prove-sh git init -q --bare /tmp/r && printf '#!/bin/sh\ntouch /tmp/hooked\n' >/tmp/r/hooks/post-receive && chmod +x /tmp/r/hooks/post-receive && git init -q /tmp/w && cd /tmp/w && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git push -q /tmp/r HEAD:main && test -e /tmp/hooked

@@ -30,8 +30,8 @@ static int load(const char *path, struct sp_profile *ret, struct sp_error *err)
 
     if (fd < 0)
         return sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
-    (void)sp_str_format(name, sizeof(name), "%.*s", (int)strcspn(slash ? slash + 1 : path, "."),
-                        slash ? slash + 1 : path);
+    (void)sp_str_format(name, sizeof(name), "%.*s", (int)strlen(slash ? slash + 1 : path) - 8,
+                        slash ? slash + 1 : path); /* ".profile" */
     if (sp_buf_read_fd(&text, fd, 65536, 0, err) < 0)
         return -1;
     return sp_profile_parse(name, sp_buf_str(&text), text.len, ret, err);

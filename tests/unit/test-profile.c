@@ -87,7 +87,6 @@ static void a_line_that_is_no_directive_is_refused_and_named(void **state)
         "requires? base",
         "requires Base",
         "requires a b",
-        "prove? true",
         "prove sh -c 'true'",
         "prove",
         "describe? x",
@@ -110,6 +109,21 @@ static void a_line_that_is_no_directive_is_refused_and_named(void **state)
         "tree /usr/\x01",
         "describe \xff",
         "describe a\ndescribe b",
+        "link /usr/bin/php",
+        "link /usr/bin/php php8.2 php8.3",
+        "link /opt/php php8.2",
+        "link php php8.2",
+        "link /usr/bin/../php php8.2",
+        "link /usr/bin/php ../../x/../php",
+        "link /etc/shadow /usr/bin/php",
+        "link? /usr/bin/php php8.2",
+        "promise? x",
+        "promise",
+        "prove-sh",
+        "install",
+        "program php%i",
+        "promise it works",
+        "promise it works\npromise it works\nprove true",
     };
     struct sp_error err;
 
@@ -117,7 +131,8 @@ static void a_line_that_is_no_directive_is_refused_and_named(void **state)
     for (size_t i = 0; i < SP_COUNT(bad); i++) {
         _cleanup_(sp_profile_clear) struct sp_profile p = {0};
         char text[200] = "# one\n";
-        bool second = strchr(bad[i], '\n') != NULL;
+        /* A promise is wrong where it stands, however far the file goes on. */
+        bool second = strchr(bad[i], '\n') != NULL && strncmp(bad[i], "promise", 7) != 0;
 
         strncat(text, bad[i], sizeof(text) - strlen(text) - 1);
         if (sp_profile_parse("own", text, strlen(text), &p, &err) == 0)
@@ -144,10 +159,13 @@ static void a_nul_or_too_many_bytes_are_refused(void **state)
 
 static void names_are_short_and_plain(void **state)
 {
-    static const char *const good[] = {"a", "base", "php-8", "abcdefghijklmnopqrstuvwxyzabcde"};
-    static const char *const bad[] = {"",    "Base",      "1a",  "-a",
-                                      "a.b", "../a",      "a/b", "a b",
-                                      "a\n", "b\xc3\xa4", "a_b", "abcdefghijklmnopqrstuvwxyzabcdef"};
+    static const char *const good[] = {
+        "a", "base", "php-8", "abcdefghijklmnopqrstuvwxyzabcde", "php@8.2", "node@20_lts-x"};
+    static const char *const bad[] = {"",        "Base",      "1a",      "-a",
+                                      "a.b",     "../a",      "a/b",     "a b",
+                                      "a\n",     "b\xc3\xa4", "a_b",     "abcdefghijklmnopqrstuvwxyzabcdef",
+                                      "php@",    "php@.2",    "php@-1",  "@8",
+                                      "php@8/2", "php@8@2",   "php@8 2", "php@A"};
     _cleanup_(sp_profile_clear) struct sp_profile p = {0};
     struct sp_error err;
 
@@ -160,6 +178,54 @@ static void names_are_short_and_plain(void **state)
     }
 }
 
+static void what_is_promised_is_told_by_lines_of_their_own(void **state)
+{
+    static const char text[] =
+        "install php-cli (Debian)\n"
+        "promise PHP runs\n"
+        "prove php -v\n"
+        "prove? composer --version\n"
+        "prove-sh php -r  'exit(0);' | grep \"x\"\n"
+        "prove-sh? wp cli\n"
+        "link /usr/bin/php php8.2\n"
+        "link /usr/local/bin/php /opt/php/8.3/bin/php\n";
+    _cleanup_(sp_profile_clear) struct sp_profile p = {0};
+    struct sp_error err;
+
+    (void)state;
+    assert_int_equal(sp_profile_parse("own", text, sizeof(text) - 1, &p, &err), 0);
+    is_item(&p, 0, SP_PROFILE_INSTALL, false, "php-cli (Debian)");
+    is_item(&p, 1, SP_PROFILE_PROMISE, false, "PHP runs");
+    is_item(&p, 2, SP_PROFILE_PROVE, false, "php -v");
+    is_item(&p, 3, SP_PROFILE_PROVE, true, "composer --version");
+    is_item(&p, 4, SP_PROFILE_PROVE_SH, false, "php -r 'exit(0);' | grep \"x\"");
+    is_item(&p, 5, SP_PROFILE_PROVE_SH, true, "wp cli");
+    is_item(&p, 6, SP_PROFILE_LINK, false, "/usr/bin/php php8.2");
+    is_item(&p, 7, SP_PROFILE_LINK, false, "/usr/local/bin/php /opt/php/8.3/bin/php");
+    assert_int_equal(sp_profile_next(&p, 0, SP_PROFILE_LINK), 6);
+    assert_int_equal(sp_profile_next(&p, 7, SP_PROFILE_LINK), 7);
+    assert_int_equal(sp_profile_next(&p, 0, SP_PROFILE_TREE), p.n_items);
+}
+
+static void a_choice_behind_the_name_stands_where_the_lines_say(void **state)
+{
+    static const char text[] =
+        "describe PHP %i\nprogram php%i\nlink /usr/bin/php php%i\n"
+        "prove-sh test %i-%i = x || date +%Y\n";
+    _cleanup_(sp_profile_clear) struct sp_profile p = {0};
+    struct sp_error err;
+
+    (void)state;
+    assert_int_equal(sp_profile_parse("php@8.2", text, sizeof(text) - 1, &p, &err), 0);
+    assert_string_equal(p.name, "php@8.2");
+    assert_string_equal(p.describe, "PHP 8.2");
+    is_item(&p, 0, SP_PROFILE_PROGRAM, false, "php8.2");
+    is_item(&p, 1, SP_PROFILE_LINK, false, "/usr/bin/php php8.2");
+    is_item(&p, 2, SP_PROFILE_PROVE_SH, false, "test 8.2-8.2 = x || date +%Y");
+    assert_string_equal(sp_profile_choice("php@8.2"), "8.2");
+    assert_null(sp_profile_choice("php"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +234,8 @@ int main(void)
         cmocka_unit_test(a_line_that_is_no_directive_is_refused_and_named),
         cmocka_unit_test(a_nul_or_too_many_bytes_are_refused),
         cmocka_unit_test(names_are_short_and_plain),
+        cmocka_unit_test(what_is_promised_is_told_by_lines_of_their_own),
+        cmocka_unit_test(a_choice_behind_the_name_stands_where_the_lines_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,8 @@ static void a_bad_line_is_refused(void **state)
         {"profiles base+git", "profiles ../x"},
         {"profiles base+git", "profiles base++git"},
         {"profiles base+git", "profiles base+"},
+        {"profiles base+git", "profiles ."},
+        {"profiles base+git", "profiles ..@base"},
         {"tmp_mib 512", "tmp_mib 0"},
         {"tmp_mib 512", "tmp_mib 99999999"},
         {"home /home/example", "home home/example"},
