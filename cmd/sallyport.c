@@ -16,6 +16,10 @@ static const struct sp_verb verbs[] = {
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) |
          SP_OPT(FORWARDING) | SP_OPT(ACCOUNT_WIDE),
      2, 2, sp_verb_shell},
+    {"limits", "DOMAIN [--processes N] [--memory-mib N] [--tmp-mib N]",
+     "how much of the host the sessions of a domain's user may take",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(PROCESSES) | SP_OPT(MEMORY_MIB) | SP_OPT(TMP_MIB), 1, 1,
+     sp_verb_limits},
     {"keys",
      "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] [--expires-at TIME], or "
      "check "
@@ -66,6 +70,9 @@ static const struct {
     [SP_OPT_RESTORE_ACCESS] = {"--restore-access", false},
     [SP_OPT_TO] = {"--to", true},
     [SP_OPT_HOST] = {"--host", true},
+    [SP_OPT_PROCESSES] = {"--processes", true},
+    [SP_OPT_MEMORY_MIB] = {"--memory-mib", true},
+    [SP_OPT_TMP_MIB] = {"--tmp-mib", true},
 };
 
 static void help(FILE *to)

@@ -30,6 +30,9 @@ enum sp_option {
     SP_OPT_RESTORE_ACCESS,
     SP_OPT_TO,
     SP_OPT_HOST,
+    SP_OPT_PROCESSES,
+    SP_OPT_MEMORY_MIB,
+    SP_OPT_TMP_MIB,
     SP_OPT_COUNT
 };
 
@@ -58,6 +61,7 @@ static inline bool sp_args_has(const struct sp_args *a, enum sp_option o)
 }
 
 int sp_verb_shell(const struct sp_args *a);
+int sp_verb_limits(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);

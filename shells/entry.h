@@ -6,6 +6,7 @@
  *     start.c      who called, with what; a clean process           (step 1)
  *     env.c        a new environment                                (2)
  *     login.c    the entry record, the generation, the roots      (3)
+ *     limits.c     how many processes, and who counts them
  *     join.c       a living jail of the same account                (4)
  *     build.c      else a new one                                   (5-8)
  *     supervise.c  the shell's process, the jail's first one, and the one that waits outside  (9)
@@ -60,6 +61,7 @@ struct sp_entry {
     struct sp_place places[SP_RECORD_MAX_ROOTS + 1]; /* none beneath another */
     size_t n_places;
 
+    bool in_slice; /* systemd holds this login's limits */
     bool joined;
     int lock_fd; /* a second opening of the record, for PID 1; -1 when nobody shall join */
     int init_fd; /* names PID 1 to pidfd_send_signal(2) */
@@ -82,6 +84,10 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err);
 int sp_login_open_place(const struct sp_entry *e, size_t i, struct sp_error *err);
 int sp_login_open_root(const struct sp_entry *e, struct sp_error *err);
 off_t sp_login_lock_offset(const struct sp_entry *e); /* the byte that PID 1 keeps locked */
+
+/* limits.c */
+void sp_limits_look(struct sp_entry *e); /* after the record is known, outside */
+int sp_limits_set(const struct sp_entry *e, struct sp_error *err);
 
 /* join.c */
 struct sp_join { /* the way back; all owned */

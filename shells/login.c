@@ -212,6 +212,7 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err)
         look_generation(e, "", &e->gen, err) < 0 || look_generation(e, "usr", &e->usr, err) < 0 ||
         look_generation(e, "etc", &e->etc, err) < 0 || look_places(e, err) < 0)
         return -1;
+    sp_limits_look(e);
     serialise(e);
     return 0;
 }

@@ -176,7 +176,7 @@ static void __attribute__((noreturn)) be_shell(const struct sp_entry *e, const i
     }
     if (!e->joined && (sp_build_proc(&err) < 0 || write(ready[1], "s", 1) != 1))
         fail_child(e, &err, SP_EXIT_REFUSED);
-    if (sp_confine(&abi, &err) < 0)
+    if (sp_confine(&abi, &err) < 0 || sp_limits_set(e, &err) < 0)
         fail_child(e, &err, SP_EXIT_REFUSED);
     if (watch_parent(ready) < 0)
         _exit(SP_EXIT_REFUSED);

@@ -9,6 +9,7 @@
 #include "engine/sources.h"
 #include "host/fsat.h"
 #include "host/layout.h"
+#include "host/slice.h"
 #include "model/json.h"
 #include "resource/profiles.h"
 
@@ -137,6 +138,8 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
         return -1;
     if (p->forwarding != SP_FORWARDING_UNSET)
         a->forwarding = p->forwarding;
+    if (p->limits != NULL && sp_limits_from_json(p->limits, &a->limits, err) < 0)
+        return sp_field_prefix(err, "limits");
     return set_profiles(e, a, p, err);
 }
 
@@ -253,6 +256,19 @@ SP_METHOD(sp_domain_remove)
     return 0;
 }
 
+/* What holds, whoever said it; 0: no limit. */
+static int add_limits(struct sp_engine *e, const struct sp_account *a, cJSON *result, struct sp_error *err)
+{
+    const struct sp_limits l = sp_policy_limits(e->config, a);
+    const char *why = "";
+    cJSON *o = sp_limits_to_json(&l);
+
+    if (o == NULL || !cJSON_AddItemToObject(result, "limits", o) ||
+        !cJSON_AddBoolToObject(o, "in_slice", sp_slice_usable(e->host, &why)))
+        return no_memory(err);
+    return 0;
+}
+
 /* The jail as the account has it: what was asked for, and the layout that a login would get now. */
 static int add_jail(struct sp_engine *e, const struct sp_outcome *o, cJSON *result, struct sp_error *err)
 {
@@ -347,7 +363,7 @@ SP_METHOD(sp_domain_get)
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
         return no_memory(err);
     if (add_account(&o, result, err) < 0 || (d != NULL && add_domain(d, result, err) < 0) ||
-        add_jail(e, &o, result, err) < 0)
+        add_jail(e, &o, result, err) < 0 || add_limits(e, &o.state.desired, result, err) < 0)
         return -1;
     show_gate(&o, result);
     return sp_report_changes(&o.plan, result, "drift", err);

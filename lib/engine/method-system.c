@@ -6,6 +6,7 @@
 #include "engine/hostkeys.h"
 #include "engine/methods.h"
 #include "host/kernel.h"
+#include "host/slice.h"
 #include "model/json.h"
 #include "resource/resource.h"
 
@@ -39,6 +40,19 @@ static int add_isolation(struct sp_host *h, cJSON *result, struct sp_error *err)
         !cJSON_AddBoolToObject(o, "pid_namespaces", k.pid_namespaces) ||
         !cJSON_AddBoolToObject(o, "file_capabilities", k.file_capabilities) ||
         !cJSON_AddNumberToObject(o, "landlock_abi", k.landlock_abi))
+        return no_memory(err);
+    return 0;
+}
+
+/* Where limits are held: in systemd's slices, or (processes in a jail alone) by count. */
+static int add_slices(struct sp_host *h, cJSON *result, struct sp_error *err)
+{
+    cJSON *o = cJSON_AddObjectToObject(result, "limits");
+    const char *why = "";
+    bool usable = sp_slice_usable(h, &why);
+
+    if (o == NULL || !cJSON_AddBoolToObject(o, "slices", usable) ||
+        (!usable && !cJSON_AddStringToObject(o, "reason", why)))
         return no_memory(err);
     return 0;
 }
@@ -81,7 +95,8 @@ SP_METHOD(sp_system_info)
     (void)raw;
     if (!cJSON_AddStringToObject(result, "version", SP_VERSION))
         return no_memory(err);
-    if (add_methods(result, err) < 0 || add_isolation(e->host, result, err) < 0)
+    if (add_methods(result, err) < 0 || add_isolation(e->host, result, err) < 0 ||
+        add_slices(e->host, result, err) < 0)
         return -1;
     return add_sshd(e, result, err);
 }

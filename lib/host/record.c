@@ -10,6 +10,8 @@
 
 #define HEADER "sallyport-entry 1"
 #define TMP_MIB_MAX (1U << 20) /* one TiB: more is a slip of the pen */
+#define PROCESSES_MIN 16       /* fewer, and no login could do anything */
+#define PROCESSES_MAX (1U << 22)
 
 void sp_record_clear(struct sp_record *r)
 {
@@ -65,6 +67,8 @@ static const char *fault(const struct sp_record *r)
         return "profiles";
     if (r->tmp_mib == 0 || r->tmp_mib > TMP_MIB_MAX)
         return "tmp_mib";
+    if (r->processes != 0 && (r->processes < PROCESSES_MIN || r->processes > PROCESSES_MAX))
+        return "processes";
     if (r->n_roots == 0 || r->n_roots > SP_RECORD_MAX_ROOTS)
         return "root";
     for (size_t i = 0; i < r->n_roots; i++)
@@ -83,16 +87,32 @@ int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_er
     }
     sp_buf_printf(out, HEADER "\nuser %s\nuid %u\ngid %u\nhome %s\nprofiles %s\ntmp_mib %u\n", r->user,
                   (unsigned)r->uid, (unsigned)r->gid, r->home, r->profiles, r->tmp_mib);
+    if (r->processes != 0)
+        sp_buf_printf(out, "processes %u\n", r->processes);
     for (size_t i = 0; i < r->n_roots; i++)
         sp_buf_printf(out, "root %s\n", r->roots[i]);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-enum key { KEY_USER, KEY_UID, KEY_GID, KEY_HOME, KEY_PROFILES, KEY_TMP_MIB, KEY_ROOT, KEY_COUNT };
+enum key {
+    KEY_USER,
+    KEY_UID,
+    KEY_GID,
+    KEY_HOME,
+    KEY_PROFILES,
+    KEY_TMP_MIB,
+    KEY_ROOT,
+    KEY_PROCESSES,
+    KEY_COUNT
+};
+
+#define REQUIRED ((1U << KEY_PROCESSES) - 1) /* all that stand before it */
 
 static const char *const keys[KEY_COUNT] = {
-    [KEY_USER] = "user ",         [KEY_UID] = "uid ",         [KEY_GID] = "gid ",   [KEY_HOME] = "home ",
-    [KEY_PROFILES] = "profiles ", [KEY_TMP_MIB] = "tmp_mib ", [KEY_ROOT] = "root ",
+    [KEY_USER] = "user ",         [KEY_UID] = "uid ",
+    [KEY_GID] = "gid ",           [KEY_HOME] = "home ",
+    [KEY_PROFILES] = "profiles ", [KEY_TMP_MIB] = "tmp_mib ",
+    [KEY_ROOT] = "root ",         [KEY_PROCESSES] = "processes ",
 };
 
 static int number(const char *s, uint64_t max, unsigned *ret)
@@ -120,6 +140,8 @@ static int set(struct sp_record *r, enum key key, const char *value)
         return sp_str_copy(r->profiles, sizeof(r->profiles), value);
     case KEY_TMP_MIB:
         return number(value, TMP_MIB_MAX, &r->tmp_mib);
+    case KEY_PROCESSES:
+        return number(value, PROCESSES_MAX, &r->processes);
     case KEY_ROOT:
         if (r->n_roots == SP_RECORD_MAX_ROOTS)
             return -1;
@@ -157,7 +179,7 @@ static int parse_lines(struct sp_record *r, char *text)
         if (parse_line(r, &seen, line) < 0)
             return -1;
     }
-    return seen == (1U << KEY_COUNT) - 1 ? 0 : -1;
+    return (seen & REQUIRED) == REQUIRED ? 0 : -1;
 }
 
 int sp_record_parse(const char *bytes, size_t len, struct sp_record *ret, struct sp_error *err)

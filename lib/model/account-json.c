@@ -222,7 +222,9 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
         !put(o, "uid", cJSON_CreateNumber(a->uid)) || !put(o, "tmp_mib", cJSON_CreateNumber(a->tmp_mib)) ||
         (a->shell != SP_SHELL_UNSET && !put(o, "shell", cJSON_CreateString(sp_shell_name(a->shell)))) ||
         (a->forwarding != SP_FORWARDING_UNSET &&
-         !put(o, "forwarding", cJSON_CreateString(sp_forwarding_name(a->forwarding)))))
+         !put(o, "forwarding", cJSON_CreateString(sp_forwarding_name(a->forwarding)))) ||
+        ((a->limits.processes | a->limits.memory_mib) != 0 &&
+         !put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
     profiles = cJSON_AddArrayToObject(o, "profiles");
     domains = cJSON_AddArrayToObject(o, "domains");
@@ -313,6 +315,11 @@ static int account_tmp(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int account_limits(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_limits_from_json(v, &((struct sp_account *)dst)->limits, err);
+}
+
 static int account_shell(const cJSON *v, void *dst, struct sp_error *err)
 {
     return sp_shell_parse(v->valuestring, &((struct sp_account *)dst)->shell, err);
@@ -353,6 +360,7 @@ static const struct sp_json_field account_fields[] = {
     {"tmp_mib", SP_JSON_INTEGER, SP_JSON_REQUIRED, account_tmp},
     {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, account_shell},
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, account_forwarding},
+    {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_limits},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},
     {NULL},

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "model/authkeys.h"
 #include "model/cidr.h"
+#include "model/limits.h"
 #include "model/name.h"
 
 enum sp_shell { SP_SHELL_UNSET, SP_SHELL_NONE, SP_SHELL_BASH, SP_SHELL_CHROOT };
@@ -43,6 +44,7 @@ struct sp_account {
     char profiles[SP_PROFILES_MAX][SP_PROFILE_NAME_SIZE]; /* sorted, unique */
     size_t n_profiles;
     uint32_t tmp_mib;
+    struct sp_limits limits;   /* 0: as the configuration says */
     struct sp_domain *domains; /* owned; in the order they were attached */
     size_t n_domains;
 };

@@ -149,6 +149,22 @@ static int set_tmp(struct sp_config *c, const char *value, struct sp_error *err)
     return set_number(value, 1, 1 << 20, &c->tmp_mib, err);
 }
 
+/* 0 is no limit, and below `min` nobody could log in. */
+static int set_limit(const char *value, uint32_t min, uint32_t max, uint32_t *ret, struct sp_error *err)
+{
+    return sp_streq(value, "0") ? (int)(*ret = 0) : set_number(value, min, max, ret, err);
+}
+
+static int set_processes(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return set_limit(value, SP_PROCESSES_MIN, SP_PROCESSES_MAX, &c->limits.processes, err);
+}
+
+static int set_memory(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return set_limit(value, SP_MEMORY_MIB_MIN, SP_MEMORY_MIB_MAX, &c->limits.memory_mib, err);
+}
+
 static int set_always_allow(struct sp_config *c, const char *value, struct sp_error *err)
 {
     _cleanup_(sp_words_clear) struct sp_words words = {0};
@@ -204,15 +220,18 @@ static const struct option {
     {"foreign_keys", set_foreign_keys, "keep"},
     {"forwarding", set_forwarding, "local"},
     {"tmp_mib", set_tmp, "512"},
+    {"processes", set_processes, "512"},
+    {"memory_mib", set_memory, "0"},
     {"always_allow", set_always_allow, ""},
     {"sshd", set_sshd, "/usr/sbin/sshd"},
     {"sshd_config", set_sshd_config, "/etc/ssh/sshd_config"},
 };
 
 const char *const sp_config_names[] = {
-    "document_roots", "uid_min",      "uid_max",       "denied_users", "required_groups",
-    "denied_callers", "key_store",    "key_blocklist", "foreign_keys", "forwarding",
-    "tmp_mib",        "always_allow", "sshd",          "sshd_config",  NULL,
+    "document_roots", "uid_min",   "uid_max",       "denied_users", "required_groups",
+    "denied_callers", "key_store", "key_blocklist", "foreign_keys", "forwarding",
+    "tmp_mib",        "processes", "memory_mib",    "always_allow", "sshd",
+    "sshd_config",    NULL,
 };
 
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err)
@@ -238,6 +257,17 @@ int sp_config_set(struct sp_config *c, const char *name, const char *value, stru
     sp_fail(err, SP_E_INVALID, 0, "no such option: %.60s", name);
     sp_hint(err, "sallyport.conf(5) lists them all");
     return sp_field(err, "%.60s", name);
+}
+
+struct sp_limits sp_policy_limits(const struct sp_config *c, const struct sp_account *a)
+{
+    struct sp_limits l = c->limits;
+
+    if (a->limits.processes != 0)
+        l.processes = a->limits.processes;
+    if (a->limits.memory_mib != 0)
+        l.memory_mib = a->limits.memory_mib;
+    return l;
 }
 
 int sp_policy_check_user(const struct sp_config *c, const char *user, uint32_t uid, struct sp_error *err)

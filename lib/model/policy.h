@@ -28,6 +28,7 @@ struct sp_config {
     enum sp_foreign_keys foreign_keys;
     enum sp_forwarding forwarding; /* for accounts that never said */
     uint32_t tmp_mib;
+    struct sp_limits limits; /* of accounts that never said; 0: none */
     struct sp_cidr_list always_allow;
     char key_blocklist[SP_PATH_SIZE]; /* fingerprints that no request may bring; "" means none */
     char sshd[SP_PATH_SIZE];          /* /usr/sbin/sshd */
@@ -44,6 +45,9 @@ int sp_config_defaults(struct sp_config *ret, struct sp_error *err);
 /* Set one option by its name in the file. Unknown names and bad values are SP_E_INVALID. */
 int sp_config_set(struct sp_config *c, const char *name, const char *value, struct sp_error *err);
 extern const char *const sp_config_names[]; /* NULL-terminated: every option there is */
+
+/* What holds for this account: its own words, else the configuration's. */
+struct sp_limits sp_policy_limits(const struct sp_config *c, const struct sp_account *a);
 
 /* May a request name this user or this document root? SP_E_FORBIDDEN, the hint says which setting. */
 int sp_policy_check_user(const struct sp_config *c, const char *user, uint32_t uid, struct sp_error *err);

@@ -168,6 +168,15 @@ static int read_jail(const cJSON *v, void *dst, struct sp_error *err)
     return sp_json_decode(v, jail_fields, dst, err);
 }
 
+/* Checked here; what it leaves out stays as the account has it, so it is read again into that. */
+static int read_limits(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_limits ignored = {0};
+
+    ((struct sp_params *)dst)->limits = v;
+    return sp_limits_from_json(v, &ignored, err);
+}
+
 static int read_keys(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
@@ -280,6 +289,7 @@ static const struct sp_json_field apply_fields[] = {
     {"force", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_force},
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, read_forwarding},
     {"jail", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_jail},
+    {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_limits},
     {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
     {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sources},
     IF_GENERATION,

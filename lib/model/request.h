@@ -37,6 +37,7 @@ struct sp_params {
     enum sp_forwarding forwarding;    /* UNSET when not given */
     bool has_profiles, has_keys, has_sources, has_generation;
     struct sp_account jail;  /* profiles and tmp_mib (0: not given) */
+    const cJSON *limits;     /* {processes, memory_mib}, checked; borrowed; NULL: not given */
     struct sp_key_list keys; /* authorized_keys, or the one key of keys.add and key.inspect */
     struct sp_cidr_list sources;
     char fingerprint[SP_FINGERPRINT_SIZE]; /* keys.remove */

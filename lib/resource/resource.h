@@ -97,6 +97,7 @@ extern const struct sp_resource sp_resource_policy;
 extern const struct sp_resource sp_resource_gate;
 extern const struct sp_resource sp_resource_sessions;
 extern const struct sp_resource sp_resource_generation;
+extern const struct sp_resource sp_resource_limits;
 extern const struct sp_resource sp_resource_jail;
 extern const struct sp_resource sp_resource_points;
 extern const struct sp_resource sp_resource_keys;

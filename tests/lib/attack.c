@@ -397,6 +397,43 @@ static long seize(const char *name)
     return mightier;
 }
 
+/* 39: as many processes as there may be. */
+static void try_forks(char **arg)
+{
+    int want = atoi(arg[0]), n = 0, error = 0;
+    pid_t first = 0;
+
+    while (n < want && error == 0) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(pause());
+        if (pid > 0)
+            setpgid(pid, first = n == 0 ? pid : first);
+        error = pid < 0 ? errno : 0;
+        n += pid > 0;
+    }
+    printf("forks %d\nended %s\n", n, error != 0 ? strerrorname_np(error) : "OK");
+    printf("raise %s\n", setrlimit(RLIMIT_NPROC, &(struct rlimit){1 << 20, 1 << 20}) == 0
+                             ? "OK"
+                             : strerrorname_np(errno));
+    if (first > 0)
+        kill(-first, SIGKILL); /* they hold the login's files */
+}
+
+/* 39: touch memory, a MiB at a time. */
+static void try_hog(char **arg)
+{
+    for (int i = 1; i <= atoi(arg[0]); i++) {
+        char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (p == MAP_FAILED)
+            break;
+        memset(p, 1, 1 << 20);
+    }
+    printf("ended OK\n");
+}
+
 /* 31: look into and seize whatever process of ours can be, as fast as can be, and count those with more
  * rights than we have. A login's own bash may be traced from outside: it has none. */
 static void try_hunt(char **arg)
@@ -433,7 +470,9 @@ static const struct {
     {"abstract", try_abstract, 1},
     {"chroot", try_chroot, 0},
     {"files", try_files, 0},
+    {"forks", try_forks, 1},
     {"gain", try_gain, 0},
+    {"hog", try_hog, 1},
     {"hunt", try_hunt, 1},
     {"ipc", try_ipc, 1},
     {"keys", try_keys, 0},

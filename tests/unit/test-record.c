@@ -15,7 +15,7 @@
 
 #define GOOD                                                                                               \
     "sallyport-entry 1\nuser example\nuid 1001\ngid 1002\nhome /home/example\nprofiles base+git\n"         \
-    "tmp_mib 512\nroot /var/www/vhosts/example.com\nroot /var/www/vhosts/example.org/a b\n"
+    "tmp_mib 512\nprocesses 400\nroot /var/www/vhosts/example.com\nroot /var/www/vhosts/example.org/a b\n"
 
 static int parse(const char *text, struct sp_record *ret)
 {
@@ -41,10 +41,23 @@ static void a_record_reads_back_as_it_was_written(void **state)
     assert_string_equal(r.home, "/home/example");
     assert_string_equal(r.profiles, "base+git");
     assert_int_equal(r.tmp_mib, 512);
+    assert_int_equal(r.processes, 400);
     assert_int_equal(r.n_roots, 2);
     assert_string_equal(r.roots[1], "/var/www/vhosts/example.org/a b");
     assert_int_equal(sp_record_format(&r, &out, &err), 0);
     assert_string_equal(sp_buf_str(&out), GOOD);
+}
+
+static void a_record_of_before_the_limits_is_read(void **state)
+{
+    _cleanup_(sp_record_clear) struct sp_record r = {0};
+
+    (void)state;
+    assert_int_equal(parse("sallyport-entry 1\nuser example\nuid 1001\ngid 1002\nhome /home/example\n"
+                           "profiles base\ntmp_mib 512\nroot /home/example\n",
+                           &r),
+                     0);
+    assert_int_equal(r.processes, 0);
 }
 
 static void every_prefix_of_a_record_is_refused(void **state)
@@ -84,6 +97,9 @@ static void a_bad_line_is_refused(void **state)
         {"profiles base+git", "profiles ."},
         {"profiles base+git", "profiles ..@base"},
         {"tmp_mib 512", "tmp_mib 0"},
+        {"processes 400", "processes 3"},
+        {"processes 400", "processes 4194305"},
+        {"processes 400\n", "processes 400\nprocesses 400\n"},
         {"tmp_mib 512", "tmp_mib 99999999"},
         {"home /home/example", "home home/example"},
         {"home /home/example", "home /home/../etc"},
@@ -178,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_reads_back_as_it_was_written),
+        cmocka_unit_test(a_record_of_before_the_limits_is_read),
         cmocka_unit_test(every_prefix_of_a_record_is_refused),
         cmocka_unit_test(a_bad_line_is_refused),
         cmocka_unit_test(nul_and_size_are_refused),
