@@ -35,6 +35,19 @@ static const struct sp_verb verbs[] = {
      1000, sp_verb_firewall},
     {"host", "[DOMAIN] [--host NAME]", "host keys, fingerprints, and what a domain's people type to get in",
      SP_OPT(JSON) | SP_OPT(HOST), 0, 1, sp_verb_host},
+    {"access",
+     "DOMAIN [--authentication key|password_or_key|key_and_password] [--valid-from TIME|never] "
+     "[--valid-until TIME|never]",
+     "how an account proves itself, and between which dates",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(AUTHENTICATION) | SP_OPT(VALID_FROM) | SP_OPT(VALID_UNTIL), 1,
+     1, sp_verb_access},
+    {"suspend", "DOMAIN | --user USER", "shut an account and end its sessions; all else stays as it is",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER), 0, 1, sp_verb_suspend},
+    {"resume", "DOMAIN | --user USER", "let a suspended account in again",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER), 0, 1, sp_verb_resume},
+    {"password", "set|generate|lock|unlock DOMAIN",
+     "set a password (from stdin), make one, or keep it from SSH", SP_OPT(JSON) | SP_OPT(DRY_RUN), 2, 2,
+     sp_verb_password},
     {"status", "DOMAIN", "what a domain has, and whether it is in force", SP_OPT(JSON), 1, 1,
      sp_verb_status},
     {"list", "", "every domain with SSH access", SP_OPT(JSON), 0, 0, sp_verb_list},
@@ -73,6 +86,9 @@ static const struct {
     [SP_OPT_PROCESSES] = {"--processes", true},
     [SP_OPT_MEMORY_MIB] = {"--memory-mib", true},
     [SP_OPT_TMP_MIB] = {"--tmp-mib", true},
+    [SP_OPT_AUTHENTICATION] = {"--authentication", true},
+    [SP_OPT_VALID_FROM] = {"--valid-from", true},
+    [SP_OPT_VALID_UNTIL] = {"--valid-until", true},
 };
 
 static void help(FILE *to)

@@ -25,6 +25,29 @@ static const char *forwarding_of(const cJSON *r)
     return sp_streq(said, "unset") ? "the configuration's" : said;
 }
 
+static bool is_true(const cJSON *r, const char *name)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, name));
+}
+
+/* Only what is not as usual. */
+static void show_access(const cJSON *r)
+{
+    const cJSON *from = cJSON_GetObjectItemCaseSensitive(r, "valid_from"),
+                *until = cJSON_GetObjectItemCaseSensitive(r, "valid_until");
+
+    if (is_true(r, "suspended"))
+        (void)printf("access         suspended\n");
+    if (!sp_streq(text_of(r, "authentication"), "unset"))
+        (void)printf("proof          %s\n", text_of(r, "authentication"));
+    if (is_true(r, "password_locked"))
+        (void)printf("password       locked for SSH\n");
+    if (cJSON_IsString(from))
+        (void)printf("valid from     %s\n", from->valuestring);
+    if (cJSON_IsString(until))
+        (void)printf("valid until    %s\n", until->valuestring);
+}
+
 static void show_status(const cJSON *r)
 {
     const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *item = NULL;
@@ -45,6 +68,7 @@ static void show_status(const cJSON *r)
     {
         (void)printf("               %s %s\n", text_of(item, "fingerprint"), text_of(item, "label"));
     }
+    show_access(r);
     (void)printf("in force       %s\n",
                  cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "in_force")) ? "yes" : "no");
     cJSON_ArrayForEach(item, drift)

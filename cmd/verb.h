@@ -33,6 +33,9 @@ enum sp_option {
     SP_OPT_PROCESSES,
     SP_OPT_MEMORY_MIB,
     SP_OPT_TMP_MIB,
+    SP_OPT_AUTHENTICATION,
+    SP_OPT_VALID_FROM,
+    SP_OPT_VALID_UNTIL,
     SP_OPT_COUNT
 };
 
@@ -62,6 +65,10 @@ static inline bool sp_args_has(const struct sp_args *a, enum sp_option o)
 
 int sp_verb_shell(const struct sp_args *a);
 int sp_verb_limits(const struct sp_args *a);
+int sp_verb_access(const struct sp_args *a);
+int sp_verb_suspend(const struct sp_args *a);
+int sp_verb_resume(const struct sp_args *a);
+int sp_verb_password(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);

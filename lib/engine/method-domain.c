@@ -134,7 +134,7 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
 
     (void)user;
     if (find_or_attach(a, p, &d, err) < 0 || check_shell(e, p, err) < 0 || set_shell(a, d, p, err) < 0 ||
-        replace_keys(d, p, err) < 0)
+        replace_keys(d, p, err) < 0 || sp_access_edit(a, p, err) < 0)
         return -1;
     if (p->forwarding != SP_FORWARDING_UNSET)
         a->forwarding = p->forwarding;
@@ -363,7 +363,8 @@ SP_METHOD(sp_domain_get)
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
         return no_memory(err);
     if (add_account(&o, result, err) < 0 || (d != NULL && add_domain(d, result, err) < 0) ||
-        add_jail(e, &o, result, err) < 0 || add_limits(e, &o.state.desired, result, err) < 0)
+        add_jail(e, &o, result, err) < 0 || add_limits(e, &o.state.desired, result, err) < 0 ||
+        sp_access_report(&o.state.desired.access, result, err) < 0)
         return -1;
     show_gate(&o, result);
     return sp_report_changes(&o.plan, result, "drift", err);
@@ -389,6 +390,7 @@ static int list_account(struct sp_engine *e, const char *user, cJSON *domains, c
             !cJSON_AddStringToObject(o, "document_root", d->document_root) ||
             !cJSON_AddStringToObject(o, "shell", sp_shell_name(s.desired.shell)) ||
             !cJSON_AddNumberToObject(o, "keys", (double)d->keys.n) ||
+            !cJSON_AddBoolToObject(o, "suspended", s.desired.access.suspended) ||
             !cJSON_AddBoolToObject(o, "pending", s.pending) || !cJSON_AddItemToArray(domains, o))
             return no_memory(err);
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* password.set: through PAM, so that the host's own policy and its other services agree. */
+/* password.set, password.generate: through PAM, so that the host's own policy and its other services agree.
+ */
 #include "host/password.h"
+
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -19,7 +22,7 @@ static int report(const char *domain, const char *user, bool changed, bool dry_r
 {
     cJSON *changes = cJSON_AddArrayToObject(result, "changes"), *o = changed ? cJSON_CreateObject() : NULL;
 
-    if (changes == NULL || !cJSON_AddStringToObject(result, "domain", domain) ||
+    if (changes == NULL || (domain[0] != '\0' && !cJSON_AddStringToObject(result, "domain", domain)) ||
         !cJSON_AddStringToObject(result, "user", user) ||
         !cJSON_AddBoolToObject(result, "changed", changed) || !cJSON_AddArrayToObject(result, "warnings"))
         return no_memory(err);
@@ -65,29 +68,71 @@ static int check_same(struct sp_engine *e, const struct sp_user *passwd, struct 
     return s.desired.uid == passwd->uid ? 0 : sp_refuse_stranger(&s.desired, passwd, err);
 }
 
+/* The account's user, as he is now, and its lock where something will be written. */
+static int begin(struct sp_engine *e, const struct sp_params *p, struct sp_user *ret, int *ret_lock,
+                 struct sp_error *err)
+{
+    char user[SP_USER_SIZE], path[SP_PATH_SIZE];
+
+    if (sp_account_required(e, p, user, err) < 0 || sp_userdb_get(e->host, user, ret, err) < 0)
+        return -1;
+    if (sp_policy_check_user(e->config, user, ret->uid, err) < 0)
+        return sp_field_prefix(err, "user");
+    if (check_same(e, ret, err) < 0)
+        return -1;
+    (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
+    if (!p->dry_run)
+        *ret_lock = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
+    return p->dry_run || *ret_lock >= 0 ? 0 : -1;
+}
+
 SP_METHOD(sp_password_set_method)
 {
     _cleanup_close_ int lock = -1;
-    char user[SP_USER_SIZE], path[SP_PATH_SIZE];
     struct sp_user passwd;
     bool matches = false;
 
     (void)raw;
     if (sp_password_check(p->password, err) < 0)
         return sp_field(err, "password");
-    if (sp_owner_required(e, p, user, err) < 0 || sp_userdb_get(e->host, user, &passwd, err) < 0)
+    if (begin(e, p, &passwd, &lock, err) < 0 ||
+        sp_password_matches(e->host, passwd.name, p->password, &matches, err) < 0)
         return -1;
-    if (sp_policy_check_user(e->config, user, passwd.uid, err) < 0)
-        return sp_field_prefix(err, "user");
-    if (check_same(e, &passwd, err) < 0)
+    if (!matches && !p->dry_run && change(e, passwd.name, p->password, err) < 0)
         return -1;
-    (void)sp_str_format(path, sizeof(path), SP_STORE "/state/%s.lock", user);
-    lock = p->dry_run ? -1 : sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
-    if (!p->dry_run && lock < 0)
-        return -1;
-    if (sp_password_matches(e->host, user, p->password, &matches, err) < 0)
-        return -1;
-    if (!matches && !p->dry_run && change(e, user, p->password, err) < 0)
-        return -1;
-    return report(p->domain, user, !matches, p->dry_run, result, err);
+    return report(p->domain, passwd.name, !matches, p->dry_run, result, err);
+}
+
+/* PAM's policy has the last word: one that it refuses is drawn again, and then longer. */
+static int generate(struct sp_engine *e, const char *user, char secret[SP_PASSWORD_MADE_SIZE],
+                    struct sp_error *err)
+{
+    static const unsigned groups[] = {4, 4, 8, SP_PASSWORD_GROUPS_MAX};
+
+    for (size_t i = 0; i < SP_COUNT(groups); i++) {
+        if (sp_password_generate(groups[i], secret, err) < 0)
+            return -1;
+        if (change(e, user, secret, err) == 0)
+            return 0;
+        if (err->code != SP_E_REJECTED)
+            return -1;
+    }
+    return -1;
+}
+
+SP_METHOD(sp_password_generate_method)
+{
+    char secret[SP_PASSWORD_MADE_SIZE] = "";
+    _cleanup_close_ int lock = -1;
+    struct sp_user passwd;
+    int rc = -1;
+
+    (void)raw;
+    if (begin(e, p, &passwd, &lock, err) == 0 &&
+        (p->dry_run || generate(e, passwd.name, secret, err) == 0) &&
+        report(p->domain, passwd.name, true, p->dry_run, result, err) == 0) {
+        rc = p->dry_run || cJSON_AddStringToObject(result, "password", secret) != NULL ? 0 : no_memory(err);
+    }
+    explicit_bzero(secret, sizeof(secret));
+    return rc;
 }

@@ -18,7 +18,12 @@ SP_METHOD(sp_key_inspect);
 SP_METHOD(sp_keys_list);
 SP_METHOD(sp_keys_add);
 SP_METHOD(sp_keys_remove);
+SP_METHOD(sp_account_suspend);
+SP_METHOD(sp_account_resume);
 SP_METHOD(sp_password_set_method);
+SP_METHOD(sp_password_generate_method);
+SP_METHOD(sp_password_lock);
+SP_METHOD(sp_password_unlock);
 SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
 SP_METHOD(sp_method_firewall_restore);
@@ -29,6 +34,14 @@ SP_METHOD(sp_system_reconcile);
 /* The account of params.domain, or SP_E_NOT_FOUND in the field domain. */
 int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE],
                       struct sp_error *err);
+
+/* The account that params name, by a domain of it or by its user. */
+int sp_account_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE],
+                        struct sp_error *err);
+
+/* Put what params say of it into the account, and show it. */
+int sp_access_edit(struct sp_account *a, const struct sp_params *p, struct sp_error *err);
+int sp_access_report(const struct sp_access *a, cJSON *result, struct sp_error *err);
 
 /* A transaction that changes the domain of params, its outcome reported into result. */
 int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run *run,

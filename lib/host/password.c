@@ -2,8 +2,10 @@
 #include "host/password.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -28,6 +30,44 @@ int sp_password_check(const char *secret, struct sp_error *err)
         return 0;
     (void)sp_fail(err, SP_E_INVALID, 0, "the password is empty, too long, or holds a control byte");
     return sp_hint(err, "1 to %d bytes, no newline and no other control byte", SP_PASSWORD_MAX);
+}
+
+/* The alphabet divides no byte evenly: what lies above its last whole multiple is drawn again. */
+static int draw(const char *alphabet, char *ret, struct sp_error *err)
+{
+    size_t n = strlen(alphabet);
+    unsigned char byte = 0;
+
+    do
+        if (getrandom(&byte, 1, 0) != 1)
+            return sp_fail(err, SP_E_IO, errno, "no random bytes");
+    while (byte >= 256 - 256 % n);
+    *ret = alphabet[byte % n];
+    return 0;
+}
+
+/* What libpwquality(3) and its like count: three classes of characters, and the fourth are the dashes. */
+static bool is_mixed(const char *secret)
+{
+    return strpbrk(secret, "abcdefghijkmnpqrstuvwxyz") != NULL &&
+           strpbrk(secret, "ABCDEFGHJKLMNPQRSTUVWXYZ") != NULL && strpbrk(secret, "23456789") != NULL;
+}
+
+int sp_password_generate(unsigned groups, char ret[SP_PASSWORD_MADE_SIZE], struct sp_error *err)
+{
+    static const char alphabet[] = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+    if (groups < 2 || groups > SP_PASSWORD_GROUPS_MAX)
+        return sp_fail(err, SP_E_INTERNAL, 0, "%u groups", groups);
+    do {
+        for (size_t i = 0; i < (size_t)groups * 6; i++) {
+            ret[i] = '-';
+            if (i % 6 != 5 && draw(alphabet, &ret[i], err) < 0)
+                return -1;
+        }
+        ret[groups * 6 - 1] = '\0';
+    } while (!is_mixed(ret));
+    return 0;
 }
 
 int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err)

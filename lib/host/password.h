@@ -18,6 +18,12 @@
  * input set root's password. SP_E_INVALID; the text does not quote it. */
 int sp_password_check(const char *secret, struct sp_error *err);
 
+/* A strong one: `groups` of five letters and digits that cannot be mistaken for one another, apart by '-',
+ * with lower and upper case and a digit among them; 5.8 bits a character. Wiped by the caller. */
+#define SP_PASSWORD_GROUPS_MAX 16
+#define SP_PASSWORD_MADE_SIZE (SP_PASSWORD_GROUPS_MAX * 6)
+int sp_password_generate(unsigned groups, char ret[SP_PASSWORD_MADE_SIZE], struct sp_error *err);
+
 /* Set it. SP_E_REJECTED with what PAM's modules said; SP_E_BUSY while another program holds the account
  * files; uid 0 is SP_E_FORBIDDEN. A locked password ("!" before its hash) is replaced, and so
  * unlocked: whoever wants to keep it locked asks sp_password_is_locked() first. */

@@ -226,6 +226,8 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
         ((a->limits.processes | a->limits.memory_mib) != 0 &&
          !put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
+    if (sp_access_to_json(&a->access, o, err) < 0)
+        return -1;
     profiles = cJSON_AddArrayToObject(o, "profiles");
     domains = cJSON_AddArrayToObject(o, "domains");
     if (profiles == NULL || domains == NULL)
@@ -330,6 +332,11 @@ static int account_forwarding(const cJSON *v, void *dst, struct sp_error *err)
     return sp_forwarding_parse(v->valuestring, &((struct sp_account *)dst)->forwarding, err);
 }
 
+static int account_access(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_access_from_json(v, &((struct sp_account *)dst)->access, err);
+}
+
 static int account_profiles(const cJSON *v, void *dst, struct sp_error *err)
 {
     return sp_profiles_from_json(v, dst, err);
@@ -361,6 +368,7 @@ static const struct sp_json_field account_fields[] = {
     {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, account_shell},
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, account_forwarding},
     {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_limits},
+    {"access", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_access},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},
     {NULL},

@@ -56,6 +56,7 @@ int sp_account_merge(struct sp_account *dst, const struct sp_account *src, struc
 {
     if (src->shell != SP_SHELL_UNSET)
         dst->shell = src->shell;
+    dst->access.suspended |= src->access.suspended;
     for (size_t i = 0; i < src->n_domains; i++) {
         const struct sp_domain *from = &src->domains[i];
         struct sp_domain *to = sp_account_find(dst, from->name);
@@ -185,8 +186,8 @@ static int widen_key(struct sp_key *have, const struct sp_key *more, struct sp_e
     return 0;
 }
 
-static int add_effective(const struct sp_domain *d, const struct sp_key *k, struct sp_key_list *ret,
-                         const char **why, struct sp_error *err)
+static int add_effective(const struct sp_domain *d, const struct sp_key *k, int64_t until,
+                         struct sp_key_list *ret, const char **why, struct sp_error *err)
 {
     _cleanup_(sp_key_clear) struct sp_key cut = {0};
     struct sp_key *have;
@@ -194,6 +195,8 @@ static int add_effective(const struct sp_domain *d, const struct sp_key *k, stru
     if (sp_key_copy(&cut, k, err) < 0)
         return -1;
     sp_cidr_list_clear(&cut.from);
+    if (until != 0 && (cut.expires_at == 0 || cut.expires_at > until))
+        cut.expires_at = until;
     if (sp_cidr_list_intersect(&k->from, &d->sources, &cut.from, err) < 0)
         return -1;
     if (cut.from.n == 0 && (k->from.n != 0 || d->sources.n != 0)) {
@@ -215,7 +218,9 @@ int sp_account_effective_keys(const struct sp_account *a, int64_t now, struct sp
             const char *why = NULL;
             if (d->keys.v[k].expires_at != 0 && d->keys.v[k].expires_at <= now)
                 why = "it has expired";
-            else if (add_effective(d, &d->keys.v[k], ret, &why, err) < 0)
+            else if (a->access.valid_until != 0 && a->access.valid_until <= now)
+                why = "the account's time is over";
+            else if (add_effective(d, &d->keys.v[k], a->access.valid_until, ret, &why, err) < 0)
                 return -1;
             if (why != NULL && skipped != NULL)
                 skipped(d, &d->keys.v[k], why, data);

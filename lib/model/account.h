@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/access.h"
 #include "model/authkeys.h"
 #include "model/cidr.h"
 #include "model/limits.h"
@@ -44,7 +45,8 @@ struct sp_account {
     char profiles[SP_PROFILES_MAX][SP_PROFILE_NAME_SIZE]; /* sorted, unique */
     size_t n_profiles;
     uint32_t tmp_mib;
-    struct sp_limits limits;   /* 0: as the configuration says */
+    struct sp_limits limits; /* 0: as the configuration says */
+    struct sp_access access;
     struct sp_domain *domains; /* owned; in the order they were attached */
     size_t n_domains;
 };
@@ -79,8 +81,9 @@ int sp_account_add_profile(struct sp_account *a, const char *name,
 size_t sp_account_roots(const struct sp_account *a, const char *roots[SP_ROOTS_MAX]);
 
 /* What authorized_keys is to hold at `now`: every domain's keys that have not expired, `from` cut down to
- * the domain's sources; one key of two domains is allowed where either allows it. A key that no source is
- * left for is not written. `skipped` (may be NULL) is called for each key left out, with the reason. */
+ * the domain's sources, none good for longer than the account; one key of two domains is allowed where
+ * either allows it. A key that no source is left for is not written. `skipped` (may be NULL) is called for
+ * each key left out, with the reason. */
 int sp_account_effective_keys(const struct sp_account *a, int64_t now, struct sp_key_list *ret,
                               void (*skipped)(const struct sp_domain *, const struct sp_key *,
                                               const char *why, void *),

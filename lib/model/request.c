@@ -253,6 +253,28 @@ static int read_password(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int read_authentication(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_authentication_parse(v->valuestring, &((struct sp_params *)dst)->access.authentication, err);
+}
+
+/* null takes a limit away. */
+static int read_valid_from(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_valid_from = true;
+    return cJSON_IsNull(v) ? 0 : sp_when_parse(v->valuestring, &p->access.valid_from, err);
+}
+
+static int read_valid_until(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_valid_until = true;
+    return cJSON_IsNull(v) ? 0 : sp_when_parse(v->valuestring, &p->access.valid_until, err);
+}
+
 /* keys.add takes the fields of one key beside the domain's. They are gathered here and read as a key
  * afterwards. */
 static int skip(const cJSON *v, void *dst, struct sp_error *err)
@@ -290,6 +312,9 @@ static const struct sp_json_field apply_fields[] = {
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, read_forwarding},
     {"jail", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_jail},
     {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_limits},
+    {"authentication", SP_JSON_STRING, SP_JSON_OPTIONAL, read_authentication},
+    {"valid_from", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, read_valid_from},
+    {"valid_until", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, read_valid_until},
     {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
     {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sources},
     IF_GENERATION,
@@ -344,6 +369,9 @@ static const struct sp_json_field password_fields[] = {
     {NULL},
 };
 
+static const struct sp_json_field account_fields[] = {
+    DOMAIN(SP_JSON_OPTIONAL), USER, IF_GENERATION, DRY_RUN, {NULL}};
+
 static const struct sp_json_field reconcile_fields[] = {
     {"restore_access", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_restore},
     DRY_RUN,
@@ -365,6 +393,7 @@ static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_PASSWORD] = password_fields,
     [SP_PARAMS_RECONCILE] = reconcile_fields,
     [SP_PARAMS_DRY_RUN] = dry_run_fields,
+    [SP_PARAMS_ACCOUNT] = account_fields,
     [SP_PARAMS_NONE] = no_fields,
 };
 

@@ -42,6 +42,8 @@ struct sp_params {
     struct sp_cidr_list sources;
     char fingerprint[SP_FINGERPRINT_SIZE]; /* keys.remove */
     char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
+    struct sp_access access;               /* what of it was given */
+    bool has_valid_from, has_valid_until;
     uint64_t if_generation;
     bool account_wide;   /* the shell is meant for every domain of the account */
     bool force;          /* narrower sources, though somebody who is connected comes from outside of them */
@@ -61,6 +63,7 @@ enum sp_method_params {
     SP_PARAMS_KEY_INSPECT, /* key */
     SP_PARAMS_KEY_REMOVE,
     SP_PARAMS_PASSWORD,
+    SP_PARAMS_ACCOUNT, /* domain or user, dry_run, if_generation */
     SP_PARAMS_RECONCILE,
     SP_PARAMS_DRY_RUN, /* dry_run alone */
     SP_PARAMS_NONE,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The gate: membership of sallyport-none, which sshd's DenyGroups turns away. It is what `none` means over
- * SSH, and it shuts an account for the moment in which its shell moves from bash to chroot.
+ * SSH, and what suspends an account or holds it to its dates; it shuts an account for the moment in which
+ * its shell moves from bash to chroot.
  */
 #include <stdio.h>
 
@@ -30,6 +31,21 @@ static bool moves_into_jail(const struct sp_ctx *c)
            sp_loginshell_width(c->user->shell) == 2;
 }
 
+/* The gate of an account whose shell nobody asked for is left as it is found, but where we shut it. */
+static bool is_ours(const struct sp_ctx *c)
+{
+    const struct sp_access *before = &c->applied->access;
+
+    return sp_ctx_absent(c) || c->desired->shell != SP_SHELL_UNSET || before->suspended ||
+           before->valid_from != 0 || before->valid_until != 0;
+}
+
+/* Its first day has come: it was we who shut the gate until then, and reconcile opens it. */
+static bool has_begun(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->access.valid_from != 0;
+}
+
 static int gate_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     bool shut = false, wanted;
@@ -39,8 +55,8 @@ static int gate_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
             return -1;
         shut = false;
     }
-    wanted = !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_NONE;
-    if (c->user == NULL || (c->desired->shell == SP_SHELL_UNSET && !sp_ctx_absent(c)))
+    wanted = sp_ctx_shut(c);
+    if (c->user == NULL || (!wanted && !is_ours(c)))
         return 0;
     if (wanted)
         return shut ? 0 : add(p, c->user->name, SHUT, SP_NARROW, SP_TIGHTENS, err);
@@ -49,7 +65,7 @@ static int gate_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
             return -1;
         return add(p, c->user->name, OPEN, SP_WIDEN, SP_NEUTRAL, err);
     }
-    return shut ? add(p, c->user->name, OPEN, SP_WIDEN, SP_LOOSENS, err) : 0;
+    return shut ? add(p, c->user->name, OPEN, SP_WIDEN, has_begun(c) ? SP_NEUTRAL : SP_LOOSENS, err) : 0;
 }
 
 static int gate_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

@@ -33,7 +33,18 @@ static bool wants_forward(const struct sp_ctx *c)
     return !sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE && forwarding(c) == SP_FORWARDING_ALL;
 }
 
-/* Being in the first two takes something away, being in the others gives something. */
+static bool wants_keyonly(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && sp_access_is_key_only(&c->desired->access);
+}
+
+static bool wants_both(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && c->desired->access.authentication == SP_AUTH_KEY_AND_PASSWORD;
+}
+
+/* Being in the last two gives something, being in the others takes something away. How he proves himself is
+ * what sshd is asked about before anything widens: those two are left in BUILD. */
 static const struct membership {
     const char *group;
     bool (*wanted)(const struct sp_ctx *);
@@ -42,6 +53,8 @@ static const struct membership {
 } memberships[] = {
     {SP_GROUP_ALL, wants_all, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
     {SP_GROUP_CHROOT, wants_chroot, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
+    {SP_GROUP_KEYONLY, wants_keyonly, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
+    {SP_GROUP_BOTH, wants_both, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
     {SP_GROUP_LOCAL, wants_local, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
     {SP_GROUP_FORWARD, wants_forward, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
 };

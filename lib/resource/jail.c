@@ -68,8 +68,8 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
  * change of policy changes no file. */
 static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
-    static const char *const also[] = {SP_GROUP_ALL,   SP_GROUP_CHROOT,  SP_GROUP_NONE,
-                                       SP_GROUP_LOCAL, SP_GROUP_FORWARD, NULL};
+    static const char *const also[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,    SP_GROUP_KEYONLY,
+                                       SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD, NULL};
 
     if (what == NAMES_PASSWD)
         sp_buf_printf(

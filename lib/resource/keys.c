@@ -233,7 +233,7 @@ static int show_other_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_
 
 static bool has_access(const struct sp_account *a)
 {
-    return a->shell == SP_SHELL_BASH || a->shell == SP_SHELL_CHROOT;
+    return !a->access.suspended && (a->shell == SP_SHELL_BASH || a->shell == SP_SHELL_CHROOT);
 }
 
 /* Options stand before the key, in quotes: a blob or a comment is no place for them. */
@@ -301,7 +301,7 @@ static int plan_blind(const struct sp_ctx *c, const struct sp_key_list *want, st
 {
     const struct sp_error why = *err;
 
-    if (why.code == SP_E_NO_MEMORY || (!sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE))
+    if (why.code == SP_E_NO_MEMORY || (!sp_ctx_absent(c) && !sp_ctx_shut(c)))
         return -1;
     if (why.code == SP_E_NOT_FOUND) /* a home that is gone holds no keys */
         return 0;

@@ -77,6 +77,13 @@ static inline bool sp_ctx_absent(const struct sp_ctx *c)
     return sp_account_is_empty(c->desired);
 }
 
+/* Is nobody to come in over SSH: shell `none`, suspended, or outside of its dates? */
+static inline bool sp_ctx_shut(const struct sp_ctx *c)
+{
+    return !sp_ctx_absent(c) && (c->desired->shell == SP_SHELL_NONE ||
+                                 sp_access_is_shut(&c->desired->access, c->host->ops->now(c->host)));
+}
+
 struct sp_resource {
     const char *name;
     /* Compare and append changes. No writes. */
@@ -108,6 +115,8 @@ extern const struct sp_resource sp_resource_shell;
 #define SP_GROUP_ALL "sallyport" /* every account that is managed */
 #define SP_GROUP_CHROOT "sallyport-chroot"
 #define SP_GROUP_NONE "sallyport-none"       /* DenyGroups */
+#define SP_GROUP_KEYONLY "sallyport-keyonly" /* no passwords over SSH */
+#define SP_GROUP_BOTH "sallyport-both"       /* a key and a password, both */
 #define SP_GROUP_FORWARD "sallyport-forward" /* may forward to any address */
 #define SP_GROUP_LOCAL "sallyport-local"     /* may forward local ports (ssh -L) */
 

@@ -30,7 +30,7 @@ static bool must_end(const struct sp_ctx *c)
 {
     if (sp_ctx_absent(c))
         return !sp_account_is_empty(c->applied) && c->applied->shell != SP_SHELL_UNSET;
-    if (c->desired->shell == SP_SHELL_NONE)
+    if (sp_ctx_shut(c))
         return true;
     if (loses_root(c))
         return true;

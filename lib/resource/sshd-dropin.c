@@ -25,8 +25,8 @@
 
 enum { GROUPS, DROPIN };
 
-static const char *const group_names[] = {SP_GROUP_ALL, SP_GROUP_CHROOT, SP_GROUP_NONE, SP_GROUP_LOCAL,
-                                          SP_GROUP_FORWARD};
+static const char *const group_names[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,   SP_GROUP_KEYONLY,
+                                          SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD};
 
 /* sshd takes the first value it meets, so the wider forwarding comes first. */
 static const char dropin_head[] =
@@ -34,6 +34,16 @@ static const char dropin_head[] =
     "# It names groups only: accounts come and go without a reload.\n"
     "DenyGroups " SP_GROUP_NONE
     "\n"
+    "Match Group " SP_GROUP_KEYONLY
+    "\n"
+    "\tPasswordAuthentication no\n"
+    "\tKbdInteractiveAuthentication no\n"
+    "\tHostbasedAuthentication no\n"
+    "\tGSSAPIAuthentication no\n"
+    "Match Group " SP_GROUP_BOTH
+    "\n" /* VERBOSE: else a key that is half of a login stands in no log */
+    "\tLogLevel VERBOSE\n"
+    "\tAuthenticationMethods publickey,password publickey,keyboard-interactive\n"
     "Match Group " SP_GROUP_FORWARD
     "\n"
     "\tAllowTcpForwarding yes\n"

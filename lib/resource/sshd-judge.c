@@ -141,7 +141,7 @@ static int expect_lists(const struct sp_ctx *c, const struct sp_sshdconf *conf, 
     for (size_t i = 0; i < SP_COUNT(lists); i++)
         a->personal |= sp_sshdconf_nth(conf, lists[i].keyword,
                                        sp_streq(lists[i].keyword, "denygroups") ? 1 : 0) != NULL;
-    if (c->desired->shell == SP_SHELL_NONE || !a->personal)
+    if (sp_ctx_shut(c) || !a->personal)
         return 0;
     if (sp_userdb_groups_of(c->host, c->user, &groups, err) < 0)
         return -1;
@@ -243,7 +243,7 @@ static int expect_unlocked(const struct sp_ctx *c, const struct sp_sshdconf *con
 {
     const char *pam = sp_sshdconf_get(conf, "usepam");
 
-    if (pam == NULL || strcasecmp(pam, "no") != 0 || c->desired->shell == SP_SHELL_NONE)
+    if (pam == NULL || strcasecmp(pam, "no") != 0 || sp_ctx_shut(c))
         return 0;
     a->transient = true;
     if (!is_locked(c))
@@ -321,15 +321,21 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
         return -1;
     if (is_internal(sp_sshdconf_subsystem(&conf, "sftp")))
         ret->sftp = SP_SFTP_INTERNAL;
-    if (expect_dropin(c, &conf, err) < 0 || expect_lists(c, &conf, ret, err) < 0)
+    if (expect_dropin(c, &conf, err) < 0)
+        return -1;
+    if (c->desired->shell == SP_SHELL_UNSET) /* only how he proves himself is ours */
+        return sp_ctx_shut(c) ? 0 : sp_sshd_expect_auth(c, &conf, err);
+    if (expect_lists(c, &conf, ret, err) < 0)
         return -1;
     for (size_t i = 0; i < SP_COUNT(all); i++)
         if (expect(c, &conf, &all[i], err) < 0)
             return -1;
     if (expect_keys(c, &conf, err) < 0 || expect_unlocked(c, &conf, ret, err) < 0)
         return -1;
-    if (c->desired->shell == SP_SHELL_NONE)
+    if (sp_ctx_shut(c))
         return 0;
+    if (sp_sshd_expect_auth(c, &conf, err) < 0)
+        return -1;
     return expect_shell(c, &conf, err) < 0 || expect_sftp(c, &conf, ret->sftp, err) < 0 ||
                    expect_no_other(c, &conf, err) < 0 || expect_no_sshrc(c, err) < 0
                ? -1

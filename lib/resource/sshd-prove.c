@@ -67,8 +67,10 @@ static void proof_name(const struct sp_ctx *c, const char *user, digest out)
     sp_sshd_mix(c, c->config->sshd, &sum);
     sp_sshd_mix_files(c, SP_SSHD_ALL_FILES, &sum);
     sp_sshd_mix(c, "/etc/ssh/sshrc", &sum);
-    (void)snprintf(kind, sizeof(kind), "2 %s %s %d %s", sp_shell_name(c->desired->shell),
-                   sp_sshd_forwarding(c), (int)c->config->key_store, user);
+    (void)snprintf(kind, sizeof(kind), "3 %s %s %d %s %d %d %s", sp_shell_name(c->desired->shell),
+                   sp_sshd_forwarding(c), (int)c->config->key_store,
+                   sp_authentication_name(c->desired->access.authentication),
+                   c->desired->access.password_locked, sp_ctx_shut(c), user);
     SHA256Update(&sum, (const uint8_t *)kind, strlen(kind));
     SHA256End(&sum, out);
 }
@@ -112,6 +114,13 @@ static void remember(const struct sp_ctx *c, struct sp_buf *proofs, const char *
         (void)sp_replace_path(c->host, PROOFS, out.data, out.len, &how, &ignored);
 }
 
+/* Has anything been asked for that sshd must say yes to? */
+static bool has_wishes(const struct sp_account *a)
+{
+    return a->shell != SP_SHELL_UNSET || a->access.authentication != SP_AUTH_UNSET ||
+           a->access.password_locked;
+}
+
 int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf proofs = {0}, output = {0};
@@ -119,7 +128,7 @@ int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
     digest anybody, he, sftp;
     bool personal;
 
-    if (sp_ctx_absent(c) || c->user == NULL || c->desired->shell == SP_SHELL_UNSET)
+    if (sp_ctx_absent(c) || c->user == NULL || !has_wishes(c->desired))
         return 0;
     proof_name(c, "", anybody);
     proof_name(c, c->user->name, he);

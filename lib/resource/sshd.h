@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "host/host.h"
 #include "model/policy.h"
+#include "model/sshdconf.h"
 #include "resource/resource.h"
 
 #define SP_SSHD_DROPIN "/etc/ssh/sshd_config.d/10-sallyport.conf"
@@ -43,6 +44,9 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
 /* The same, asked of sshd itself. Remembered per configuration files and kind of account, since asking
  * costs a process. */
 int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err);
+
+/* Does it let the account prove itself as it is to, and in no other way? */
+int sp_sshd_expect_auth(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err);
 
 /* What ssh clients may forward for this account: the value of AllowTcpForwarding. */
 const char *sp_sshd_forwarding(const struct sp_ctx *c);
