@@ -8,7 +8,10 @@
 #include "base/str.h"
 #include "engine/check.h"
 #include "engine/engine.h"
+#include "engine/tight.h"
+#include "engine/unique.h"
 #include "host/fsat.h"
+#include "host/homepath.h"
 #include "host/lock.h"
 #include "host/replace.h"
 #include "model/json.h"
@@ -76,6 +79,7 @@ static int look_up(struct flight *f, const char *user, struct sp_error *err)
         o->user_missing = true;
         return 0;
     }
+    sp_homepath_resolve(f->engine->host, &o->passwd);
     /* Somebody else by the same name: nothing of his is looked at or touched; our records of the other can
      * go. */
     f->stranger = o->state.exists && o->state.desired.uid != o->passwd.uid;
@@ -104,6 +108,8 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
         (void)sp_str_copy(d->user, sizeof(d->user), user);
         d->uid = o->passwd.uid;
         d->tmp_mib = f->engine->config->tmp_mib;
+        if (sp_store_last_generation(f->engine->host, &o->state.generation, err) < 0)
+            return -1;
         (void)sp_str_copy(o->state.original_shell, sizeof(o->state.original_shell), o->passwd.shell);
     }
     return 0;
@@ -148,7 +154,8 @@ static int edit(struct flight *f, struct sp_error *err)
         return -1;
     if (f->run->edit != NULL && !o->user_missing &&
         ((!withdraws && sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0) ||
-         sp_check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0))
+         sp_check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0 ||
+         sp_unique_check(f->engine, &o->state.desired, &f->desired, err) < 0))
         return -1;
     if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired))
         return refuse_missing(f, err);
@@ -178,40 +185,6 @@ static int make_context(struct flight *f, struct sp_error *err)
                              .applied = &f->before,
                              .original_shell = o->state.original_shell,
                              .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0};
-    return 0;
-}
-
-/* A request that takes a key or a domain away opens nothing that somebody shut meanwhile. */
-static bool keeps_tight(const struct flight *f)
-{
-    if ((f->run->flags & SP_RUN_KEEP_TIGHT) != 0)
-        return true;
-    return (f->run->flags & SP_RUN_WITHDRAWS) != 0 && !sp_account_is_empty(&f->desired) &&
-           f->desired.shell != SP_SHELL_NONE;
-}
-
-static int keep_tight(struct flight *f, struct sp_error *err)
-{
-    struct sp_plan *p = &f->out->plan;
-    size_t kept = 0;
-
-    if (!keeps_tight(f) || f->out->state.pending)
-        return 0;
-    for (size_t i = 0; i < p->n; i++) {
-        struct sp_change *c = &p->v[i];
-        if (c->effect != SP_LOOSENS) {
-            p->v[kept++] = *c;
-            continue;
-        }
-        {
-            struct sp_change *left =
-                sp_plan_add(&f->out->kept, c->resource, c->phase, c->effect, c->what, err);
-            if (left == NULL)
-                return -1;
-            *left = *c;
-        }
-    }
-    p->n = kept;
     return 0;
 }
 
@@ -257,7 +230,7 @@ static int plan(struct flight *f, struct sp_error *err)
     for (size_t i = 0; sp_resources[i] != NULL; i++)
         if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
             return -1;
-    if (keep_tight(f, err) < 0)
+    if (sp_tight_keep(f->run, &f->desired, f->out, err) < 0)
         return -1;
     return sort_plan(&f->out->plan, err);
 }
@@ -312,11 +285,17 @@ static int apply_plan(struct flight *f, struct sp_error *err)
 
 /* The domains' index is made before a state that names them, and taken away after one that no longer does.
  * A domain is attached to one account. Two requests that attach the same one to different accounts meet at
- * this lock: the second sees the first one's state. */
-static int claim_domains(struct flight *f, int *ret_lock, struct sp_error *err)
+ * this lock: the second sees the first one's state. So it is with a root of root's and the jail of a uid.
+ */
+static int claim(struct flight *f, int *ret_lock, struct sp_error *err)
 {
     struct sp_host *h = f->engine->host;
 
+    if (sp_unique_is_wider(&f->out->state.desired, &f->desired)) {
+        *ret_lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
+        if (*ret_lock < 0 || sp_unique_check(f->engine, &f->out->state.desired, &f->desired, err) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < f->desired.n_domains; i++) {
         const char *name = f->desired.domains[i].name;
         char owner[SP_USER_SIZE];
@@ -340,10 +319,13 @@ static int claim_domains(struct flight *f, int *ret_lock, struct sp_error *err)
 static int save_desire(struct flight *f, struct sp_error *err)
 {
     struct sp_state next = f->out->state;
+    _cleanup_json_ cJSON *opens = NULL;
     _cleanup_close_ int lock = -1; /* until the state that confirms the index is there */
 
-    if (sp_store_prepare(f->engine->host, err) < 0 || claim_domains(f, &lock, err) < 0)
+    if (sp_store_prepare(f->engine->host, err) < 0 || claim(f, &lock, err) < 0 ||
+        sp_tight_note(&f->out->plan, &opens, err) < 0)
         return -1;
+    next.opens = opens;
     next.desired = f->desired;
     next.applied = f->before;
     next.pending = true;
@@ -371,7 +353,8 @@ static int save_done(struct flight *f, struct sp_error *err)
     done.pending = false;
     done.generation += f->edited;
     if (sp_account_is_empty(&f->desired)) {
-        if (sp_sync_now(f->engine->host, err) < 0 || sp_store_remove(f->engine->host, o->user, err) < 0)
+        if (sp_store_raise_generation(f->engine->host, done.generation, err) < 0 ||
+            sp_sync_now(f->engine->host, err) < 0 || sp_store_remove(f->engine->host, o->user, err) < 0)
             return -1;
     } else if (sp_store_save(f->engine->host, o->user, &done, err) < 0 ||
                sp_sync_now(f->engine->host, err) < 0)
@@ -398,7 +381,12 @@ static int commit(struct flight *f, struct sp_error *err)
     if (apply_plan(f, err) < 0 || save_done(f, err) < 0)
         return -1;
     o->pending = false;
-    return o->user_missing ? 0 : sp_userdb_get(f->engine->host, o->user, &o->passwd, err);
+    if (o->user_missing)
+        return 0;
+    if (sp_userdb_get(f->engine->host, o->user, &o->passwd, err) < 0)
+        return -1;
+    sp_homepath_resolve(f->engine->host, &o->passwd);
+    return 0;
 }
 
 /* A name that may have no access leaves no lock file behind: names come from the caller, without end. */

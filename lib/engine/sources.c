@@ -63,13 +63,42 @@ static int try_run(struct sp_engine *e, const char *user, const struct sp_run *r
     return sp_engine_run(e, user, &dry, &o, err);
 }
 
+/* The shell is the account's: what one domain changes of it is changed for the sources of all. */
+static int sync_others(struct sp_engine *e, const struct sp_params *p, const struct sp_account *a,
+                       enum sp_shell shell, cJSON *into, struct sp_error *err)
+{
+    const struct sp_cidr_list none = {0};
+
+    for (size_t i = 0; i < a->n_domains; i++) {
+        const struct sp_domain *d = &a->domains[i];
+        _cleanup_json_ cJSON *part = NULL;
+
+        if (d->sources.n == 0 || sp_streq(d->name, p->domain))
+            continue;
+        if (sync_list(e, p, d->name, shell != SP_SHELL_NONE ? &d->sources : &none, &part, err) < 0)
+            return -1;
+        sp_sources_join(into, part);
+    }
+    return 0;
+}
+
+static size_t count_sources(const struct sp_account *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_domains; i++)
+        n += a->domains[i].sources.n;
+    return n;
+}
+
 int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run *run,
                       const struct sp_params *p, enum sp_sources_why why, cJSON **ret_part,
                       struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state s = {0};
     _cleanup_(sp_cidr_list_clear) struct sp_cidr_list stay = {0};
-    bool nothing = why == SP_SOURCES_REMOVE || p->shell == SP_SHELL_NONE;
+    bool all = why == SP_SOURCES_APPLY && p->shell == SP_SHELL_NONE;
+    bool nothing = why == SP_SOURCES_REMOVE || all;
     const struct sp_domain *d;
 
     if (p->dry_run || (!nothing && !p->has_sources))
@@ -77,14 +106,16 @@ int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run
     if (sp_store_load(e->host, user, &s, err) < 0)
         return -1;
     d = sp_account_find(&s.desired, p->domain);
-    if (d == NULL || d->sources.n == 0)
+    if ((d == NULL || d->sources.n == 0) && (!all || count_sources(&s.desired) == 0))
         return 0;
     if (try_run(e, user, run, err) < 0)
         return -1;
-    for (size_t i = 0; !nothing && i < d->sources.n; i++)
+    for (size_t i = 0; !nothing && d != NULL && i < d->sources.n; i++)
         if (has(&p->sources, &d->sources.v[i]) && sp_cidr_list_add(&stay, &d->sources.v[i], err) < 0)
             return -1;
-    return sync_list(e, p, p->domain, &stay, ret_part, err);
+    if (sync_list(e, p, p->domain, &stay, ret_part, err) < 0)
+        return -1;
+    return all ? sync_others(e, p, &s.desired, SP_SHELL_NONE, *ret_part, err) : 0;
 }
 
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
@@ -95,6 +126,9 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
     bool open = d != NULL && o->state.desired.shell != SP_SHELL_NONE;
     _cleanup_json_ cJSON *part = NULL;
 
+    if (d != NULL && p->shell != SP_SHELL_UNSET &&
+        sync_others(e, p, &o->state.desired, o->state.desired.shell, result, err) < 0)
+        return -1;
     if (d == NULL || (d->sources.n == 0 && !p->has_sources))
         return 0; /* removed, and narrowed already; or it never had any */
     if (sync_list(e, p, p->domain, open ? &d->sources : &none, &part, err) < 0)

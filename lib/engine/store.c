@@ -25,6 +25,7 @@ void sp_state_clear(struct sp_state *s)
 {
     sp_account_clear(&s->desired);
     sp_account_clear(&s->applied);
+    cJSON_Delete(s->opens);
     *s = (struct sp_state){0};
 }
 
@@ -119,6 +120,16 @@ static int read_applied(const cJSON *v, void *dst, struct sp_error *err)
     return sp_account_from_json(v, &r->state->applied, err);
 }
 
+static int read_opens(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_state *s = ((struct reader *)dst)->state;
+    const cJSON *one;
+
+    cJSON_ArrayForEach(one, v) if (!cJSON_IsString(one)) return sp_fail(err, SP_E_STATE, 0, "no text");
+    s->opens = cJSON_Duplicate(v, true);
+    return s->opens != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
 static const struct sp_json_field state_fields[] = {
     {"format", SP_JSON_INTEGER, SP_JSON_REQUIRED, read_format},
     {"generation", SP_JSON_INTEGER, SP_JSON_REQUIRED, read_generation},
@@ -126,6 +137,7 @@ static const struct sp_json_field state_fields[] = {
     {"original_shell", SP_JSON_STRING, SP_JSON_REQUIRED, read_shell},
     {"desired", SP_JSON_OBJECT, SP_JSON_REQUIRED, read_desired},
     {"applied", SP_JSON_OBJECT, SP_JSON_OPTIONAL, read_applied},
+    {"opens", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_opens},
     {NULL},
 };
 
@@ -204,6 +216,9 @@ static int format_state(const struct sp_state *s, struct sp_buf *out, struct sp_
         if (sp_account_to_json(&s->applied, &account, err) < 0)
             return -1;
         (void)cJSON_AddItemToObject(json, "applied", account);
+        /* Only read here: a reference, so that it stays the state's. */
+        if (s->opens != NULL && !cJSON_AddItemReferenceToObject(json, "opens", s->opens))
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     }
     if (sp_json_print(json, out, err) < 0)
         return -1;
@@ -244,6 +259,41 @@ int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err)
     if (state_path(user, path, err) < 0)
         return -1;
     return remove_name(h, STATE_DIR, strrchr(path, '/') + 1, err);
+}
+
+#define LAST_GENERATION STATE_DIR "/generation"
+
+int sp_store_last_generation(struct sp_host *h, uint64_t *ret, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_json_ cJSON *number = NULL;
+    int64_t n = 0;
+
+    *ret = 0;
+    if (sp_fsat_read(h->root_fd, LAST_GENERATION, 32, &text, NULL, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (sp_json_parse(sp_buf_str(&text), text.len, &number, err) < 0 ||
+        sp_json_integer(number, 0, INT64_C(1) << 53, &n, err) < 0) {
+        sp_fail(err, SP_E_STATE, 0, LAST_GENERATION " is no number");
+        return sp_hint(err, "remove it: generations then begin again");
+    }
+    *ret = (uint64_t)n;
+    return 0;
+}
+
+int sp_store_raise_generation(struct sp_host *h, uint64_t generation, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = 0, .gid = 0};
+    _cleanup_close_ int lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
+    char text[32];
+    uint64_t last;
+
+    if (lock < 0 || sp_store_last_generation(h, &last, err) < 0)
+        return -1;
+    if (generation <= last)
+        return 0;
+    (void)sp_str_format(text, sizeof(text), "%llu\n", (unsigned long long)generation);
+    return sp_replace_path(h, LAST_GENERATION, text, strlen(text), &how, err);
 }
 
 int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE], struct sp_error *err)

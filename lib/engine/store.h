@@ -7,6 +7,7 @@
 #ifndef SP_ENGINE_STORE_H
 #define SP_ENGINE_STORE_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct sp_state {
     bool exists;
     uint64_t generation; /* counts the changes of this account; if_generation compares with it */
     bool pending;        /* desired is not (known to be) in force yet: a crash or a failure lies between */
+    cJSON *opens;        /* pending: what may be opened to finish it (tight.h); NULL: not known */
     char original_shell[1024];
     struct sp_account desired,
         applied; /* applied: in force before `desired`; equal to it when nothing is pending */
@@ -37,6 +39,11 @@ int sp_store_prepare(struct sp_host *h, struct sp_error *err);
 int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err);
 int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err);
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err);
+
+/* The highest generation of any account that was removed: a new one goes on from there, so that an old
+ * if_generation fits nothing any more. */
+int sp_store_last_generation(struct sp_host *h, uint64_t *ret, struct sp_error *err);
+int sp_store_raise_generation(struct sp_host *h, uint64_t generation, struct sp_error *err);
 
 /* The account that `domain` is attached to, as its state confirms; "" when there is none. */
 int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE],

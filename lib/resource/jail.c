@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/layout.h"
-#include "host/record.h"
+#include "host/recordfile.h"
 #include "host/replace.h"
 #include "resource/resource.h"
 
@@ -139,13 +139,9 @@ static int add(struct sp_plan *p, int what, const char *target, const char *from
 static bool is_anothers(const struct sp_ctx *c)
 {
     _cleanup_(sp_record_clear) struct sp_record r = {0};
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     struct sp_error ignored;
-    char path[SP_PATH_SIZE];
 
-    return file_path(RECORD, c->desired->uid, path) == 0 &&
-           sp_fsat_read(c->host->root_fd, path, FILE_MAX, &text, NULL, &ignored) == 0 &&
-           sp_record_parse(sp_buf_str(&text), text.len, &r, &ignored) == 0 &&
+    return sp_recordfile_read(c->host, c->desired->uid, &r, &ignored) == 0 &&
            !sp_streq(r.user, c->desired->user);
 }
 

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/layout.h"
+#include "host/recordfile.h"
 #include "host/replace.h"
 #include "resource/resource.h"
 
@@ -116,6 +117,18 @@ static bool keeps(const struct sp_account *a, const char *root)
     return false;
 }
 
+/* Another name of this uid may have its jail there. */
+static bool is_anothers(const struct sp_ctx *c, const char *root)
+{
+    _cleanup_(sp_record_clear) struct sp_record r = {0};
+    struct sp_error ignored;
+
+    if (sp_recordfile_read(c->host, c->desired->uid, &r, &ignored) < 0 ||
+        sp_streq(r.user, c->desired->user))
+        return false;
+    return r.n_roots > 0 && sp_streq(r.roots[0], root);
+}
+
 static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_plan *p, struct sp_error *err)
 {
     struct sp_error gone;
@@ -124,7 +137,7 @@ static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_pla
 
     if (look_at(c, root, c->applied, &fd, &points, &gone) < 0)
         return 0; /* gone with its document root: nothing is left to take away */
-    return points.ours > 0 ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
+    return points.ours > 0 && !is_anothers(c, root) ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
 }
 
 static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

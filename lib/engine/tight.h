@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What somebody shut stays shut: reconcile, and a request that only takes away, leave the changes that
+ * loosen. What a transaction meant to open is written down with its desire, so that finishing it after a
+ * crash or a failure opens that, and nothing that somebody shut meanwhile.
+ */
+#ifndef SP_ENGINE_TIGHT_H
+#define SP_ENGINE_TIGHT_H
+
+#include "engine/engine.h"
+
+/* Move what the run must leave from o->plan to o->kept. */
+int sp_tight_keep(const struct sp_run *run, const struct sp_account *desired, struct sp_outcome *o,
+                  struct sp_error *err);
+
+/* The plan's openings, as the state keeps them; owned by the caller. */
+int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err);
+
+#endif
