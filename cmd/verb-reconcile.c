@@ -30,8 +30,19 @@ static void show_changes(const char *user, const char *verb, const cJSON *change
 
 static void show(const cJSON *r)
 {
-    const cJSON *d = NULL;
+    const cJSON *d = NULL, *jails = cJSON_GetObjectItemCaseSensitive(r, "jails");
 
+    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "sets"))
+    {
+        if (cJSON_GetObjectItemCaseSensitive(d, "error") != NULL)
+            (void)printf("jails of %s: failed: %s\n", text_of(d, "set"), text_of(d, "error"));
+        else if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(d, "changed")))
+            (void)printf("jails of %s: mended: programs as new as the host's\n", text_of(d, "set"));
+    }
+    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "warnings"))
+    {
+        (void)printf("jails: %s\n", cJSON_IsString(d) ? d->valuestring : "");
+    }
     cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(r, "details"))
     {
         const char *user = text_of(d, "user");

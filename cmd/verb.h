@@ -36,6 +36,7 @@ enum sp_option {
     SP_OPT_AUTHENTICATION,
     SP_OPT_VALID_FROM,
     SP_OPT_VALID_UNTIL,
+    SP_OPT_WHEN_QUIET,
     SP_OPT_COUNT
 };
 
@@ -72,6 +73,7 @@ int sp_verb_password(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);
+int sp_verb_jail(const struct sp_args *a);
 int sp_verb_status(const struct sp_args *a);
 int sp_verb_list(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);
@@ -80,7 +82,8 @@ int sp_verb_remove(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
 
 /* Send `params` (taken) and show the answer with `show`, or as JSON with --json; the exit status, which is
- * 20 where some of several accounts failed. */
+ * 20 where some of several accounts or jails failed; jail.check: 12 where a promise is broken, 21 where
+ * jails are only older than the host. */
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
                  void (*show)(const cJSON *result));
 

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "engine/methods.h"
+#include "engine/refresh.h"
 #include "model/json.h"
 
 struct totals {
@@ -61,6 +62,19 @@ static int one(struct sp_engine *e, const char *user, const struct sp_run *run, 
     return report(&o, details, t, err);
 }
 
+/* Before the accounts, and once for all of them. */
+static int refresh(struct sp_engine *e, bool dry, cJSON *result, bool *ret_changed, struct sp_error *err)
+{
+    cJSON *jails = cJSON_AddObjectToObject(result, "jails");
+
+    if (jails == NULL)
+        return no_memory(err);
+    if (sp_refresh_sets(e, SP_REFRESH_YIELD | (dry ? SP_REFRESH_DRY : SP_REFRESH_APPLY), jails, err) < 0)
+        return -1;
+    *ret_changed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(jails, "changed"));
+    return 0;
+}
+
 SP_METHOD(sp_system_reconcile)
 {
     const struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
@@ -68,11 +82,12 @@ SP_METHOD(sp_system_reconcile)
     _cleanup_(sp_users_clear) struct sp_users users = {0};
     cJSON *details = cJSON_AddArrayToObject(result, "details");
     struct totals t = {0};
+    bool refreshed = false;
 
     (void)raw;
     if (details == NULL)
         return no_memory(err);
-    if (sp_store_users(e->host, &users, err) < 0)
+    if (refresh(e, p->dry_run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++)
         if (one(e, users.v[i], &run, details, &t, err) < 0)
@@ -81,7 +96,7 @@ SP_METHOD(sp_system_reconcile)
         !cJSON_AddNumberToObject(result, "mended", t.mended) ||
         !cJSON_AddNumberToObject(result, "kept", t.kept) ||
         !cJSON_AddNumberToObject(result, "failed", t.failed) ||
-        !cJSON_AddBoolToObject(result, "changed", t.mended > 0))
+        !cJSON_AddBoolToObject(result, "changed", t.mended > 0 || refreshed))
         return no_memory(err);
     return sp_reconcile_firewall(e, run.flags, result, err);
 }

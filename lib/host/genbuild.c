@@ -67,7 +67,7 @@ static void load_olds(const struct sp_genstore *s, struct olds *o)
     for (size_t i = 0; i < n; i++) {
         o->at[o->n].fd = sp_genstore_load(s, hashes[i], &o->manifests[o->n], &ignored);
         o->at[o->n].manifest = &o->manifests[o->n];
-        if (o->at[o->n].fd >= 0)
+        if (o->at[o->n].fd >= 0 && sp_manifest_index(&o->manifests[o->n], &ignored) == 0)
             o->n++;
     }
 }

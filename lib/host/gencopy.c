@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/gencheck.h"
 #include "host/resolve.h"
 
 /* From this size on writing back begins at once, so that the final sync has less to wait for. */
@@ -196,14 +197,15 @@ static int copy_content(struct copy *c, const struct sp_manifest_entry *e, const
     return 0;
 }
 
-/* The same bytes in an older generation. 1 shared, 0 not. EMLINK, or an old file that is gone, only means
- * a copy. */
+/* The same bytes in an older generation, if nobody laid hands on them. 1 shared, 0 not. EMLINK, or an old
+ * file that is gone, only means a copy. */
 static int share(struct copy *c, const struct sp_manifest_entry *e, const char *dest, const char *name)
 {
     for (size_t i = 0; i < c->n_old; i++) {
         const struct sp_manifest_entry *was = sp_manifest_find(c->old[i].manifest, e->path);
 
-        if (was != NULL && sp_manifest_same(was, e) && linkat(c->old[i].fd, dest, c->dirfd, name, 0) == 0)
+        if (was != NULL && sp_manifest_same(was, e) && sp_gencheck_stored(c->h, c->old[i].fd, dest, e) &&
+            linkat(c->old[i].fd, dest, c->dirfd, name, 0) == 0)
             return 1;
     }
     return 0;

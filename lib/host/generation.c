@@ -16,9 +16,11 @@
 #include "host/closure.h"
 #include "host/fsat.h"
 #include "host/genbuild.h"
+#include "host/gencheck.h"
 #include "host/genstore.h"
 #include "host/layout.h"
 #include "host/lock.h"
+#include "host/prove.h"
 
 #define LOCK SP_STORE "/gen.lock"
 
@@ -32,6 +34,7 @@ struct build {
     struct sp_host *h;
     const struct sp_profile *const *profiles;
     size_t n;
+    enum sp_generation_flags flags;
     struct sp_genstore *store;
     struct sp_generation *ret;
     struct sp_error *err;
@@ -87,57 +90,6 @@ static int hash_profiles(const struct sp_profile *const *profiles, size_t n, cha
     return 0;
 }
 
-static bool stands_content(struct sp_host *h, const struct sp_manifest_entry *e)
-{
-    _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
-    struct sp_error ignored;
-    /* By its own name and through the links, so that a link that was turned elsewhere shows. */
-    _cleanup_close_ int fd =
-        sp_fsat_open(h->root_fd, e->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_FOLLOW, &ignored);
-    char digest[65];
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        sp_buf_read_fd(&bytes, fd, CONTENT_MAX, 0, &ignored) < 0)
-        return false;
-    sp_manifest_digest(sp_buf_str(&bytes), bytes.len, digest);
-    return (st.st_mode & 07777) == e->mode && sp_streq(digest, e->digest);
-}
-
-static bool stands_link(struct sp_host *h, const struct sp_manifest_entry *e)
-{
-    char target[PATH_MAX];
-    ssize_t n = readlinkat(h->root_fd, e->path, target, sizeof(target) - 1);
-
-    if (n < 0)
-        return false;
-    target[n] = '\0';
-    return sp_streq(target, e->extra);
-}
-
-/* Is this source what it was? One system call for nearly all of them. */
-static bool stands(struct sp_host *h, const struct sp_manifest_entry *e)
-{
-    const char *source = e->extra != NULL ? e->extra : e->path;
-    struct statx stx;
-    uint64_t mtime;
-    int r;
-
-    if (e->kind == SP_MANIFEST_MADE) /* what it is made of is in the hash of the profiles */
-        return true;
-    if (e->kind == SP_MANIFEST_LINK)
-        return stands_link(h, e);
-    if (e->kind == SP_MANIFEST_CONTENT)
-        return stands_content(h, e);
-    r = statx(h->root_fd, source, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stx);
-    if (e->kind == SP_MANIFEST_ABSENT)
-        return r < 0 && (errno == ENOENT || errno == ENOTDIR);
-    mtime = r == 0 ? (uint64_t)stx.stx_mtime.tv_sec * 1000000000U + stx.stx_mtime.tv_nsec : 0;
-    return r == 0 && mtime == e->mtime && stx.stx_ino == e->ino && (stx.stx_mode & 07777) == e->mode &&
-           (e->kind == SP_MANIFEST_DIR ? S_ISDIR(stx.stx_mode)
-                                       : S_ISREG(stx.stx_mode) && stx.stx_size == e->size);
-}
-
 static size_t count_files(const struct sp_manifest *m)
 {
     size_t n = SP_GENBUILD_OWN_FILES;
@@ -145,6 +97,14 @@ static size_t count_files(const struct sp_manifest *m)
     for (size_t i = 0; i < m->n; i++)
         n += m->entries[i].kind == SP_MANIFEST_FILE || m->entries[i].kind == SP_MANIFEST_CONTENT;
     return n;
+}
+
+static int differs(void *ctx, const struct sp_manifest_entry *e, enum sp_gencheck_finding f)
+{
+    (void)ctx;
+    (void)e;
+    (void)f;
+    return 1;
 }
 
 static int check(struct build *b, bool *ret_current)
@@ -162,24 +122,36 @@ static int check(struct build *b, bool *ret_current)
     if (fd < 0 || !sp_streq(m.profiles, profiles) || !sp_fsat_exists(fd, "usr/bin") ||
         !sp_fsat_exists(fd, "etc/passwd"))
         return 0;
-    for (size_t i = 0; i < m.n; i++)
-        if (!stands(b->h, &m.entries[i]))
-            return 0;
+    if (!sp_gencheck_current(b->h, &m))
+        return 0;
+    if ((b->flags & SP_GENERATION_STORED) != 0 && sp_gencheck_store(b->h, fd, &m, differs, NULL) != 0)
+        return 0;
     b->ret->n_files = count_files(&m);
     memcpy(b->ret->missing, m.missing, sizeof(m.missing));
     *ret_current = true;
     return 0;
 }
 
-int sp_generation_check(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
-                        bool *ret_current, struct sp_generation *ret, struct sp_error *err)
+/* It becomes a name in sets/. */
+static int take_name(const char *set, struct sp_generation *ret, struct sp_error *err)
+{
+    if (set[0] < 'a' || set[0] > 'z' || strchr(set, '/') != NULL ||
+        sp_str_copy(ret->set, sizeof(ret->set), set) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "not the name of a set of profiles: %s", set);
+    return 0;
+}
+
+int sp_generation_check(struct sp_host *h, const char *set, const struct sp_profile *const *profiles,
+                        size_t n, enum sp_generation_flags flags, bool *ret_current,
+                        struct sp_generation *ret, struct sp_error *err)
 {
     _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
-    struct build b = {.h = h, .profiles = profiles, .n = n, .store = &store, .ret = ret, .err = err};
+    struct build b = {
+        .h = h, .profiles = profiles, .n = n, .flags = flags, .store = &store, .ret = ret, .err = err};
 
     *ret_current = false;
     *ret = (struct sp_generation){0};
-    if (sp_generation_set_name(profiles, n, ret->set, err) < 0)
+    if (take_name(set, ret, err) < 0)
         return -1;
     if (sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
@@ -233,17 +205,19 @@ static int check_requires(const struct sp_profile *const *profiles, size_t n, st
     return 0;
 }
 
-int sp_generation_ensure(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
-                         struct sp_generation *ret, struct sp_error *err)
+int sp_generation_ensure(struct sp_host *h, const char *set, const struct sp_profile *const *profiles,
+                         size_t n, enum sp_generation_flags flags, struct sp_generation *ret,
+                         struct sp_error *err)
 {
     _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
     _cleanup_close_ int lock = -1;
-    struct build b = {.h = h, .profiles = profiles, .n = n, .store = &store, .ret = ret, .err = err};
+    struct build b = {
+        .h = h, .profiles = profiles, .n = n, .flags = flags, .store = &store, .ret = ret, .err = err};
     struct sp_error later;
     bool current = false;
 
     *ret = (struct sp_generation){0};
-    if (sp_generation_set_name(profiles, n, ret->set, err) < 0 || check_requires(profiles, n, err) < 0 ||
+    if (take_name(set, ret, err) < 0 || check_requires(profiles, n, err) < 0 ||
         sp_genstore_open(h, SP_GENSTORE_MAKE, &store, err) < 0)
         return -1;
     /* Without the lock first: the usual answer is that all is as it was. */
@@ -261,6 +235,94 @@ int sp_generation_ensure(struct sp_host *h, const struct sp_profile *const *prof
     /* What is left over costs room, not access: the next run tries again. */
     (void)sp_genstore_collect(h, &store, &later);
     return 0;
+}
+
+struct tale {
+    sp_generation_tell tell;
+    void *ctx;
+    enum sp_generation_trouble trouble;
+};
+
+static int tell_entry(void *ctx, const struct sp_manifest_entry *e, enum sp_gencheck_finding f)
+{
+    static const char *const what[][4] = {
+        [SP_GENERATION_STALE] = {"", "is gone from the host", "is another on the host now",
+                                 "has come to the host"},
+        [SP_GENERATION_DAMAGED] = {"", "is missing in the generation", "was changed in the generation", ""},
+    };
+    const struct tale *t = ctx;
+    const char *source =
+        t->trouble == SP_GENERATION_STALE && e->extra != NULL && e->kind == SP_MANIFEST_FILE ? e->extra
+                                                                                             : e->path;
+    char path[PATH_MAX];
+
+    (void)sp_str_format(path, sizeof(path), "/%s", source);
+    return t->tell(t->ctx, t->trouble, path, what[t->trouble][f]);
+}
+
+/* The files first, then what they are for: a proof that fails is explained by what stands before it. */
+static int inspect(struct build *b, struct tale *t)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    _cleanup_close_ int fd = -1;
+    struct sp_error why;
+    char profiles[65];
+    int r = 0;
+
+    if (hash_profiles(b->profiles, b->n, profiles, b->err) < 0)
+        return -1;
+    fd = sp_genstore_load(b->store, b->ret->hash, &m, &why);
+    if (fd < 0)
+        return t->tell(t->ctx, SP_GENERATION_DAMAGED, "", why.text);
+    b->ret->n_files = count_files(&m);
+    memcpy(b->ret->missing, m.missing, sizeof(m.missing));
+    if (!sp_streq(m.profiles, profiles))
+        r = t->tell(t->ctx, SP_GENERATION_STALE, "", "its profiles say something else now");
+    t->trouble = SP_GENERATION_STALE;
+    r = r == 0 ? sp_gencheck_sources(b->h, &m, tell_entry, t) : r;
+    t->trouble = SP_GENERATION_DAMAGED;
+    r = r == 0 ? sp_gencheck_store(b->h, fd, &m, tell_entry, t) : r;
+    if (r == 0 && b->h->real)
+        for (size_t i = 0; r == 0 && i < b->n; i++)
+            if (sp_prove_run(b->ret->hash, &b->profiles[i], 1, &why) < 0)
+                r = t->tell(t->ctx, SP_GENERATION_BROKEN, "", why.text);
+    return r;
+}
+
+int sp_generation_inspect(struct sp_host *h, const char *set, const struct sp_profile *const *profiles,
+                          size_t n, sp_generation_tell tell, void *ctx, struct sp_generation *ret,
+                          struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+    struct build b = {.h = h, .profiles = profiles, .n = n, .store = &store, .ret = ret, .err = err};
+    struct tale t = {.tell = tell, .ctx = ctx};
+
+    *ret = (struct sp_generation){0};
+    if (take_name(set, ret, err) < 0)
+        return -1;
+    if (sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) == 0)
+        sp_genstore_current(&store, set, ret->hash);
+    else if (err->code != SP_E_NOT_FOUND)
+        return -1;
+    if (ret->hash[0] == '\0')
+        return tell(ctx, SP_GENERATION_ABSENT, "", "it has not been built");
+    return inspect(&b, &t);
+}
+
+void sp_generation_sets_clear(struct sp_generation_sets *s)
+{
+    free(s->v);
+    *s = (struct sp_generation_sets){0};
+}
+
+int sp_generation_sets(struct sp_host *h, struct sp_generation_sets *ret, struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+
+    *ret = (struct sp_generation_sets){0};
+    if (sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return sp_genstore_sets(&store, &ret->v, &ret->n, err);
 }
 
 int sp_generation_collect(struct sp_host *h, struct sp_error *err)

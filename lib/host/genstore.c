@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,7 +85,7 @@ int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_ma
 
     if (fd < 0 || sp_fsat_read(fd, "manifest", MANIFEST_MAX, &text, NULL, err) < 0)
         return -1;
-    if (sp_manifest_parse(sp_buf_str(&text), text.len, ret, err) < 0)
+    if (sp_manifest_parse(&text, ret, err) < 0)
         return -1;
     return sp_steal_fd(&fd);
 }
@@ -150,6 +151,49 @@ size_t sp_genstore_list(const struct sp_genstore *s, char (*hashes)[65], size_t 
 
     (void)each_name(s->gens, list_one, &l, &ignored);
     return l.n;
+}
+
+struct sets {
+    const struct sp_genstore *s;
+    char (*v)[256];
+    size_t n;
+    struct sp_error *err;
+};
+
+static int add_set(void *ctx, const char *name)
+{
+    struct sets *l = ctx;
+    char hash[65];
+    void *grown;
+
+    sp_genstore_current(l->s, name, hash);
+    if (hash[0] == '\0' || sp_str_prefix(name, TMP, NULL))
+        return 0;
+    grown = reallocarray(l->v, l->n + 1, sizeof(*l->v));
+    if (grown == NULL)
+        return sp_fail(l->err, SP_E_NO_MEMORY, 0, "out of memory");
+    l->v = grown;
+    return sp_str_copy(l->v[l->n++], sizeof(l->v[0]), name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+int sp_genstore_sets(const struct sp_genstore *s, char (**ret)[256], size_t *ret_n, struct sp_error *err)
+{
+    struct sets l = {.s = s, .err = err};
+
+    if (each_name(s->sets, add_set, &l, err) < 0) {
+        free(l.v);
+        return -1;
+    }
+    if (l.n > 0)
+        qsort(l.v, l.n, sizeof(*l.v), by_name);
+    *ret = l.v;
+    *ret_n = l.n;
+    return 0;
 }
 
 struct sweep {

@@ -37,6 +37,9 @@ int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_ma
 /* Names of generations in the store, at most max, in no order. Returns how many. */
 size_t sp_genstore_list(const struct sp_genstore *s, char (*hashes)[65], size_t max);
 
+/* The names in sets/ that lead to a generation, sorted; the caller frees. */
+int sp_genstore_sets(const struct sp_genstore *s, char (**ret)[256], size_t *ret_n, struct sp_error *err);
+
 /* Make sets/NAME point to gen/HASH, durably. The generation that it named before is marked as retired now.
  */
 int sp_genstore_point(struct sp_host *h, const struct sp_genstore *s, const char *set, const char *hash,

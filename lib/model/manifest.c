@@ -14,13 +14,14 @@ enum { PATH_LIMIT = 4096 };
 
 void sp_manifest_clear(struct sp_manifest *m)
 {
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = m->n_text; i < m->n; i++) {
         free(m->entries[i].path);
         free(m->entries[i].extra);
         free(m->entries[i].digest);
     }
     free(m->entries);
     free(m->index);
+    free(m->text);
     *m = (struct sp_manifest){0};
 }
 
@@ -32,19 +33,25 @@ static bool is_plain(const char *s)
     return true;
 }
 
+/* One pass: a check reads thousands of them. */
 bool sp_manifest_path_ok(const char *path)
 {
-    const char *at = path;
+    size_t n = 0, part = 0; /* part: where the component began */
 
-    if (path[0] == '\0' || strlen(path) >= PATH_LIMIT || !is_plain(path))
-        return false;
-    for (;;) {
-        size_t n = strcspn(at, "/");
-        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
+    for (;; n++) {
+        unsigned char c = (unsigned char)path[n];
+        size_t len = n - part;
+
+        if (c != '/' && c != '\0') {
+            if (c < 0x20 || c == 0x7f)
+                return false;
+            continue;
+        }
+        if (len == 0 || (path[part] == '.' && (len == 1 || (len == 2 && path[part + 1] == '.'))))
             return false;
-        if (at[n] == '\0')
-            return true;
-        at += n + 1;
+        if (c == '\0')
+            return n < PATH_LIMIT;
+        part = n + 1;
     }
 }
 
@@ -72,27 +79,45 @@ const struct sp_manifest_entry *sp_manifest_find(const struct sp_manifest *m, co
 {
     size_t place = m->index_size != 0 ? m->index[slot_of(m, path)] : 0;
 
+    for (size_t i = 0; m->index_size == 0 && i < m->n; i++)
+        if (sp_streq(m->entries[i].path, path))
+            return &m->entries[i];
     return place != 0 ? &m->entries[place - 1] : NULL;
+}
+
+static int make_index(struct sp_manifest *m, size_t size, struct sp_error *err)
+{
+    size_t *index = calloc(size, sizeof(*index));
+
+    if (index == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    free(m->index);
+    m->index = index;
+    m->index_size = size;
+    for (size_t i = 0; i < m->n; i++)
+        m->index[slot_of(m, m->entries[i].path)] = i + 1;
+    return 0;
+}
+
+int sp_manifest_index(struct sp_manifest *m, struct sp_error *err)
+{
+    size_t size = 1024;
+
+    while (size < m->size * 2 || size < m->n * 2)
+        size *= 2;
+    return make_index(m, size, err);
 }
 
 static int grow(struct sp_manifest *m, struct sp_error *err)
 {
     size_t size = m->size != 0 ? m->size * 2 : 1024;
     struct sp_manifest_entry *entries = reallocarray(m->entries, size, sizeof(*entries));
-    size_t *index;
 
-    if (entries != NULL)
-        m->entries = entries;
-    index = entries != NULL ? calloc(size * 2, sizeof(*index)) : NULL;
-    if (index == NULL)
+    if (entries == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    free(m->index);
-    m->index = index;
-    m->index_size = size * 2;
+    m->entries = entries;
     m->size = size;
-    for (size_t i = 0; i < m->n; i++)
-        m->index[slot_of(m, m->entries[i].path)] = i + 1;
-    return 0;
+    return sp_manifest_index(m, err);
 }
 
 static void discard(struct sp_manifest_entry *e)
@@ -112,7 +137,7 @@ int sp_manifest_add(struct sp_manifest *m, const struct sp_manifest_entry *e, bo
         *ret_new = false;
     if (!sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
         return sp_fail(err, SP_E_INVALID, 0, "a file name that cannot be listed: %s", e->path);
-    if (m->n == m->size && grow(m, err) < 0)
+    if ((m->n == m->size && grow(m, err) < 0) || (m->index_size == 0 && sp_manifest_index(m, err) < 0))
         return -1;
     slot = slot_of(m, e->path);
     if (m->index[slot] != 0)
@@ -155,20 +180,63 @@ bool sp_manifest_same(const struct sp_manifest_entry *a, const struct sp_manifes
            a->ino == b->ino && sp_streq(a->digest, b->digest);
 }
 
-void sp_manifest_write(const struct sp_manifest *m, struct sp_buf *out)
+struct line {
+    const struct sp_manifest_entry *entry;
+};
+
+static int by_directory(const void *a, const void *b)
 {
-    sp_buf_printf(out, HEADER "\nprofiles %s\nnonce %s\nmissing %s\n", m->profiles, m->nonce, m->missing);
-    for (size_t i = 0; i < m->n; i++) {
-        const struct sp_manifest_entry *e = &m->entries[i];
-        sp_buf_printf(out, "%c %o %llu %llu %llu %s", e->kind, (unsigned)e->mode,
-                      (unsigned long long)e->size, (unsigned long long)e->mtime, (unsigned long long)e->ino,
-                      e->path);
-        if (e->extra != NULL)
-            sp_buf_printf(out, "\t%s", e->extra);
-        if (e->digest != NULL)
-            sp_buf_printf(out, "\t%s", e->digest);
-        sp_buf_add(out, "\n", 1);
+    const struct sp_manifest_entry *x = ((const struct line *)a)->entry,
+                                   *y = ((const struct line *)b)->entry;
+    const char *sx = strrchr(x->path, '/'), *sy = strrchr(y->path, '/');
+    size_t nx = sx != NULL ? (size_t)(sx - x->path) : 0, ny = sy != NULL ? (size_t)(sy - y->path) : 0;
+    int order = memcmp(x->path, y->path, nx < ny ? nx : ny);
+
+    if (order == 0)
+        order = (nx > ny) - (nx < ny);
+    return order != 0 ? order : strcmp(x->path, y->path);
+}
+
+static void cover(const struct sp_manifest *m, struct sp_manifest_entry *e)
+{
+    const char *slash = strrchr(e->path, '/');
+    const struct sp_manifest_entry *dir = NULL;
+    char parent[PATH_LIMIT];
+
+    if ((e->kind != SP_MANIFEST_LINK && e->kind != SP_MANIFEST_ABSENT) || slash == NULL)
+        return;
+    if (sp_str_format(parent, sizeof(parent), "%.*s", (int)(slash - e->path), e->path) == 0)
+        dir = sp_manifest_find(m, parent);
+    e->mode = dir != NULL && dir->kind == SP_MANIFEST_DIR ? SP_MANIFEST_COVERED : 0;
+}
+
+static void write_entry(const struct sp_manifest_entry *e, struct sp_buf *out)
+{
+    sp_buf_printf(out, "%c %o %llu %llu %llu %s", e->kind, (unsigned)e->mode, (unsigned long long)e->size,
+                  (unsigned long long)e->mtime, (unsigned long long)e->ino, e->path);
+    if (e->extra != NULL)
+        sp_buf_printf(out, "\t%s", e->extra);
+    if (e->digest != NULL)
+        sp_buf_printf(out, "\t%s", e->digest);
+    sp_buf_add(out, "\n", 1);
+}
+
+void sp_manifest_write(struct sp_manifest *m, struct sp_buf *out)
+{
+    _cleanup_free_ struct line *sorted = reallocarray(NULL, m->n + 1, sizeof(*sorted));
+
+    if (sorted == NULL) {
+        out->failed = true;
+        return;
     }
+    for (size_t i = 0; i < m->n; i++) {
+        cover(m, &m->entries[i]);
+        sorted[i].entry = &m->entries[i];
+    }
+    qsort(sorted, m->n, sizeof(*sorted), by_directory);
+    sp_buf_printf(out, HEADER "\nprofiles %s\nnonce %s\nmissing %s\n", m->profiles, m->nonce, m->missing);
+    for (size_t i = 0; i < m->n; i++)
+        write_entry(sorted[i].entry, out);
 }
 
 static int bad_line(struct sp_error *err, size_t line)
@@ -177,45 +245,51 @@ static int bad_line(struct sp_error *err, size_t line)
 }
 
 /* A number that ends with a blank, which is skipped; 0 or -1. */
-static int take_number(char **at, int base, uint64_t *ret)
+static int take_number(char **at, unsigned base, uint64_t *ret)
 {
-    char *end = NULL;
+    const char *start = *at;
+    uint64_t value = 0;
+    unsigned digit;
 
-    if (**at < '0' || **at > '9')
+    for (; (digit = (unsigned)(unsigned char)**at - '0') < base; (*at)++)
+        if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
+            __builtin_add_overflow(value, (uint64_t)digit, &value))
+            return -1;
+    if (*at == start || **at != ' ')
         return -1;
-    errno = 0;
-    *ret = strtoull(*at, &end, base);
-    if (errno != 0 || *end != ' ')
-        return -1;
-    *at = end + 1;
+    (*at)++;
+    *ret = value;
     return 0;
 }
 
-static int take_entry(char *line, struct sp_manifest *m, struct sp_error *err)
+static int take_entry(char *line, struct sp_manifest *m)
 {
-    struct sp_manifest_entry e = {.kind = (enum sp_manifest_kind)line[0]};
+    struct sp_manifest_entry *e = &m->entries[m->n];
     char *at = line + 2;
     uint64_t mode = 0;
 
+    *e = (struct sp_manifest_entry){.kind = (enum sp_manifest_kind)line[0]};
     if (line[0] == '\0' || strchr("flmdac", line[0]) == NULL || line[1] != ' ' ||
-        take_number(&at, 8, &mode) < 0 || take_number(&at, 10, &e.size) < 0 ||
-        take_number(&at, 10, &e.mtime) < 0 || take_number(&at, 10, &e.ino) < 0)
+        take_number(&at, 8, &mode) < 0 || take_number(&at, 10, &e->size) < 0 ||
+        take_number(&at, 10, &e->mtime) < 0 || take_number(&at, 10, &e->ino) < 0)
         return -1;
-    e.mode = (uint32_t)mode;
-    e.path = at;
-    e.extra = strchr(at, '\t');
-    if (e.extra != NULL)
-        *e.extra++ = '\0';
-    e.digest = e.extra != NULL ? strchr(e.extra, '\t') : NULL;
-    if (e.digest != NULL)
-        *e.digest++ = '\0';
-    if (e.extra == NULL && e.kind != SP_MANIFEST_FILE && e.kind != SP_MANIFEST_DIR &&
-        e.kind != SP_MANIFEST_ABSENT)
+    e->mode = (uint32_t)mode;
+    e->path = at;
+    e->extra = strchr(at, '\t');
+    if (e->extra != NULL)
+        *e->extra++ = '\0';
+    e->digest = e->extra != NULL ? strchr(e->extra, '\t') : NULL;
+    if (e->digest != NULL)
+        *e->digest++ = '\0';
+    if ((e->extra == NULL && e->kind != SP_MANIFEST_FILE && e->kind != SP_MANIFEST_DIR &&
+         e->kind != SP_MANIFEST_ABSENT) ||
+        !sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
         return -1;
-    return sp_manifest_add(m, &e, NULL, err);
+    m->n_text = ++m->n;
+    return 0;
 }
 
-static int take_line(char *line, size_t n, struct sp_manifest *m, struct sp_error *err)
+static int take_line(char *line, size_t n, struct sp_manifest *m)
 {
     const char *rest = NULL;
 
@@ -231,27 +305,38 @@ static int take_line(char *line, size_t n, struct sp_manifest *m, struct sp_erro
         return sp_str_prefix(line, "missing ", &rest) ? sp_str_copy(m->missing, sizeof(m->missing), rest)
                                                       : -1;
     default:
-        return take_entry(line, m, err);
+        return take_entry(line, m);
     }
 }
 
-int sp_manifest_parse(const char *bytes, size_t len, struct sp_manifest *ret, struct sp_error *err)
+/* Room for all entries at once. */
+static int prepare(struct sp_buf *text, struct sp_manifest *m, struct sp_error *err)
 {
-    _cleanup_free_ char *copy = malloc(len + 1);
+    const char *end = sp_buf_str(text) + text->len;
+
+    for (const char *at = sp_buf_str(text); at != NULL && at < end; m->size++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at != NULL ? at + 1 : NULL;
+    }
+    m->entries = calloc(m->size + 1, sizeof(*m->entries));
+    m->text = sp_buf_steal(text);
+    return m->text != NULL && m->entries != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err)
+{
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
-    size_t n = 0;
+    size_t n = 0, len = text->len;
 
     *ret = (struct sp_manifest){0};
-    if (copy == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    memcpy(copy, bytes, len);
-    copy[len] = '\0';
-    for (char *line = copy; line < copy + len;) {
-        char *end = memchr(line, '\n', (size_t)(copy + len - line));
+    if (prepare(text, &m, err) < 0)
+        return -1;
+    for (char *line = m.text; line < m.text + len;) {
+        char *end = memchr(line, '\n', (size_t)(m.text + len - line));
         if (end == NULL)
             return bad_line(err, n + 1);
         *end = '\0';
-        if (take_line(line, ++n, &m, err) < 0)
+        if (take_line(line, ++n, &m) < 0)
             return bad_line(err, n);
         line = end + 1;
     }

@@ -23,14 +23,18 @@
 
 enum sp_manifest_kind {
     SP_MANIFEST_FILE = 'f',   /* extra: where its bytes come from, when that is not path */
-    SP_MANIFEST_LINK = 'l',   /* extra: its target */
+    SP_MANIFEST_LINK = 'l',   /* extra: its target; mode: SP_MANIFEST_COVERED or 0 */
     SP_MANIFEST_MADE = 'm',   /* a link that a profile makes, the host notwithstanding. extra: its target */
     SP_MANIFEST_DIR = 'd',    /* a tree's directory: its mtime tells of additions */
-    SP_MANIFEST_ABSENT = 'a', /* looked for and not there: its arrival is a change too */
+    SP_MANIFEST_ABSENT = 'a', /* looked for and not there: its arrival is a change too; mode as a link's */
     SP_MANIFEST_CONTENT = 'c', /* path: where it goes, extra: where the bytes come from. For what lies
                                   outside of usr and etc (/run/systemd/resolve) or is rewritten all day with
                                   the same bytes (resolv.conf): compared by digest, not by inode */
 };
+
+/* Its directory is an entry too. A name that is a link or is not there becomes something else only by a
+ * change of its directory, so that while the directory stands nobody need look at the name. */
+#define SP_MANIFEST_COVERED 1U
 
 struct sp_manifest_entry {
     enum sp_manifest_kind kind;
@@ -50,6 +54,8 @@ struct sp_manifest {
     size_t n, size;
     size_t *index; /* open addressing over path */
     size_t index_size;
+    char *text; /* owned; what was parsed: the strings of the first n_text entries lie in it */
+    size_t n_text;
     char profiles[65];
     char nonce[33];
     char missing[512];
@@ -65,7 +71,10 @@ bool sp_manifest_path_ok(const char *path);
 int sp_manifest_add(struct sp_manifest *m, const struct sp_manifest_entry *e, bool *ret_new,
                     struct sp_error *err);
 
-/* Borrowed until the next add; NULL when it is not there. */
+/* What was parsed gets its index here, as a check of thousands of entries needs none. */
+int sp_manifest_index(struct sp_manifest *m, struct sp_error *err);
+
+/* Borrowed until the next add; NULL when it is not there. Without an index it looks at every entry. */
 const struct sp_manifest_entry *sp_manifest_find(const struct sp_manifest *m, const char *path);
 
 /* Note a name in `missing`, once; more than fits is left out. */
@@ -74,8 +83,10 @@ void sp_manifest_miss(struct sp_manifest *m, const char *name);
 /* Do both describe the same bytes with the same time and mode? */
 bool sp_manifest_same(const struct sp_manifest_entry *a, const struct sp_manifest_entry *b);
 
-void sp_manifest_write(const struct sp_manifest *m, struct sp_buf *out);
-int sp_manifest_parse(const char *bytes, size_t len, struct sp_manifest *ret, struct sp_error *err);
+/* Ordered by directory, so that who goes through it opens each one once. */
+void sp_manifest_write(struct sp_manifest *m, struct sp_buf *out);
+/* Takes the text, which the entries then point into. */
+int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err);
 
 /* Where a path of the host lies in the generation: /bin, /lib... of a host without merged /usr go below
  * usr. -1 when it has no place there (neither usr nor etc), or does not fit. */

@@ -233,6 +233,13 @@ static int read_restore(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int read_when_quiet(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->when_quiet = cJSON_IsTrue(v);
+    return 0;
+}
+
 static int read_fingerprint(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
@@ -378,6 +385,18 @@ static const struct sp_json_field reconcile_fields[] = {
     {NULL},
 };
 
+static const struct sp_json_field jail_build_fields[] = {
+    {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, read_profiles},
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field jail_refresh_fields[] = {
+    {"when_quiet", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_when_quiet},
+    DRY_RUN,
+    {NULL},
+};
+
 static const struct sp_json_field dry_run_fields[] = {DRY_RUN, {NULL}};
 static const struct sp_json_field no_fields[] = {{NULL}};
 
@@ -387,6 +406,8 @@ static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_HOST] = host_fields,
     [SP_PARAMS_REBIND] = rebind_fields,
     [SP_PARAMS_REMOVE] = remove_fields,
+    [SP_PARAMS_JAIL_BUILD] = jail_build_fields,
+    [SP_PARAMS_JAIL_REFRESH] = jail_refresh_fields,
     [SP_PARAMS_KEY_ADD] = key_add_fields,
     [SP_PARAMS_KEY_INSPECT] = key_inspect_fields,
     [SP_PARAMS_KEY_REMOVE] = key_remove_fields,

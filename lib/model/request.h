@@ -47,6 +47,7 @@ struct sp_params {
     uint64_t if_generation;
     bool account_wide;   /* the shell is meant for every domain of the account */
     bool force;          /* narrower sources, though somebody who is connected comes from outside of them */
+    bool when_quiet;     /* jail.refresh: after the package manager, and once for all who ask */
     bool restore_access; /* reconcile: also give back what somebody tightened */
     bool dry_run;
 };
@@ -58,7 +59,9 @@ enum sp_method_params {
     SP_PARAMS_TARGET, /* domain */
     SP_PARAMS_HOST,   /* domain and host, both optional */
     SP_PARAMS_REBIND,
-    SP_PARAMS_REMOVE, /* domain, dry_run, if_generation */
+    SP_PARAMS_REMOVE,       /* domain, dry_run, if_generation */
+    SP_PARAMS_JAIL_BUILD,   /* profiles, dry_run */
+    SP_PARAMS_JAIL_REFRESH, /* when_quiet, dry_run */
     SP_PARAMS_KEY_ADD,
     SP_PARAMS_KEY_INSPECT, /* key */
     SP_PARAMS_KEY_REMOVE,

@@ -20,24 +20,18 @@ static bool wanted(const struct sp_ctx *c)
     return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
 }
 
-/* A request takes a generation that stands for granted; reconcile compares every file of it with the host.
- */
+/* What stands is taken for granted: whether it is as new as the host is asked once for each set, not once
+ * for each account (engine/refresh.h). */
 static int is_current(const struct sp_ctx *c, const char *set, bool *ret, struct sp_error *err)
 {
-    _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
-    struct sp_generation g = {0};
+    _cleanup_close_ int fd = -1;
     char path[SP_PATH_SIZE];
 
     if (sp_str_format(path, sizeof(path), SP_STORE "/sets/%s/usr", set) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "too many profiles");
-    if (!c->thorough) {
-        _cleanup_close_ int fd = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_FOLLOW, err);
-        *ret = fd >= 0 && sp_fsat_exists(c->host->root_fd, SP_STORE "/dev/null");
-        return 0;
-    }
-    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0)
-        return -1;
-    return sp_generation_check(c->host, profiles.v, profiles.n, ret, &g, err);
+    fd = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_FOLLOW, err);
+    *ret = fd >= 0 && sp_fsat_exists(c->host->root_fd, SP_STORE "/dev/null");
+    return 0;
 }
 
 /* base names what some hosts have and others not; somebody who names a profile wants all that is in it. */
@@ -119,7 +113,8 @@ static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enu
     if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 ||
         sp_generation_ensure_dev(c->host, err) < 0)
         return -1;
-    return sp_generation_ensure(c->host, profiles.v, profiles.n, &g, err);
+    return sp_generation_ensure(c->host, p->v[i].target, profiles.v, profiles.n, SP_GENERATION_SOURCES, &g,
+                                err);
 }
 
 static int generation_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

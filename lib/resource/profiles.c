@@ -139,3 +139,20 @@ int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_pr
     sort(ret);
     return check_links(ret, err);
 }
+
+int sp_profiles_load_set(struct sp_host *h, const char *set, struct sp_profiles *ret, struct sp_error *err)
+{
+    struct sp_account a = {0};
+    char name[SP_PROFILE_NAME_SIZE];
+
+    for (const char *at = set; *at != '\0'; at += *at == '+') {
+        size_t n = strcspn(at, "+");
+
+        if (sp_str_format(name, sizeof(name), "%.*s", (int)n, at) < 0)
+            return sp_fail(err, SP_E_INVALID, 0, "not the name of a set of profiles: %s", set);
+        if (sp_account_add_profile(&a, name, err) < 0)
+            return -1;
+        at += n;
+    }
+    return sp_profiles_load(h, &a, ret, err);
+}

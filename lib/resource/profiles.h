@@ -24,4 +24,19 @@ void sp_profiles_clear(struct sp_profiles *p);
 int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
                      struct sp_error *err);
 
+/* The profiles that are installed, sorted; own: the administrator's. */
+struct sp_profile_name {
+    char name[SP_PROFILE_NAME_SIZE];
+    bool own;
+};
+struct sp_profile_names {
+    struct sp_profile_name *v; /* owned */
+    size_t n;
+};
+void sp_profile_names_clear(struct sp_profile_names *n);
+int sp_profiles_names(struct sp_host *h, struct sp_profile_names *ret, struct sp_error *err);
+
+/* The same for a set by its name: "base+git". */
+int sp_profiles_load_set(struct sp_host *h, const char *set, struct sp_profiles *ret, struct sp_error *err);
+
 #endif

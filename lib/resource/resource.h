@@ -68,7 +68,7 @@ struct sp_ctx {
     const struct sp_account *desired; /* without domains: the account is to be absent */
     const struct sp_account *applied; /* what was in force before; without domains: nothing */
     const char *original_shell;       /* found when the account was first managed; "" when unknown */
-    bool thorough; /* reconcile: look behind what a request takes for granted (the generation's files) */
+    bool thorough;                    /* reconcile: look behind what a request takes for granted */
 };
 
 /* Is the account to be given up? */

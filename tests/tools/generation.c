@@ -51,13 +51,16 @@ static int run(struct sp_host *h, const char *verb, const struct sp_profile *con
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
     struct sp_generation g = {0};
     double start = now_ms();
+    char set[256] = "";
     bool current = false;
     int r = -1;
 
+    if (n > 0 && sp_generation_set_name(profiles, n, set, err) < 0)
+        return -1;
     if (sp_streq(verb, "ensure"))
-        r = sp_generation_ensure(h, profiles, n, &g, err);
+        r = sp_generation_ensure(h, set, profiles, n, SP_GENERATION_SOURCES, &g, err);
     else if (sp_streq(verb, "check"))
-        r = sp_generation_check(h, profiles, n, &current, &g, err);
+        r = sp_generation_check(h, set, profiles, n, SP_GENERATION_SOURCES, &current, &g, err);
     else if (sp_streq(verb, "collect"))
         r = sp_generation_collect(h, err);
     else if (sp_streq(verb, "dev"))

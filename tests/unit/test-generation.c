@@ -69,11 +69,13 @@ static struct sp_generation ensure(struct temp_host *t, bool built)
     struct sp_error err = {0};
     bool current = built;
 
-    assert_int_equal(sp_generation_check(&t->h, &one, 1, &current, &g, &err), 0);
+    assert_int_equal(sp_generation_check(&t->h, "base", &one, 1, SP_GENERATION_SOURCES, &current, &g, &err),
+                     0);
     assert_int_equal(current, !built);
-    assert_int_equal(sp_generation_ensure(&t->h, &one, 1, &g, &err), 0);
+    assert_int_equal(sp_generation_ensure(&t->h, "base", &one, 1, SP_GENERATION_SOURCES, &g, &err), 0);
     assert_int_equal(g.built, built);
-    assert_int_equal(sp_generation_check(&t->h, &one, 1, &current, &again, &err), 0);
+    assert_int_equal(
+        sp_generation_check(&t->h, "base", &one, 1, SP_GENERATION_SOURCES, &current, &again, &err), 0);
     assert_true(current);
     assert_string_equal(g.hash, again.hash);
     assert_int_equal(g.n_files, again.n_files);
@@ -220,7 +222,7 @@ static void a_profile_without_what_it_requires_is_refused(void **state)
     struct sp_generation g;
     struct sp_error err = {0};
 
-    assert_int_equal(sp_generation_ensure(&t->h, &one, 1, &g, &err), -1);
+    assert_int_equal(sp_generation_ensure(&t->h, "base", &one, 1, SP_GENERATION_SOURCES, &g, &err), -1);
     assert_int_equal(err.code, SP_E_INVALID);
     assert_false(sp_fsat_exists(t->h.root_fd, "var"));
 }

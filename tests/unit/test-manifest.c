@@ -32,7 +32,7 @@ static void what_was_written_reads_back_the_same(void **state)
 {
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {.profiles = "p", .nonce = "n", .missing = "a b"};
     _cleanup_(sp_manifest_clear) struct sp_manifest again = {0};
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0}, second = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0}, second = {0}, read = {0};
     struct sp_error err = {0};
 
     (void)state;
@@ -40,7 +40,8 @@ static void what_was_written_reads_back_the_same(void **state)
     add(&m, SP_MANIFEST_LINK, "usr/bin/sh", "dash", NULL);
     add(&m, SP_MANIFEST_CONTENT, "etc/resolv.conf", "run/x", "00ff");
     sp_manifest_write(&m, &text);
-    assert_int_equal(sp_manifest_parse(sp_buf_str(&text), text.len, &again, &err), 0);
+    sp_buf_puts(&read, sp_buf_str(&text));
+    assert_int_equal(sp_manifest_parse(&read, &again, &err), 0);
     sp_manifest_write(&again, &second);
     assert_string_equal(sp_buf_str(&text), sp_buf_str(&second));
     assert_true(sp_manifest_same(sp_manifest_find(&again, "usr/bin/with blank"), &m.entries[0]));
@@ -57,7 +58,8 @@ static void a_manifest_cut_anywhere_but_between_lines_is_refused(void **state)
     for (size_t n = 0; n < text.len; n++) {
         _cleanup_(sp_manifest_clear) struct sp_manifest cut = {0};
         struct sp_error err = {0};
-        int r = sp_manifest_parse(text.data, n, &cut, &err);
+        _cleanup_(sp_buf_clear) struct sp_buf part = {0};
+        int r = (sp_buf_add(&part, text.data, n), sp_manifest_parse(&part, &cut, &err));
 
         if (n > 0 && text.data[n - 1] == '\n' && r == 0)
             continue;
@@ -125,6 +127,23 @@ static void what_is_missing_is_named_once(void **state)
     assert_string_equal(m.missing, "git-lfs git");
 }
 
+static void a_name_is_covered_where_its_directory_is_listed_too(void **state)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    (void)state;
+    add(&m, SP_MANIFEST_LINK, "usr/tree/link", "x", NULL);
+    add(&m, SP_MANIFEST_ABSENT, "usr/tree/none", NULL, NULL);
+    add(&m, SP_MANIFEST_LINK, "usr/bin/link", "x", NULL);
+    add(&m, SP_MANIFEST_DIR, "usr/tree", NULL, NULL);
+    sp_manifest_write(&m, &text);
+    assert_int_equal(sp_manifest_find(&m, "usr/tree/link")->mode, SP_MANIFEST_COVERED);
+    assert_int_equal(sp_manifest_find(&m, "usr/tree/none")->mode, SP_MANIFEST_COVERED);
+    assert_int_equal(sp_manifest_find(&m, "usr/bin/link")->mode, 0);
+    assert_true(strstr(sp_buf_str(&text), "usr/tree\n") < strstr(sp_buf_str(&text), "usr/tree/link"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +153,7 @@ int main(void)
         cmocka_unit_test(thousands_of_paths_are_found_again_and_none_is_there_twice),
         cmocka_unit_test(a_host_without_merged_usr_is_mapped),
         cmocka_unit_test(what_is_missing_is_named_once),
+        cmocka_unit_test(a_name_is_covered_where_its_directory_is_listed_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

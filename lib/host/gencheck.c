@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/gencheck.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+
+/* Below this many entries a second thread costs more than it saves. */
+enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 1000 };
+
+/* Looks entries up one after the other. Those of one directory follow each other, so it is held: half of
+ * the time of a statx(2) by a long path is the walk. */
+struct eye {
+    int top;           /* borrowed; where paths begin */
+    int dir;           /* the directory of the last path; -1: it could not be opened */
+    int dir_errno;     /* why; 0 with no directory: nothing was opened yet */
+    char at[PATH_MAX]; /* its path */
+    size_t at_len;
+};
+
+static void eye_clear(struct eye *eye)
+{
+    sp_cleanup_close(&eye->dir);
+}
+
+/* The directory of path and its last component. -1 with errno where there is no such directory. */
+static int look_into(struct eye *eye, const char *path, const char **ret_name)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+
+    *ret_name = slash != NULL ? slash + 1 : path;
+    if (eye->at_len != len || memcmp(eye->at, path, len) != 0 || (eye->dir < 0 && eye->dir_errno == 0)) {
+        eye_clear(eye);
+        eye->dir = -1;
+        if (len >= sizeof(eye->at)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        memcpy(eye->at, path, len);
+        eye->at[len] = '\0';
+        eye->at_len = len;
+        eye->dir = openat(eye->top, len > 0 ? eye->at : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        eye->dir_errno = eye->dir < 0 ? errno : 0;
+    }
+    errno = eye->dir_errno;
+    return eye->dir;
+}
+
+static int look(struct eye *eye, const char *path, struct statx *ret)
+{
+    const char *name;
+    int dir = look_into(eye, path, &name);
+
+    return dir >= 0 ? statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, ret) : -1;
+}
+
+static enum sp_gencheck_finding missing(void)
+{
+    return errno == ENOENT || errno == ENOTDIR ? SP_GENCHECK_GONE : SP_GENCHECK_CHANGED;
+}
+
+static enum sp_gencheck_finding judge_content(struct eye *eye, const struct sp_manifest_entry *e)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
+    struct sp_error why;
+    /* By its own name and through the links, so that a link that was turned elsewhere shows. */
+    _cleanup_close_ int fd =
+        sp_fsat_open(eye->top, e->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_FOLLOW, &why);
+    char digest[65];
+    struct stat st;
+
+    if (fd < 0)
+        return why.code == SP_E_NOT_FOUND ? SP_GENCHECK_GONE : SP_GENCHECK_CHANGED;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || sp_buf_read_fd(&bytes, fd, CONTENT_MAX, 0, &why) < 0)
+        return SP_GENCHECK_CHANGED;
+    sp_manifest_digest(sp_buf_str(&bytes), bytes.len, digest);
+    return (st.st_mode & 07777) == e->mode && sp_streq(digest, e->digest) ? SP_GENCHECK_STANDS
+                                                                          : SP_GENCHECK_CHANGED;
+}
+
+static enum sp_gencheck_finding judge_link(struct eye *eye, const struct sp_manifest_entry *e)
+{
+    char target[PATH_MAX];
+    const char *name;
+    int dir = look_into(eye, e->path, &name);
+    ssize_t n = dir >= 0 ? readlinkat(dir, name, target, sizeof(target) - 1) : -1;
+
+    if (n < 0)
+        return missing();
+    target[n] = '\0';
+    return sp_streq(target, e->extra) ? SP_GENCHECK_STANDS : SP_GENCHECK_CHANGED;
+}
+
+static uint64_t nanoseconds(const struct statx_timestamp *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000U + t->tv_nsec;
+}
+
+static enum sp_gencheck_finding judge_absent(struct eye *eye, const struct sp_manifest_entry *e)
+{
+    struct statx stx;
+
+    if (look(eye, e->path, &stx) == 0)
+        return SP_GENCHECK_CAME;
+    return missing() == SP_GENCHECK_GONE ? SP_GENCHECK_STANDS : SP_GENCHECK_CHANGED;
+}
+
+/* Is this source what it was? One system call for nearly all of them. */
+static enum sp_gencheck_finding judge(struct eye *eye, const struct sp_manifest_entry *e)
+{
+    struct statx stx;
+    bool same;
+
+    if (e->kind == SP_MANIFEST_MADE) /* what it is made of is in the hash of the profiles */
+        return SP_GENCHECK_STANDS;
+    if (e->kind == SP_MANIFEST_LINK)
+        return judge_link(eye, e);
+    if (e->kind == SP_MANIFEST_CONTENT)
+        return judge_content(eye, e);
+    if (e->kind == SP_MANIFEST_ABSENT)
+        return judge_absent(eye, e);
+    if (look(eye, e->extra != NULL ? e->extra : e->path, &stx) < 0)
+        return missing();
+    same = nanoseconds(&stx.stx_mtime) == e->mtime && stx.stx_ino == e->ino &&
+           (stx.stx_mode & 07777) == e->mode &&
+           (e->kind == SP_MANIFEST_DIR ? S_ISDIR(stx.stx_mode)
+                                       : S_ISREG(stx.stx_mode) && stx.stx_size == e->size);
+    return same ? SP_GENCHECK_STANDS : SP_GENCHECK_CHANGED;
+}
+
+struct half {
+    int top;
+    const struct sp_manifest *m;
+    size_t from, to;
+    bool *differs; /* of both halves: who finds something ends the other too */
+};
+
+/* Where its directory decides, that one's own entry tells. */
+static bool is_covered(const struct sp_manifest_entry *e)
+{
+    return (e->kind == SP_MANIFEST_LINK || e->kind == SP_MANIFEST_ABSENT) && e->mode == SP_MANIFEST_COVERED;
+}
+
+static void *check_half(void *arg)
+{
+    const struct half *half = arg;
+    _cleanup_(eye_clear) struct eye eye = {.top = half->top, .dir = -1};
+
+    for (size_t i = half->from; i < half->to && !__atomic_load_n(half->differs, __ATOMIC_RELAXED); i++)
+        if (!is_covered(&half->m->entries[i]) && judge(&eye, &half->m->entries[i]) != SP_GENCHECK_STANDS)
+            __atomic_store_n(half->differs, true, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static bool worth_a_thread(const struct sp_manifest *m)
+{
+    cpu_set_t cpus;
+
+    return m->n >= WORTH_A_THREAD && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+}
+
+bool sp_gencheck_current(struct sp_host *h, const struct sp_manifest *m)
+{
+    bool differs = false;
+    size_t middle = worth_a_thread(m) ? m->n / 2 : 0;
+    struct half first = {h->root_fd, m, 0, middle, &differs},
+                second = {h->root_fd, m, middle, m->n, &differs};
+    pthread_t thread;
+    bool other = middle > 0 && pthread_create(&thread, NULL, check_half, &first) == 0;
+
+    (void)check_half(&second);
+    if (other)
+        (void)pthread_join(thread, NULL);
+    else
+        (void)check_half(&first);
+    return !differs;
+}
+
+int sp_gencheck_sources(struct sp_host *h, const struct sp_manifest *m, sp_gencheck_visit visit, void *ctx)
+{
+    _cleanup_(eye_clear) struct eye eye = {.top = h->root_fd, .dir = -1};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < m->n; i++) {
+        enum sp_gencheck_finding f = judge(&eye, &m->entries[i]);
+        if (f != SP_GENCHECK_STANDS)
+            r = visit(ctx, &m->entries[i], f);
+    }
+    return r;
+}
+
+static enum sp_gencheck_finding judge_stored(struct sp_host *h, struct eye *eye, const char *path,
+                                             const struct sp_manifest_entry *e)
+{
+    struct statx stx;
+    bool same;
+
+    if (look(eye, path, &stx) < 0)
+        return missing();
+    if (e->kind ==
+        SP_MANIFEST_LINK) /* on a host without merged /usr a link and its file may share a name */
+        same = S_ISLNK(stx.stx_mode) || S_ISREG(stx.stx_mode);
+    else if (e->kind == SP_MANIFEST_DIR)
+        same = S_ISDIR(stx.stx_mode) && (stx.stx_mode & 07777) == 0755;
+    else
+        same = S_ISREG(stx.stx_mode) && stx.stx_size == e->size &&
+               (stx.stx_mode & 07777) == ((e->mode & 0111) != 0 ? 0755U : 0644U) &&
+               (e->mtime == 0 || nanoseconds(&stx.stx_mtime) == e->mtime);
+    return same && (!h->real || (stx.stx_uid == 0 && stx.stx_gid == 0)) ? SP_GENCHECK_STANDS
+                                                                        : SP_GENCHECK_CHANGED;
+}
+
+bool sp_gencheck_stored(struct sp_host *h, int genfd, const char *path, const struct sp_manifest_entry *e)
+{
+    _cleanup_(eye_clear) struct eye eye = {.top = genfd, .dir = -1};
+
+    return judge_stored(h, &eye, path, e) == SP_GENCHECK_STANDS;
+}
+
+int sp_gencheck_store(struct sp_host *h, int genfd, const struct sp_manifest *m, sp_gencheck_visit visit,
+                      void *ctx)
+{
+    _cleanup_(eye_clear) struct eye eye = {.top = genfd, .dir = -1};
+    char dest[PATH_MAX];
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < m->n; i++) {
+        const struct sp_manifest_entry *e = &m->entries[i];
+        enum sp_gencheck_finding f;
+
+        if (e->kind == SP_MANIFEST_ABSENT || sp_manifest_dest(e->path, dest, sizeof(dest)) < 0)
+            continue;
+        f = judge_stored(h, &eye, dest, e);
+        if (f != SP_GENCHECK_STANDS)
+            r = visit(ctx, e, f);
+    }
+    return r;
+}

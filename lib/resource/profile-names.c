@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+#include "resource/profiles.h"
+
+static void close_dir(DIR **d)
+{
+    if (*d != NULL)
+        (void)closedir(*d);
+}
+
+void sp_profile_names_clear(struct sp_profile_names *n)
+{
+    free(n->v);
+    *n = (struct sp_profile_names){0};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sp_profile_name *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+/* A file by another name is none of ours: an editor's copy, a package manager's .dpkg-new. */
+static int add(struct sp_profile_names *l, const char *file, bool own, struct sp_error *err)
+{
+    static const char ending[] = ".profile";
+    size_t n = strlen(file), end = sizeof(ending) - 1;
+    struct sp_profile_name one = {.own = own};
+    struct sp_error ignored;
+    void *grown;
+
+    if (n <= end || !sp_streq(file + n - end, ending) ||
+        sp_str_format(one.name, sizeof(one.name), "%.*s", (int)(n - end), file) < 0 ||
+        sp_profile_check_name(one.name, &ignored) < 0)
+        return 0;
+    for (size_t i = 0; i < l->n; i++)
+        if (sp_streq(l->v[i].name, one.name))
+            return 0;
+    grown = reallocarray(l->v, l->n + 1, sizeof(*l->v));
+    if (grown == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    l->v = grown;
+    l->v[l->n++] = one;
+    return 0;
+}
+
+static int add_all(struct sp_host *h, const char *place, bool own, struct sp_profile_names *l,
+                   struct sp_error *err)
+{
+    int fd = sp_fsat_open_dir(h->root_fd, place, SP_FSAT_NONE, err);
+    _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (d == NULL) {
+        (void)close(fd);
+        return sp_fail(err, SP_E_IO, errno, "%s", place);
+    }
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        if (add(l, e->d_name, own, err) < 0)
+            return -1;
+    return 0;
+}
+
+int sp_profiles_names(struct sp_host *h, struct sp_profile_names *ret, struct sp_error *err)
+{
+    _cleanup_(sp_profile_names_clear) struct sp_profile_names l = {0};
+
+    /* The administrator's first: they win. */
+    if (add_all(h, SP_PROFILES_LOCAL, true, &l, err) < 0 ||
+        add_all(h, SP_PROFILES_VENDOR, false, &l, err) < 0)
+        return -1;
+    if (l.n > 0)
+        qsort(l.v, l.n, sizeof(*l.v), by_name);
+    *ret = l;
+    l = (struct sp_profile_names){0};
+    return 0;
+}
