@@ -251,7 +251,7 @@ SP_METHOD(sp_jail_check)
     (void)raw;
     if (array == NULL)
         return no_memory(err);
-    if (sp_sets_in_use(e, &sets, err) < 0)
+    if (sp_sets_in_use(e, SP_SETS_ALL, &sets, err) < 0)
         return -1;
     for (size_t i = 0; i < sets.n; i++) {
         cJSON *o = cJSON_CreateObject();

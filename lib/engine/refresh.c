@@ -15,6 +15,7 @@
 #include "host/layout.h"
 #include "host/lock.h"
 #include "host/packages.h"
+#include "model/json.h"
 
 /* Made by the triggers too (templates/refresh-jails). */
 #define WISH SP_STORE "/refresh.wanted"
@@ -121,69 +122,112 @@ static int add_failure(const char *set, const struct sp_error *why, cJSON *objec
 }
 
 struct tally {
+    enum sp_refresh_flags flags;
+    cJSON *sets, *warnings; /* borrowed */
     bool changed;
     int failed;
 };
 
-static int each(struct sp_engine *e, enum sp_refresh_flags flags, cJSON *array, struct tally *t,
-                struct sp_error *err)
+static int warn(struct tally *t, struct sp_error *err, const char *text, const char *a, const char *b)
 {
-    _cleanup_(sp_generation_sets_clear) struct sp_generation_sets sets = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf all = {0};
 
-    if (sp_generation_sets(e->host, &sets, err) < 0)
+    sp_buf_puts(&all, a);
+    sp_buf_puts(&all, text);
+    sp_buf_puts(&all, b);
+    return sp_buf_ok(&all) && cJSON_AddItemToArray(t->warnings, cJSON_CreateString(sp_buf_str(&all)))
+               ? 0
+               : no_memory(err);
+}
+
+/* A set that nobody uses and that can no longer be made: its profile is gone, or its program is. */
+static int forget(struct sp_engine *e, struct tally *t, const char *set, const struct sp_error *why,
+                  struct sp_error *err)
+{
+    if ((t->flags & SP_REFRESH_DRY) == 0 && sp_generation_forget(e->host, set, err) < 0)
         return -1;
-    for (size_t i = 0; i < sets.n; i++) {
-        cJSON *item = cJSON_CreateObject();
-        struct sp_error why;
+    return warn(t, err, ": no account uses it any more, and it is forgotten: ", set, why->text);
+}
 
-        if (item == NULL || !cJSON_AddItemToArray(array, item))
-            return no_memory(err);
-        if (sp_refresh_one(e, sets.v[i], flags, item, &why) == 0) {
-            t->changed |= cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "changed"));
-            continue;
-        }
-        t->failed++;
-        note(e->host, sets.v[i], &why);
-        if (add_failure(sets.v[i], &why, item, err) < 0)
-            return -1;
-    }
+static int is_used(struct sp_engine *e, const struct sp_set_in_use *set, bool *ret, struct sp_error *err)
+{
+    _cleanup_(sp_sets_in_use_clear) struct sp_sets_in_use all = {0};
+
+    *ret = set->accounts > 0;
+    if (set->accounts >= 0)
+        return 0;
+    if (sp_sets_in_use(e, SP_SETS_ALL, &all, err) < 0)
+        return -1;
+    for (size_t i = 0; i < all.n; i++)
+        *ret |= all.v[i].accounts > 0 && sp_streq(all.v[i].name, set->name);
     return 0;
 }
 
-static int add_warnings(const char *busy, bool changed, cJSON *object, struct sp_error *err)
+static int refuse(struct sp_engine *e, struct tally *t, const struct sp_set_in_use *set,
+                  const struct sp_error *why, struct sp_error *err)
 {
-    cJSON *warnings = cJSON_AddArrayToObject(object, "warnings");
-    char text[256];
+    bool used = true;
+    cJSON *item;
 
-    if (warnings == NULL)
+    if (is_used(e, set, &used, err) < 0)
+        return -1;
+    if (!used)
+        return forget(e, t, set->name, why, err);
+    t->failed++;
+    note(e->host, set->name, why);
+    item = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(t->sets, item))
         return no_memory(err);
-    if (busy == NULL || !changed)
-        return 0;
-    (void)sp_str_format(text, sizeof(text),
-                        "%s is held: jails get their new programs when the package manager is done", busy);
-    return cJSON_AddItemToArray(warnings, cJSON_CreateString(text)) ? 0 : no_memory(err);
+    return add_failure(set->name, why, item, err);
+}
+
+static int each(struct sp_engine *e, struct tally *t, struct sp_error *err)
+{
+    _cleanup_(sp_sets_in_use_clear) struct sp_sets_in_use sets = {0};
+
+    /* reconcile comes to the accounts by itself. */
+    if (sp_sets_in_use(e, (t->flags & SP_REFRESH_YIELD) != 0 ? SP_SETS_BUILT : SP_SETS_ALL, &sets, err) < 0)
+        return -1;
+    for (size_t i = 0; i < sets.n; i++) {
+        _cleanup_json_ cJSON *item = cJSON_CreateObject();
+        struct sp_error why;
+
+        if (sp_refresh_one(e, sets.v[i].name, t->flags, item, &why) < 0) {
+            if (refuse(e, t, &sets.v[i], &why, err) < 0)
+                return -1;
+            continue;
+        }
+        t->changed |= cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "changed"));
+        if (!cJSON_AddItemToArray(t->sets, item))
+            return no_memory(err);
+        item = NULL;
+    }
+    return 0;
 }
 
 int sp_refresh_sets(struct sp_engine *e, enum sp_refresh_flags flags, cJSON *object, struct sp_error *err)
 {
     const char *busy = (flags & SP_REFRESH_YIELD) != 0 ? sp_packages_busy(e->host) : NULL;
-    cJSON *array = cJSON_AddArrayToObject(object, "sets");
-    struct tally t = {0};
+    struct tally t = {.flags = flags | (busy != NULL ? SP_REFRESH_DRY : 0),
+                      .sets = cJSON_AddArrayToObject(object, "sets"),
+                      .warnings = cJSON_AddArrayToObject(object, "warnings")};
     struct sp_error later;
 
-    if (array == NULL)
+    if (t.sets == NULL || t.warnings == NULL)
         return no_memory(err);
-    if (busy != NULL)
-        flags |= SP_REFRESH_DRY;
-    if (each(e, flags, array, &t, err) < 0)
+    if (each(e, &t, err) < 0)
         return -1;
     /* Also without a new one: sessions end at any time. What is left over costs room, not access. */
-    if ((flags & SP_REFRESH_DRY) == 0)
+    if ((t.flags & SP_REFRESH_DRY) == 0)
         (void)sp_generation_collect(e->host, &later);
-    if (!cJSON_AddBoolToObject(object, "changed", t.changed && busy == NULL) ||
-        !cJSON_AddNumberToObject(object, "failed", t.failed))
-        return no_memory(err);
-    return add_warnings(busy, t.changed, object, err);
+    if (busy != NULL && t.changed &&
+        warn(&t, err, " is held: jails get their new programs when the package manager is done", busy, "") <
+            0)
+        return -1;
+    return cJSON_AddBoolToObject(object, "changed", t.changed && busy == NULL) &&
+                   cJSON_AddNumberToObject(object, "failed", t.failed)
+               ? 0
+               : no_memory(err);
 }
 
 static int wish(struct sp_host *h, struct sp_error *err)

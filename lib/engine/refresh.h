@@ -37,14 +37,17 @@ bool sp_refresh_end(struct sp_engine *e, int lock);
 /* The sets that have a generation and those that accounts ask for, sorted. */
 struct sp_set_in_use {
     char name[256];
-    int accounts;
+    int accounts; /* -1: they were not asked */
 };
 struct sp_sets_in_use {
     struct sp_set_in_use *v; /* owned */
     size_t n;
 };
 void sp_sets_in_use_clear(struct sp_sets_in_use *s);
-int sp_sets_in_use(struct sp_engine *e, struct sp_sets_in_use *ret, struct sp_error *err);
+/* Every account's state is read; with SP_SETS_BUILT none is, and only what has a generation is listed. */
+enum sp_sets_which { SP_SETS_ALL, SP_SETS_BUILT };
+int sp_sets_in_use(struct sp_engine *e, enum sp_sets_which which, struct sp_sets_in_use *ret,
+                   struct sp_error *err);
 
 /* "a b" as an array; nothing for "". */
 int sp_refresh_words(cJSON *object, const char *name, const char *words, struct sp_error *err);

@@ -56,16 +56,18 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-int sp_sets_in_use(struct sp_engine *e, struct sp_sets_in_use *ret, struct sp_error *err)
+int sp_sets_in_use(struct sp_engine *e, enum sp_sets_which which, struct sp_sets_in_use *ret,
+                   struct sp_error *err)
 {
     _cleanup_(sp_sets_in_use_clear) struct sp_sets_in_use s = {0};
     _cleanup_(sp_generation_sets_clear) struct sp_generation_sets built = {0};
     _cleanup_(sp_users_clear) struct sp_users users = {0};
 
-    if (sp_generation_sets(e->host, &built, err) < 0 || sp_store_users(e->host, &users, err) < 0)
+    if (sp_generation_sets(e->host, &built, err) < 0 ||
+        (which == SP_SETS_ALL && sp_store_users(e->host, &users, err) < 0))
         return -1;
     for (size_t i = 0; i < built.n; i++)
-        if (count(&s, built.v[i], 0, err) < 0)
+        if (count(&s, built.v[i], which == SP_SETS_ALL ? 0 : -1, err) < 0)
             return -1;
     for (size_t i = 0; i < users.n; i++)
         if (count_account(e, users.v[i], &s, err) < 0)

@@ -325,6 +325,18 @@ int sp_generation_sets(struct sp_host *h, struct sp_generation_sets *ret, struct
     return sp_genstore_sets(&store, &ret->v, &ret->n, err);
 }
 
+int sp_generation_forget(struct sp_host *h, const char *set, struct sp_error *err)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;
+    _cleanup_close_ int lock = -1;
+    struct sp_generation name = {0};
+
+    if (take_name(set, &name, err) < 0 || sp_genstore_open(h, SP_GENSTORE_NONE, &store, err) < 0)
+        return -1;
+    lock = sp_lock_take(h, LOCK, LOCK_MS, err);
+    return lock >= 0 ? sp_genstore_unpoint(h, &store, set, err) : -1;
+}
+
 int sp_generation_collect(struct sp_host *h, struct sp_error *err)
 {
     _cleanup_(sp_genstore_clear) struct sp_genstore store = SP_GENSTORE_INIT;

@@ -74,6 +74,9 @@ struct sp_generation_sets {
 void sp_generation_sets_clear(struct sp_generation_sets *s);
 int sp_generation_sets(struct sp_host *h, struct sp_generation_sets *ret, struct sp_error *err);
 
+/* Forget a set: its link goes, and with the next collection what it named. */
+int sp_generation_forget(struct sp_host *h, const char *set, struct sp_error *err);
+
 /* Drop generations that no set names, that no living process has mounted (/proc/PID/mountinfo) and that
  * were retired more than a minute ago: a login that has just read the link is not in the mounts yet. */
 int sp_generation_collect(struct sp_host *h, struct sp_error *err);

@@ -115,6 +115,18 @@ int sp_genstore_point(struct sp_host *h, const struct sp_genstore *s, const char
     return 0;
 }
 
+int sp_genstore_unpoint(struct sp_host *h, const struct sp_genstore *s, const char *set,
+                        struct sp_error *err)
+{
+    char old[65];
+
+    sp_genstore_current(s, set, old);
+    if ((unlinkat(s->sets, set, 0) < 0 && errno != ENOENT) || fsync(s->sets) < 0)
+        return sp_fail(err, SP_E_IO, errno, "forgetting the set %s", set);
+    retire(h, s, old);
+    return 0;
+}
+
 /* For each name in directory dirfd. */
 static int each_name(int dirfd, int (*visit)(void *, const char *), void *ctx, struct sp_error *err)
 {

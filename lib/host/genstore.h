@@ -45,6 +45,10 @@ int sp_genstore_sets(const struct sp_genstore *s, char (**ret)[256], size_t *ret
 int sp_genstore_point(struct sp_host *h, const struct sp_genstore *s, const char *set, const char *hash,
                       struct sp_error *err);
 
+/* Take sets/NAME away, durably; the same. */
+int sp_genstore_unpoint(struct sp_host *h, const struct sp_genstore *s, const char *set,
+                        struct sp_error *err);
+
 /* Remove what a crash left behind: gen/.tmp-*. */
 int sp_genstore_clean(const struct sp_genstore *s, struct sp_error *err);
 
