@@ -29,6 +29,10 @@ def own():
     yield write
     for domain in asked:
         sp.rpc("domain.remove", {"domain": domain})
+    names = {path.stem for path in written}
+    for link in SETS.iterdir():  # nobody uses it any more; its profile would be missed
+        if names & {part.partition("@")[0] + "@" * ("@" in part) for part in link.name.split("+")} | names & set(link.name.split("+")):
+            link.unlink()
     for path in written:
         path.unlink(missing_ok=True)
 
