@@ -30,18 +30,23 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* A file by another name is none of ours: an editor's copy, a package manager's .dpkg-new. */
-static int add(struct sp_profile_names *l, const char *file, bool own, struct sp_error *err)
+/* The file that is looked at, and where its names go. */
+struct source {
+    struct sp_host *h;
+    struct sp_profile_names *names;
+    const char *place;
+    const char *file;
+    bool own;
+};
+
+static int add_name(const struct source *s, const char *name, struct sp_error *err)
 {
-    static const char ending[] = ".profile";
-    size_t n = strlen(file), end = sizeof(ending) - 1;
-    struct sp_profile_name one = {.own = own};
+    struct sp_profile_names *l = s->names;
+    struct sp_profile_name one = {.own = s->own};
     struct sp_error ignored;
     void *grown;
 
-    if (n <= end || !sp_streq(file + n - end, ending) ||
-        sp_str_format(one.name, sizeof(one.name), "%.*s", (int)(n - end), file) < 0 ||
-        sp_profile_check_name(one.name, &ignored) < 0)
+    if (sp_str_copy(one.name, sizeof(one.name), name) < 0 || sp_profile_check_name(name, &ignored) < 0)
         return 0;
     for (size_t i = 0; i < l->n; i++)
         if (sp_streq(l->v[i].name, one.name))
@@ -54,9 +59,39 @@ static int add(struct sp_profile_names *l, const char *file, bool own, struct sp
     return 0;
 }
 
+/* php@ and what may stand behind it */
+static int add_choice(void *ctx, const char *choice, struct sp_error *err)
+{
+    const struct source *s = ctx;
+    char name[SP_PROFILE_NAME_SIZE];
+    const char *at = strchr(s->file, '@');
+
+    if (sp_str_format(name, sizeof(name), "%.*s%s", (int)(at + 1 - s->file), s->file, choice) < 0)
+        return 0;
+    return add_name(s, name, err);
+}
+
+/* A file by another name is none of ours: an editor's copy, a package manager's .dpkg-new. */
+static int add(struct source *s, struct sp_error *err)
+{
+    static const char ending[] = ".profile";
+    size_t n = strlen(s->file), end = sizeof(ending) - 1;
+    char name[SP_PROFILE_NAME_SIZE], path[SP_PATH_SIZE];
+
+    if (n <= end || !sp_streq(s->file + n - end, ending) ||
+        sp_str_format(name, sizeof(name), "%.*s", (int)(n - end), s->file) < 0)
+        return 0;
+    if (name[n - end - 1] != '@')
+        return add_name(s, name, err);
+    return sp_str_format(path, sizeof(path), "%s/%s", s->place, s->file) < 0
+               ? 0
+               : sp_profile_choices(s->h, path, add_choice, s, err);
+}
+
 static int add_all(struct sp_host *h, const char *place, bool own, struct sp_profile_names *l,
                    struct sp_error *err)
 {
+    struct source s = {.h = h, .names = l, .place = place, .own = own};
     int fd = sp_fsat_open_dir(h->root_fd, place, SP_FSAT_NONE, err);
     _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
@@ -66,9 +101,11 @@ static int add_all(struct sp_host *h, const char *place, bool own, struct sp_pro
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, "%s", place);
     }
-    for (const struct dirent *e; (e = readdir(d)) != NULL;)
-        if (add(l, e->d_name, own, err) < 0)
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        s.file = e->d_name;
+        if (add(&s, err) < 0)
             return -1;
+    }
     return 0;
 }
 

@@ -24,7 +24,14 @@ void sp_profiles_clear(struct sp_profiles *p);
 int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
                      struct sp_error *err);
 
-/* The profiles that are installed, sorted; own: the administrator's. */
+/* What may stand behind the '@' of the profile at path, NAME@.profile: what this host has of its program.
+ */
+typedef int (*sp_profile_found)(void *ctx, const char *choice, struct sp_error *err);
+int sp_profile_choices(struct sp_host *h, const char *path, sp_profile_found found, void *ctx,
+                       struct sp_error *err);
+
+/* The profiles that are installed, sorted; own: the administrator's. One that wants a choice stands there
+ * once for each that this host has: php@8.1, php@8.2. */
 struct sp_profile_name {
     char name[SP_PROFILE_NAME_SIZE];
     bool own;

@@ -180,3 +180,21 @@ def test_every_profile_of_ours_says_what_it_promises_and_proves_it():
         assert words.index("promise") < min(i for i, word in enumerate(words) if word.startswith("prove")), path
         if path.stem != "base":
             assert "install" in words, path
+
+
+def test_the_choices_that_a_host_has_are_listed(own):
+    for version in ("5.3", "5.4"):
+        program(f"lua{version}", "exec true")
+    program("luac5.4", "exec true")
+    own("lua@", "describe Lua %i\nprogram lua%i\nprove lua%i\n")
+    base = pathlib.Path("/usr/local/vendor/tcl")
+    for version in ("8", "9"):
+        (base / version).mkdir(parents=True)
+    (base / "8/tclsh").write_text("#!/bin/sh\n")
+    (base / "8/tclsh").chmod(0o755)
+    own("tcl@", f"describe Tcl %i\nprogram {base}/%i/tclsh\nprove true\n")
+    listed = {one["name"]: one for one in sp.rpc("jail.profiles").ok()["profiles"]}
+    assert [name for name in listed if name.startswith(("lua", "tcl"))] == ["lua@5.3", "lua@5.4", "tcl@8"]
+    assert listed["lua@5.4"]["describe"] == "Lua 5.4" and listed["lua@5.4"]["own"] and listed["lua@5.4"]["available"]
+    assert [name for name in listed if name.startswith("php")] == ["php"] + sorted(
+        f"php@{path.name[3:]}" for path in pathlib.Path("/usr/bin").glob("php?.?"))

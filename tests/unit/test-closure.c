@@ -293,6 +293,21 @@ static void a_hostile_file_in_a_tree_is_only_copied(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_host, temp_close)
 
+static void a_link_of_a_profile_is_made_whatever_the_host_has(void **state)
+{
+    struct temp_host *t = *state;
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+
+    temp_put(t, "usr/bin/lang8.4", "text", 0755);
+    temp_put(t, "usr/bin/lang8.2", "text", 0755);
+    put_link(t, "lang8.4", "usr/bin/lang");
+    COLLECT(t, &m, {SP_PROFILE_PROGRAM, "lang", false}, {SP_PROFILE_PROGRAM, "lang8.2", false},
+            {SP_PROFILE_LINK, "/usr/bin/lang lang8.2", false});
+    assert_true(has(&m, SP_MANIFEST_MADE, "usr/bin/lang"));
+    assert_string_equal(sp_manifest_find(&m, "usr/bin/lang")->extra, "lang8.2");
+    assert_true(has(&m, SP_MANIFEST_FILE, "usr/bin/lang8.2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +321,7 @@ int main(void)
         TEST(a_link_to_elsewhere_becomes_what_it_leads_to),
         TEST(what_is_missing_is_named_or_refused),
         TEST(a_hostile_file_in_a_tree_is_only_copied),
+        TEST(a_link_of_a_profile_is_made_whatever_the_host_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
