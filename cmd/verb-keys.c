@@ -47,8 +47,8 @@ static void show_list(const cJSON *result)
     }
 }
 
-/* What was pasted, from a file or stdin, as text that a request can carry: a file may be in UTF-16. */
-static int read_key(const char *path, struct sp_buf *text, struct sp_error *err)
+/* A file may be in UTF-16. */
+int sp_verb_read_key(const char *path, struct sp_buf *text, struct sp_error *err)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf bytes = {0};
     _cleanup_close_ int fd =
@@ -90,7 +90,7 @@ static int check(const struct sp_args *a)
     cJSON *params;
     struct sp_error err;
 
-    if (read_key(a->words[1], &text, &err) < 0)
+    if (sp_verb_read_key(a->words[1], &text, &err) < 0)
         return sp_show_error(&err);
     params = cJSON_CreateObject();
     sp_params_text(params, "key", sp_buf_str(&text));
@@ -103,7 +103,7 @@ static int add(const struct sp_args *a)
     cJSON *params = cJSON_CreateObject();
     struct sp_error err;
 
-    if (read_key(a->words[2], &text, &err) < 0) {
+    if (sp_verb_read_key(a->words[2], &text, &err) < 0) {
         cJSON_Delete(params);
         return sp_show_error(&err);
     }

@@ -29,6 +29,9 @@ enum sp_option {
     SP_OPT_YES,
     SP_OPT_RESTORE_ACCESS,
     SP_OPT_TO,
+    SP_OPT_KEY,
+    SP_OPT_PORT,
+    SP_OPT_FIX,
     SP_OPT_HOST,
     SP_OPT_PROCESSES,
     SP_OPT_MEMORY_MIB,
@@ -74,6 +77,7 @@ int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);
 int sp_verb_jail(const struct sp_args *a);
+int sp_verb_doctor(const struct sp_args *a);
 int sp_verb_status(const struct sp_args *a);
 int sp_verb_list(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);
@@ -93,6 +97,10 @@ int sp_show_error(const struct sp_error *err);
 int sp_verb_usage(const struct sp_args *a, const char *text);
 
 void sp_show_changes(const cJSON *result); /* changes, warnings, or "nothing to change" */
+
+/* What was pasted, from a file or stdin ("-"), as text that a request can carry. */
+struct sp_buf;
+int sp_verb_read_key(const char *path, struct sp_buf *text, struct sp_error *err);
 
 /* Put the words of a comma-separated list into an array field; nothing if `list` is NULL. */
 void sp_params_list(cJSON *params, const char *name, const char *list);

@@ -14,7 +14,8 @@ SEES = {
     "model": (["base"], ["libcjson", "libmd"]),
     "host": (["base", "model"], None),
     "resource": (["base", "model", "host"], None),
-    "engine": (["base", "model", "host", "resource"], None),
+    "doctor": (["base", "model", "host", "resource"], None),
+    "engine": (["base", "model", "host", "resource", "doctor"], None),
 }
 # The shells are read in one sitting: these modules of host, and base.
 SHELL_MODULES = {"fsat", "caps", "label", "layout", "record"}

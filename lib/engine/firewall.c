@@ -5,8 +5,8 @@
 #include "base/str.h"
 #include "engine/fwplan.h"
 #include "engine/fwstore.h"
-#include "engine/sshports.h"
 #include "model/fwwarn.h"
+#include "resource/sshports.h"
 
 static int begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config *c,
                  enum sp_firewall_flags flags, cJSON *result, struct sp_error *err)

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "engine/fwguard.h"
 #include "engine/fwstore.h"
-#include "engine/sshports.h"
+#include "resource/sshports.h"
 
 void sp_fwplan_clear(struct sp_fwplan *p)
 {

@@ -20,6 +20,7 @@ const struct sp_method sp_methods[] = {
     {"keys.remove", SP_METHOD_CHANGES, SP_PARAMS_KEY_REMOVE, sp_keys_remove},
     {"account.suspend", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_account_suspend},
     {"account.resume", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_account_resume},
+    {"login.diagnose", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_login_diagnose},
     {"password.set", SP_METHOD_CHANGES, SP_PARAMS_PASSWORD, sp_password_set_method},
     {"password.generate", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_generate_method},
     {"password.lock", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_lock},

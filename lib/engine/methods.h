@@ -20,6 +20,7 @@ SP_METHOD(sp_jail_profiles);
 SP_METHOD(sp_jail_refresh);
 SP_METHOD(sp_key_inspect);
 SP_METHOD(sp_keys_list);
+SP_METHOD(sp_login_diagnose);
 SP_METHOD(sp_keys_add);
 SP_METHOD(sp_keys_remove);
 SP_METHOD(sp_account_suspend);

@@ -36,17 +36,26 @@ struct conversation {
 };
 
 enum { ECHO_OFF = 1, ECHO_ON = 2, ERROR_MSG = 3, MAX_MESSAGES = 32 };
-enum { PAM_SUCCESS = 0, PAM_BUF_ERR = 5, PAM_CONV_ERR = 19, PAM_AUTHTOK_LOCK_BUSY = 22 };
+enum {
+    PAM_SUCCESS = 0,
+    PAM_BUF_ERR = 5,
+    PAM_NEW_AUTHTOK_REQD = 12,
+    PAM_CONV_ERR = 19,
+    PAM_AUTHTOK_LOCK_BUSY = 22
+};
+enum { PAM_TTY = 3, PAM_RHOST = 4 }; /* pam_set_item(3) */
 
 struct lib {
     int (*start)(const char *service, const char *user, const struct conversation *conv, void **ret);
     int (*change)(void *pam, int flags);
+    int (*account)(void *pam, int flags);
+    int (*set)(void *pam, int item, const void *value);
     int (*end)(void *pam, int status);
     const char *(*text)(void *pam, int status);
 };
 
 struct talk {
-    const char *secret; /* NUL-terminated */
+    const char *secret; /* NUL-terminated; "" where nothing may be asked */
     struct sp_buf said; /* errors of the modules */
 };
 
@@ -54,13 +63,14 @@ struct talk {
  * not passed on. */
 static int answer_one(struct talk *t, const struct message *m, struct response *r)
 {
-    if (m->style == ECHO_ON)
+    if (m->style == ECHO_ON || (m->style == ECHO_OFF && t->secret[0] == '\0'))
         return PAM_CONV_ERR;
     if (m->style == ECHO_OFF) {
         r->text = strdup(t->secret);
         return r->text != NULL ? PAM_SUCCESS : PAM_BUF_ERR;
     }
-    if (m->style == ERROR_MSG && m->text != NULL && strstr(m->text, t->secret) == NULL) {
+    if (m->style == ERROR_MSG && m->text != NULL &&
+        (t->secret[0] == '\0' || strstr(m->text, t->secret) == NULL)) {
         if (t->said.len > 0)
             sp_buf_puts(&t->said, "; ");
         sp_buf_puts(&t->said, m->text);
@@ -104,14 +114,23 @@ static int load(struct lib *l, struct sp_error *err)
     l->start =
         (int (*)(const char *, const char *, const struct conversation *, void **))dlsym(dl, "pam_start");
     l->change = (int (*)(void *, int))dlsym(dl, "pam_chauthtok");
+    l->account = (int (*)(void *, int))dlsym(dl, "pam_acct_mgmt");
+    l->set = (int (*)(void *, int, const void *))dlsym(dl, "pam_set_item");
     l->end = (int (*)(void *, int))dlsym(dl, "pam_end");
     l->text = (const char *(*)(void *, int))dlsym(dl, "pam_strerror");
-    if (l->start == NULL || l->change == NULL || l->end == NULL || l->text == NULL)
+    if (l->start == NULL || l->change == NULL || l->account == NULL || l->set == NULL || l->end == NULL ||
+        l->text == NULL)
         return sp_fail(err, SP_E_UNSUPPORTED, 0, "libpam.so.0 lacks a function");
     return 0;
 }
 
-static int change(const char *user, struct talk *t, struct sp_error *err)
+/* What is to be done, and with what. */
+struct order {
+    int (*run)(const struct order *o, struct talk *t, struct sp_error *err);
+    const char *user, *secret, *address;
+};
+
+static int change(const struct order *o, struct talk *t, struct sp_error *err)
 {
     const struct conversation conv = {answer, t};
     struct lib l = {0};
@@ -120,7 +139,7 @@ static int change(const char *user, struct talk *t, struct sp_error *err)
 
     if (load(&l, err) != 0)
         return -1;
-    status = l.start("passwd", user, &conv, &pam);
+    status = l.start("passwd", o->user, &conv, &pam);
     if (status != PAM_SUCCESS)
         return sp_fail(err, SP_E_IO, 0, "PAM does not start (status %d)", status);
     status = l.change(pam, 0);
@@ -132,6 +151,31 @@ static int change(const char *user, struct talk *t, struct sp_error *err)
                       t->said.len > 0 ? sp_buf_str(&t->said) : l.text(pam, status));
         (void)sp_hint(err, "choose another password: PAM's service passwd refused this one");
     }
+    (void)l.end(pam, status);
+    return status == PAM_SUCCESS ? 0 : -1;
+}
+
+/* As sshd's do_pam_account() asks it. */
+static int account(const struct order *o, struct talk *t, struct sp_error *err)
+{
+    const struct conversation conv = {answer, t};
+    struct lib l = {0};
+    void *pam = NULL;
+    int status;
+
+    if (load(&l, err) != 0)
+        return -1;
+    status = l.start("sshd", o->user, &conv, &pam);
+    if (status != PAM_SUCCESS)
+        return sp_fail(err, SP_E_IO, 0, "PAM does not start (status %d)", status);
+    (void)l.set(pam, PAM_RHOST, o->address);
+    (void)l.set(pam, PAM_TTY, "ssh");
+    status = l.account(pam, 0);
+    if (status == PAM_NEW_AUTHTOK_REQD)
+        (void)sp_fail(err, SP_E_REJECTED, 0, "the password has to be changed first");
+    else if (status != PAM_SUCCESS)
+        (void)sp_fail(err, SP_E_FORBIDDEN, 0, "%s",
+                      t->said.len > 0 ? sp_buf_str(&t->said) : l.text(pam, status));
     (void)l.end(pam, status);
     return status == PAM_SUCCESS ? 0 : -1;
 }
@@ -153,20 +197,20 @@ struct reply {
     struct sp_error err;
 };
 
-__attribute__((noreturn)) static void child(const char *user, const char *secret, int out)
+__attribute__((noreturn)) static void child(const struct order *o, int out)
 {
     struct reply r = {.result = -1};
-    struct talk t = {.secret = secret};
+    struct talk t = {.secret = o->secret};
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (settle(out) != 0)
         (void)sp_fail(&r.err, SP_E_IO, errno, "cannot prepare PAM's process");
     else
-        r.result = change(user, &t, &r.err);
+        r.result = o->run(o, &t, &r.err);
     _exit(sp_write_all(3, &r, sizeof(r)) == 0 ? 0 : 1);
 }
 
-int sp_pamchild_change(const char *user, const char *secret, struct sp_error *err)
+static int run(const struct order *o, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
     _cleanup_close_ int in = -1, out = -1;
@@ -182,7 +226,7 @@ int sp_pamchild_change(const char *user, const char *secret, struct sp_error *er
     if (pid < 0)
         return sp_fail(err, SP_E_IO, errno, "cannot fork");
     if (pid == 0)
-        child(user, secret, out);
+        child(o, out);
     (void)close(sp_steal_fd(&out));
     read_result = sp_buf_read_fd(&b, in, sizeof(r), DEADLINE_MS, err);
     (void)kill(pid, SIGKILL);
@@ -196,4 +240,18 @@ int sp_pamchild_change(const char *user, const char *secret, struct sp_error *er
     if (r.result != 0)
         *err = r.err;
     return r.result;
+}
+
+int sp_pamchild_change(const char *user, const char *secret, struct sp_error *err)
+{
+    const struct order o = {change, user, secret, NULL};
+
+    return run(&o, err);
+}
+
+int sp_pamchild_account(const char *user, const char *address, struct sp_error *err)
+{
+    const struct order o = {account, user, "", address};
+
+    return run(&o, err);
 }

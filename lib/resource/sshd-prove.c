@@ -24,16 +24,16 @@
 #define PROOFS_MAX_BYTES (1U << 20)
 #define SSHD_DEADLINE_MS 10000
 
-int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *user, struct sp_buf *out,
-                      struct sp_error *err)
+int sp_sshd_effective_from(struct sp_host *h, const struct sp_config *c, const char *user,
+                           const char *address, struct sp_buf *out, struct sp_error *err)
 {
-    char who[SP_USER_SIZE + 64];
+    char who[SP_USER_SIZE + 160];
     const char *argv[] = {c->sshd, "-T", "-f", c->sshd_config, user != NULL ? "-C" : NULL, who, NULL};
     _cleanup_(sp_spawn_clear) struct sp_spawn run = {
         .argv = argv, .deadline_ms = SSHD_DEADLINE_MS, .max_output = 1U << 18};
 
-    if (sp_str_format(who, sizeof(who), "user=%s,host=localhost,addr=127.0.0.1", user != NULL ? user : "") <
-        0)
+    if (sp_str_format(who, sizeof(who), "user=%s,host=%s,addr=%s", user != NULL ? user : "",
+                      address != NULL ? address : "localhost", address != NULL ? address : "127.0.0.1") < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the user name is too long");
     if (h->ops->spawn(h, &run, err) < 0)
         return -1;
@@ -43,6 +43,12 @@ int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *
     }
     sp_buf_add(out, run.out.data, run.out.len);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *user, struct sp_buf *out,
+                      struct sp_error *err)
+{
+    return sp_sshd_effective_from(h, c, user, NULL, out, err);
 }
 
 /* --- what an answer depends on --- */

@@ -29,6 +29,10 @@ int sp_sshd_sftp(const struct sp_ctx *c, enum sp_sftp *ret, struct sp_error *err
 int sp_sshd_effective(struct sp_host *h, const struct sp_config *c, const char *user, struct sp_buf *out,
                       struct sp_error *err);
 
+/* The same for one who comes from `address` (NULL: from here): Match blocks may ask for it. */
+int sp_sshd_effective_from(struct sp_host *h, const struct sp_config *c, const char *user,
+                           const char *address, struct sp_buf *out, struct sp_error *err);
+
 /* What sshd said of one account. */
 struct sp_sshd_answer {
     enum sp_sftp sftp;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which ports are SSH's: what sshd is configured for, and what really listens. */
-#ifndef SP_ENGINE_SSHPORTS_H
-#define SP_ENGINE_SSHPORTS_H
+#ifndef SP_RESOURCE_SSHPORTS_H
+#define SP_RESOURCE_SSHPORTS_H
 
 #include "host/host.h"
 #include "model/fwpolicy.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "engine/sshports.h"
+#include "resource/sshports.h"
 
 #include <stdio.h>
 #include <string.h>

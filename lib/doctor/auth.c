@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The ways to prove who one is: keys, the password, and which of them sshd asks for. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "doctor/doctor.h"
+#include "host/fsat.h"
+#include "host/shadow.h"
+#include "host/spawn.h"
+#include "host/strictmodes.h"
+#include "model/authkeys.h"
+#include "model/authopts.h"
+
+/* --- one file of keys --- */
+
+struct search {
+    struct sp_visit *v;
+    const char *path;
+    bool found;  /* the key, or any */
+    bool usable; /* one that sshd would take now */
+    size_t n_usable;
+    char problem[400]; /* why the last one that was found is not */
+    char mend[300];
+};
+
+/* The digits of expiry-time as seconds; without 'Z' they are local time (misc.c, parse_absolute_time). */
+static int64_t expiry_time(const char *text)
+{
+    static const size_t widths[] = {4, 2, 2, 2, 2, 2};
+    size_t digits = strspn(text, "0123456789"), at = 0;
+    int part[6] = {0, 1, 1, 0, 0, 0};
+    struct tm t = {.tm_isdst = -1};
+
+    for (size_t i = 0; i < SP_COUNT(widths) && at + widths[i] <= digits; i++) {
+        size_t end = at + widths[i];
+        for (part[i] = 0; at < end; at++)
+            part[i] = part[i] * 10 + (text[at] - '0');
+    }
+    t.tm_year = part[0] - 1900;
+    t.tm_mon = part[1] - 1;
+    t.tm_mday = part[2];
+    t.tm_hour = part[3];
+    t.tm_min = part[4];
+    t.tm_sec = part[5];
+    return text[digits] != '\0' ? timegm(&t) : mktime(&t);
+}
+
+/* PubkeyAcceptedAlgorithms names signatures: an RSA key makes two of them. */
+static bool is_accepted(const struct sp_visit *v, const char *type)
+{
+    const char *list = sp_sshdconf_get(&v->sshd, "pubkeyacceptedalgorithms");
+
+    if (list == NULL)
+        return true;
+    while (*list != '\0') {
+        size_t n = strcspn(list, ",");
+        if (strlen(type) == n && strncmp(list, type, n) == 0)
+            return true;
+        if (sp_streq(type, "ssh-rsa") &&
+            (strncmp(list, "rsa-sha2-256,", 13) == 0 || strncmp(list, "rsa-sha2-512,", 13) == 0 ||
+             sp_streq(list, "rsa-sha2-256") || sp_streq(list, "rsa-sha2-512")))
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+static bool fail(struct search *s, const char *mend, const char *problem)
+{
+    (void)sp_str_copy(s->problem, sizeof(s->problem), problem);
+    (void)sp_str_copy(s->mend, sizeof(s->mend), mend);
+    return false;
+}
+
+/* Would sshd take this line now, from there? */
+static bool line_works(struct search *s, const struct sp_authkeys_entry *e)
+{
+    const char *address = s->v->login->address;
+    struct sp_host *h = s->v->login->host;
+    struct sp_authopts o;
+    char text[400], mend[300];
+
+    sp_authopts_parse(e->line, e->line_len, &o);
+    if (o.bad[0] != '\0') {
+        (void)snprintf(text, sizeof(text), "line %zu of %.150s has the option %s, which sshd refuses",
+                       e->line_number, s->path, o.bad);
+        (void)snprintf(mend, sizeof(mend), "take it out of line %zu", e->line_number);
+        return fail(s, mend, text);
+    }
+    if (o.cert_authority)
+        return fail(s, "", "it stands there as a certificate authority, not as a key");
+    if (o.expiry[0] != '\0' && expiry_time(o.expiry) <= h->ops->now(h)) {
+        (void)snprintf(text, sizeof(text), "the key has expired (expiry-time %s in line %zu of %.150s)",
+                       o.expiry, e->line_number, s->path);
+        return fail(s, "sallyport keys add DOMAIN FILE --expires-at LATER", text);
+    }
+    if (o.has_from && address != NULL && !sp_authopts_from_matches(o.from, address)) {
+        (void)snprintf(text, sizeof(text), "the key is not allowed from %s (from=\"%.200s\")", address,
+                       o.from);
+        (void)snprintf(mend, sizeof(mend), "sallyport keys add DOMAIN FILE --from %.60s", address);
+        return fail(s, mend, text);
+    }
+    if (!is_accepted(s->v, e->type)) {
+        (void)snprintf(text, sizeof(text), "sshd does not accept keys of the type %s", e->type);
+        return fail(s, "see PubkeyAcceptedAlgorithms in sshd_config, or use an ed25519 key", text);
+    }
+    return true;
+}
+
+static int visit_line(const struct sp_authkeys_entry *e, void *data)
+{
+    struct search *s = data;
+    const struct sp_sshkey *key = s->v->login->key;
+
+    if (e->fingerprint[0] == '\0' || (key != NULL && !sp_streq(key->fingerprint, e->fingerprint)))
+        return 0;
+    s->found = true;
+    if (!line_works(s, e))
+        return 0;
+    s->usable = true;
+    s->n_usable++;
+    return 0;
+}
+
+/* %h, %u, %U and %%; relative to the home. False: another token, or too long. */
+static bool expand(const struct sp_visit *v, const char *word, char ret[SP_PATH_SIZE])
+{
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+
+    for (const char *p = word; *p != '\0'; p++) {
+        if (*p != '%') {
+            sp_buf_add(&b, p, 1);
+            continue;
+        }
+        p++;
+        if (*p == 'h')
+            sp_buf_puts(&b, v->user.home);
+        else if (*p == 'u')
+            sp_buf_puts(&b, v->user.name);
+        else if (*p == 'U')
+            sp_buf_printf(&b, "%u", v->user.uid);
+        else if (*p == '%')
+            sp_buf_puts(&b, "%");
+        else
+            return false;
+    }
+    if (sp_buf_str(&b)[0] == '/')
+        return sp_str_copy(ret, SP_PATH_SIZE, sp_buf_str(&b)) == 0;
+    return sp_str_format(ret, SP_PATH_SIZE, "%s/%s", v->user.home, sp_buf_str(&b)) == 0;
+}
+
+/* One file: what it says of the key goes into *s. */
+static int look_in(struct search *s, const char *path, char problem[800], char mend[400],
+                   struct sp_error *err)
+{
+    _cleanup_(sp_strictmodes_file_clear) struct sp_strictmodes_file f = {0};
+    struct sp_error why;
+
+    if (sp_strictmodes_read(s->v->login->host, &s->v->user, path,
+                            sp_visit_sshd_is(s->v, "strictmodes", "yes") ? SP_STRICTMODES_YES
+                                                                         : SP_STRICTMODES_NO,
+                            &f, &why) < 0) {
+        (void)snprintf(problem, 800, "%s", why.text);
+        return why.code == SP_E_NO_MEMORY ? (*err = why, -1) : 0;
+    }
+    if (f.problem[0] != '\0') {
+        (void)snprintf(problem, 800, "sshd does not read %.200s: %s", path, f.problem);
+        (void)snprintf(mend, 400, "%s", f.mend);
+        return 0;
+    }
+    s->path = path;
+    (void)sp_authkeys_each(sp_buf_str(&f.bytes), f.bytes.len, visit_line, s);
+    return 0;
+}
+
+static int put_key_answer(struct sp_visit *v, const struct search *s, const char *problem, const char *mend,
+                          struct sp_error *err)
+{
+    const struct sp_sshkey *key = v->login->key;
+    /* without a key in hand a password may do: then it is no stop here, but at the methods */
+    enum sp_finding_state bad = key != NULL ? SP_FINDING_STOPS : SP_FINDING_WARNING;
+
+    if (s->usable) {
+        v->key_works = true;
+        return key != NULL
+                   ? sp_finding_add(v, "key", SP_FINDING_OK, err, "the key %s may log in", key->fingerprint)
+                   : sp_finding_add(v, "key", SP_FINDING_OK, err, "%zu keys may log in", s->n_usable);
+    }
+    if (problem[0] != '\0' || s->found) {
+        if (sp_finding_add(v, "key", bad, err, "%s", problem[0] != '\0' ? problem : s->problem) < 0)
+            return -1;
+        return sp_finding_mend(v, "%s", problem[0] != '\0' ? mend : s->mend);
+    }
+    if (v->key_unknown)
+        return sp_finding_add(v, "key", SP_FINDING_UNKNOWN, err,
+                              "no file has the key; sshd asks a command or trusts certificates besides");
+    if (key != NULL) {
+        if (sp_finding_add(v, "key", bad, err, "the key %s is in no authorized_keys of %s",
+                           key->fingerprint, v->user.name) < 0)
+            return -1;
+    } else if (sp_finding_add(v, "key", bad, err, "%s has no key", v->user.name) < 0)
+        return -1;
+    return v->login->account != NULL && v->login->account->n_domains > 0
+               ? sp_finding_mend(v, "sallyport keys add %s FILE", v->login->account->domains[0].name)
+               : sp_finding_mend(v, "ssh-copy-id -f -i FILE %s@...", v->user.name);
+}
+
+/* A revocation list that sshd cannot read refuses every key. */
+static int check_revoked(struct sp_visit *v, bool *ret_stops, struct sp_error *err)
+{
+    const char *krl = sp_sshdconf_get(&v->sshd, "revokedkeys");
+    const char *argv[] = {"/usr/bin/ssh-keygen", "-Q", "-f", krl, "/dev/stdin", NULL};
+    _cleanup_(sp_buf_clear) struct sp_buf line = {0};
+    _cleanup_(sp_spawn_clear) struct sp_spawn run = {.argv = argv, .deadline_ms = 5000, .max_output = 4096};
+    struct sp_error why;
+
+    if (krl == NULL || strcasecmp(krl, "none") == 0)
+        return 0;
+    if (!sp_fsat_exists(v->login->host->root_fd, krl)) {
+        *ret_stops = true;
+        if (sp_finding_add(v, "key", SP_FINDING_STOPS, err,
+                           "RevokedKeys %.200s is missing: sshd refuses every key", krl) < 0)
+            return -1;
+        return sp_finding_mend(v, "sallyport reconcile");
+    }
+    if (v->login->key == NULL)
+        return 0;
+    sp_sshkey_format(v->login->key, &line);
+    sp_buf_puts(&line, "\n");
+    run.input = sp_buf_str(&line);
+    run.input_len = line.len;
+    if (sp_spawn_run(v->login->host, &run, &why) < 0 || run.status == 0)
+        return 0;
+    *ret_stops = true;
+    return sp_finding_add(v, "key", SP_FINDING_STOPS, err, "RevokedKeys %.200s: %.200s", krl,
+                          run.out.len > 0 ? sp_buf_str(&run.out) : sp_buf_str(&run.err_out));
+}
+
+int sp_doctor_key(struct sp_visit *v, struct sp_error *err)
+{
+    char problem[800] = "", mend[400] = "", path[SP_PATH_SIZE];
+    struct search s = {.v = v};
+    const char *command, *ca, *line;
+    bool stops = false;
+
+    if (!v->has_user || !v->has_sshd)
+        return 0;
+    command = sp_sshdconf_get(&v->sshd, "authorizedkeyscommand");
+    ca = sp_sshdconf_get(&v->sshd, "trustedusercakeys");
+    v->key_unknown = (command != NULL && strcasecmp(command, "none") != 0) ||
+                     (ca != NULL && strcasecmp(ca, "none") != 0);
+    if (!sp_visit_sshd_is(v, "pubkeyauthentication", "yes")) {
+        if (sp_finding_add(v, "key", v->login->key != NULL ? SP_FINDING_STOPS : SP_FINDING_WARNING, err,
+                           "sshd takes no keys (PubkeyAuthentication no)") < 0)
+            return -1;
+        return sp_finding_mend(v, "set PubkeyAuthentication yes, then reload sshd");
+    }
+    if (check_revoked(v, &stops, err) < 0 || stops)
+        return stops ? 0 : -1;
+    if (v->user.uid == 0)
+        return sp_finding_add(v, "key", SP_FINDING_UNKNOWN, err, "root's keys are not looked at");
+    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, "authorizedkeysfile", i)) != NULL; i++)
+        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
+            char word[SP_PATH_SIZE];
+            if (sp_str_format(word, sizeof(word), "%.*s", (int)strcspn(p, " "), p) != 0 ||
+                strcasecmp(word, "none") == 0 || !expand(v, word, path))
+                continue;
+            if (look_in(&s, path, problem, mend, err) < 0)
+                return -1;
+        }
+    return put_key_answer(v, &s, problem, mend, err);
+}
+
+/* --- the password --- */
+
+int sp_doctor_password(struct sp_visit *v, struct sp_error *err)
+{
+    struct sp_shadow s = {0};
+    struct sp_error why;
+    bool asks;
+
+    if (!v->has_user || !v->has_sshd || v->login->key != NULL)
+        return 0;
+    asks = sp_visit_sshd_is(v, "passwordauthentication", "yes") ||
+           (sp_visit_sshd_is(v, "kbdinteractiveauthentication", "yes") &&
+            sp_visit_sshd_is(v, "usepam", "yes"));
+    if (!asks)
+        return sp_finding_add(v, "password", SP_FINDING_OK, err, "sshd asks for no password");
+    if (v->user.uid == 0 && !sp_visit_sshd_is(v, "permitrootlogin", "yes"))
+        return sp_finding_add(v, "password", SP_FINDING_OK, err, "root may not log in with a password");
+    if (sp_shadow_get(v->login->host, v->user.name, &s, &why) < 0)
+        return sp_finding_add(v, "password", SP_FINDING_UNKNOWN, err, "%s", why.text);
+    v->password_works = s.has_password;
+    return sp_finding_add(v, "password", SP_FINDING_OK, err,
+                          s.has_password ? "sshd takes the password"
+                          : s.locked     ? "the password is locked"
+                                         : "no password is set");
+}
+
+/* --- AuthenticationMethods --- */
+
+static bool method_works(const struct sp_visit *v, const char *method, size_t n)
+{
+    if (n >= 9 && strncmp(method, "publickey", 9) == 0)
+        return v->key_works || v->key_unknown;
+    if (n >= 8 && strncmp(method, "password", 8) == 0)
+        return sp_visit_sshd_is(v, "passwordauthentication", "yes") && v->password_works;
+    if (n >= 20 && strncmp(method, "keyboard-interactive", 20) == 0)
+        return sp_visit_sshd_is(v, "kbdinteractiveauthentication", "yes") && v->password_works;
+    return n >= 4 && strncmp(method, "none", 4) == 0;
+}
+
+static bool list_works(const struct sp_visit *v, const char *list)
+{
+    for (size_t n; *list != '\0'; list += n + (list[n] == ',')) {
+        n = strcspn(list, ",");
+        if (!method_works(v, list, n))
+            return false;
+    }
+    return true;
+}
+
+int sp_doctor_methods(struct sp_visit *v, struct sp_error *err)
+{
+    const char *line, *first;
+    bool needs_password = false;
+
+    if (!v->has_user || !v->has_sshd)
+        return 0;
+    first = sp_sshdconf_get(&v->sshd, "authenticationmethods");
+    if (first == NULL || strcasecmp(first, "any") == 0) {
+        if (v->key_works || v->key_unknown || v->password_works || v->login->key != NULL)
+            return sp_finding_add(v, "methods", SP_FINDING_OK, err, "sshd asks for one proof, whichever");
+        return sp_finding_add(v, "methods", SP_FINDING_STOPS, err,
+                              "neither a key nor a password would be taken");
+    }
+    /* With a key in hand the password is somebody's to know. */
+    if (v->login->key != NULL) {
+        struct sp_shadow s = {0};
+        struct sp_error ignored;
+        v->password_works =
+            sp_shadow_get(v->login->host, v->user.name, &s, &ignored) == 0 && s.has_password;
+    }
+    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, "authenticationmethods", i)) != NULL; i++)
+        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
+            char list[256];
+            if (sp_str_format(list, sizeof(list), "%.*s", (int)strcspn(p, " "), p) == 0 &&
+                list_works(v, list)) {
+                needs_password = strchr(list, ',') != NULL;
+                return sp_finding_add(v, "methods", SP_FINDING_OK, err,
+                                      needs_password ? "sshd asks for all of %s" : "sshd asks for %s",
+                                      list);
+            }
+        }
+    if (sp_finding_add(v, "methods", SP_FINDING_STOPS, err,
+                       "sshd asks for %.200s, and this login has not all of it", first) < 0)
+        return -1;
+    return sp_finding_mend(v, "give what is missing, or change AuthenticationMethods and reload sshd");
+}

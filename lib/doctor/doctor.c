@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "doctor/doctor.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* In the order in which a login meets them (sshd: auth.c, then the method, then PAM's account phase, then
+ * session.c). */
+static sp_doctor_layer *const layers[] = {
+    sp_doctor_port,     sp_doctor_firewall,  sp_doctor_other_firewalls, sp_doctor_wrappers, sp_doctor_user,
+    sp_doctor_sshd,     sp_doctor_host_keys, sp_doctor_lists,           sp_doctor_shell,    sp_doctor_key,
+    sp_doctor_password, sp_doctor_methods,   sp_doctor_account,         sp_doctor_session,  sp_doctor_jail,
+    sp_doctor_leaks,
+};
+
+void sp_findings_clear(struct sp_findings *f)
+{
+    free(f->v);
+    *f = (struct sp_findings){0};
+}
+
+const char *sp_finding_state_name(enum sp_finding_state s)
+{
+    static const char *const names[] = {[SP_FINDING_OK] = "ok",
+                                        [SP_FINDING_WARNING] = "warning",
+                                        [SP_FINDING_UNKNOWN] = "unknown",
+                                        [SP_FINDING_STOPS] = "stops"};
+
+    return names[s];
+}
+
+const struct sp_finding *sp_findings_first_stop(const struct sp_findings *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->v[i].state == SP_FINDING_STOPS)
+            return &f->v[i];
+    return NULL;
+}
+
+int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state state, struct sp_error *err,
+                   const char *fmt, ...)
+{
+    struct sp_findings *l = v->findings;
+    struct sp_finding *grown = reallocarray(l->v, l->n + 1, sizeof(*grown)), *f;
+    va_list ap;
+
+    if (grown == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    l->v = grown;
+    f = &l->v[l->n++];
+    *f = (struct sp_finding){.check = check, .state = state};
+    va_start(ap, fmt);
+    (void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
+    va_end(ap);
+    sp_str_make_printable(f->text);
+    return 0;
+}
+
+int sp_finding_mend(struct sp_visit *v, const char *fmt, ...)
+{
+    struct sp_finding *f = &v->findings->v[v->findings->n - 1];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(f->mend, sizeof(f->mend), fmt, ap);
+    va_end(ap);
+    sp_str_make_printable(f->mend);
+    return 0;
+}
+
+bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value)
+{
+    const char *is = v->has_sshd ? sp_sshdconf_get(&v->sshd, keyword) : NULL;
+
+    return is != NULL && strcasecmp(is, value) == 0;
+}
+
+int sp_doctor_check_address(const char *text, struct sp_error *err)
+{
+    unsigned char bytes[16];
+
+    if (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1)
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "%.64s is no IPv4 or IPv6 address", text);
+    return sp_hint(err, "one address, as 203.0.113.7 or 2001:db8::7");
+}
+
+static void clear_visit(struct sp_visit *v)
+{
+    sp_sshdconf_clear(&v->sshd);
+}
+
+int sp_doctor_examine(const struct sp_login *login, struct sp_findings *ret, struct sp_error *err)
+{
+    _cleanup_(clear_visit) struct sp_visit v = {.login = login, .findings = ret};
+
+    for (size_t i = 0; i < SP_COUNT(layers); i++)
+        if (layers[i](&v, err) < 0)
+            return -1;
+    return 0;
+}

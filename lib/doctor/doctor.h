@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * "Why can't I log in?" - a login, walked as sshd would walk it, layer by layer: the port, the packet
+ * filters, sshd's settings for this user and address, its host keys, the account, PAM, the keys and who may
+ * write to them, the login shell, the jail. Nothing is changed. What is asked is what decides: the kernel's
+ * rules, `sshd -T -C`, pam_acct_mgmt(3), the real shell run as the real user.
+ *
+ * Each layer says what it found. The first that stops the login is the answer; where a layer cannot know
+ * (a rule that asks for a mark, a command that decides), it says so and is not counted as a stop.
+ */
+#ifndef SP_DOCTOR_DOCTOR_H
+#define SP_DOCTOR_DOCTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "host/host.h"
+#include "host/userdb.h"
+#include "model/account.h"
+#include "model/policy.h"
+#include "model/sshdconf.h"
+#include "model/sshkey.h"
+
+enum sp_finding_state { SP_FINDING_OK, SP_FINDING_WARNING, SP_FINDING_UNKNOWN, SP_FINDING_STOPS };
+
+struct sp_finding {
+    const char *check; /* which layer: "port", "firewall", "key"; static */
+    enum sp_finding_state state;
+    char text[500]; /* what was found, one sentence */
+    char mend[400]; /* the command or the change that mends it; "" where there is nothing to mend */
+};
+
+struct sp_findings {
+    struct sp_finding *v; /* owned */
+    size_t n;
+};
+
+void sp_findings_clear(struct sp_findings *f);
+const char *sp_finding_state_name(enum sp_finding_state s); /* "ok", "warning", "unknown", "stops" */
+
+/* Who wants to log in. All borrowed. */
+struct sp_login {
+    struct sp_host *host;
+    const struct sp_config *config;
+    const char *user;
+    const struct sp_account *account; /* as sallyport is to have it; NULL: it does not manage this user */
+    const char *address;              /* where from, as text; NULL: from anywhere */
+    const struct sp_sshkey *key;      /* with which key; NULL: with any, or a password */
+    uint16_t port;                    /* 0: any that sshd listens on */
+};
+
+/* What one walk has learnt so far. */
+struct sp_visit {
+    const struct sp_login *login;
+    struct sp_findings *findings;
+    struct sp_user user;
+    bool has_user;
+    struct sp_sshdconf sshd; /* in force for this user and address; empty where sshd refuses its files */
+    bool has_sshd;
+    bool key_works, password_works; /* alone, each by itself */
+    bool key_unknown;               /* sshd asks a command, or trusts certificates */
+};
+
+/* Walk it. Findings in the order of the layers. -1 only where the walk itself failed. */
+int sp_doctor_examine(const struct sp_login *login, struct sp_findings *ret, struct sp_error *err);
+
+/* The first finding that stops the login, or NULL. */
+const struct sp_finding *sp_findings_first_stop(const struct sp_findings *f);
+
+/* Is this text an IPv4 or IPv6 address? SP_E_INVALID. */
+int sp_doctor_check_address(const char *text, struct sp_error *err);
+
+/* --- for the layers --- */
+
+int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state state, struct sp_error *err,
+                   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The mend of the finding that was added last; returns 0. */
+int sp_finding_mend(struct sp_visit *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A layer adds at least one finding; -1 only when out of memory. */
+typedef int sp_doctor_layer(struct sp_visit *v, struct sp_error *err);
+
+sp_doctor_layer sp_doctor_port, sp_doctor_firewall, sp_doctor_other_firewalls, sp_doctor_wrappers;
+sp_doctor_layer sp_doctor_sshd, sp_doctor_host_keys, sp_doctor_user, sp_doctor_lists, sp_doctor_shell;
+sp_doctor_layer sp_doctor_key, sp_doctor_password, sp_doctor_methods, sp_doctor_account, sp_doctor_session;
+sp_doctor_layer sp_doctor_jail, sp_doctor_leaks;
+
+/* "yes", whatever its case. False where sshd does not know the keyword. */
+bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The way to sshd: who listens, and who holds packets or connections back. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "doctor/doctor.h"
+#include "host/fsat.h"
+#include "host/nft.h"
+#include "host/spawn.h"
+#include "model/authopts.h"
+#include "model/fwcompile.h"
+#include "model/json.h"
+#include "model/nftverdict.h"
+#include "resource/sshports.h"
+
+#define RULESET_MAX (16U << 20)
+
+/* The ports that a client may knock at: the one asked for, else all that sshd has. */
+static size_t ports_of(const struct sp_visit *v, struct sp_sshports *p)
+{
+    struct sp_error ignored;
+
+    if (v->login->port != 0) {
+        p->ports[0] = v->login->port;
+        return 1;
+    }
+    return sp_sshports_find(v->login->host, v->login->config, p, &ignored) == 0 ? p->n : 0;
+}
+
+int sp_doctor_port(struct sp_visit *v, struct sp_error *err)
+{
+    struct sp_sshports p = {0};
+    struct sp_error why;
+
+    if (sp_sshports_find(v->login->host, v->login->config, &p, &why) < 0) {
+        if (sp_finding_add(v, "port", SP_FINDING_STOPS, err, "no port of sshd's was found: %s", why.text) <
+            0)
+            return -1;
+        return sp_finding_mend(v, "%s", why.hint[0] != '\0' ? why.hint : "systemctl start ssh");
+    }
+    for (size_t i = 0; i < p.n_listening; i++)
+        if (v->login->port == 0 || p.listening[i] == v->login->port)
+            return sp_finding_add(v, "port", p.disagreement[0] != '\0' ? SP_FINDING_WARNING : SP_FINDING_OK,
+                                  err, "sshd listens on port %u%s%s", p.listening[i],
+                                  p.disagreement[0] != '\0' ? "; " : "", p.disagreement);
+    if (sp_finding_add(v, "port", SP_FINDING_STOPS, err, "no sshd listens on port %u",
+                       v->login->port != 0  ? v->login->port
+                       : p.n_configured > 0 ? p.configured[0]
+                                            : 22) < 0)
+        return -1;
+    return p.n_listening > 0
+               ? sp_finding_mend(v, "use port %u, or add the port to sshd_config", p.listening[0])
+               : sp_finding_mend(v, "systemctl start ssh");
+}
+
+static bool to_cidr(const char *address, struct sp_cidr *ret)
+{
+    struct sp_error ignored;
+
+    return address != NULL && sp_cidr_parse(address, ret, &ignored) == 0;
+}
+
+/* Loopback is let through by every table of ours, and is no sp_cidr. */
+static bool is_local(const char *address)
+{
+    bool malformed;
+
+    return address != NULL && (sp_authopts_in_block("127.0.0.0/8", address, &malformed) ||
+                               sp_authopts_in_block("::1", address, &malformed));
+}
+
+static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    struct sp_sshports p = {0};
+    size_t n = ports_of(v, &p), guarded = 0, n_ranges = r->allow.v4.n + r->allow.v6.n;
+    struct sp_cidr from;
+    int64_t until;
+
+    if (r->body == SP_NFT_DAMAGED) {
+        if (sp_finding_add(v, "firewall", SP_FINDING_WARNING, err, "sallyport's own table is damaged: %s",
+                           r->why) < 0)
+            return -1;
+        return sp_finding_mend(v, "sallyport firewall restore");
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < r->n_ports; k++)
+            guarded += r->ports[k] == p.ports[i];
+    if (r->body != SP_NFT_GUARDED || guarded < n || is_local(v->login->address))
+        return sp_finding_add(v, "firewall", SP_FINDING_OK, err,
+                              "sallyport's firewall lets the port through");
+    if (n_ranges == 0) {
+        if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err,
+                           "sallyport's firewall is closed: it lets nobody through") < 0)
+            return -1;
+        return sp_finding_mend(v, "sallyport firewall open");
+    }
+    if (!to_cidr(v->login->address, &from))
+        return sp_finding_add(
+            v, "firewall", SP_FINDING_UNKNOWN, err,
+            "sallyport's firewall lets %zu ranges of addresses through; say where the login "
+            "comes from",
+            n_ranges);
+    if (sp_fw_covers(&r->allow, &from, &until))
+        return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "sallyport's firewall lets %s through",
+                              v->login->address);
+    if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err,
+                       "sallyport's firewall does not let %s through to the SSH port",
+                       v->login->address) < 0)
+        return -1;
+    return sp_finding_mend(v, "sallyport firewall allow %s", v->login->address);
+}
+
+int sp_doctor_firewall(struct sp_visit *v, struct sp_error *err)
+{
+    _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset r = {0};
+    struct sp_nft nft = {0};
+    struct sp_error why;
+    int result;
+
+    if (sp_nft_open(v->login->host, &nft, &why) < 0)
+        return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err, "nf_tables: %s", why.text);
+    result = sp_nft_read(&nft, v->login->host->ops->now(v->login->host), &r, &why);
+    sp_nft_close(&nft);
+    if (result < 0)
+        return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err, "sallyport's own table: %s",
+                              why.text);
+    return judge_own(v, &r, err);
+}
+
+/* Whose rule it is, by the names that its program gives. */
+static int mend_foreign(struct sp_visit *v, const char *where, uint16_t port)
+{
+    const char *address = v->login->address;
+
+    if (strstr(where, "f2b") != NULL || strstr(where, "fail2ban") != NULL)
+        return sp_finding_mend(v, "fail2ban-client unban %s", address != NULL ? address : "ADDRESS");
+    if (strstr(where, "firewalld") != NULL)
+        return sp_finding_mend(v, "firewall-cmd --permanent --add-port=%u/tcp && firewall-cmd --reload",
+                               port);
+    if (strstr(where, "ufw") != NULL)
+        return sp_finding_mend(v, "ufw allow %u/tcp", port);
+    return sp_finding_mend(v, "look at it with `nft -a list ruleset`, and let tcp port %u through there",
+                           port);
+}
+
+static int read_ruleset(const struct sp_visit *v, cJSON **ret, struct sp_error *err)
+{
+    static const char *const argv[] = {"/usr/sbin/nft", "-j", "list", "ruleset", NULL};
+    _cleanup_(sp_spawn_clear) struct sp_spawn run = {
+        .argv = argv, .deadline_ms = 10000, .max_output = RULESET_MAX};
+
+    if (sp_spawn_run(v->login->host, &run, err) < 0)
+        return -1;
+    if (run.status != 0)
+        return sp_fail(err, SP_E_REJECTED, 0, "nft: %.200s", sp_buf_str(&run.err_out));
+    return sp_json_parse_large(sp_buf_str(&run.out), run.out.len, RULESET_MAX, ret, err);
+}
+
+/* Rules of the older tables are in no ruleset of nft's. */
+static int legacy_rules(struct sp_visit *v, struct sp_error *err)
+{
+    static const char *const files[] = {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
+
+    for (size_t i = 0; i < SP_COUNT(files); i++) {
+        _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+        struct sp_error ignored;
+        _cleanup_close_ int fd =
+            sp_fsat_open(v->login->host->root_fd, files[i], 0, 0, SP_FSAT_NONE, &ignored);
+        if (fd < 0 || sp_buf_read(&b, fd, 4096) <= 0 || strstr(sp_buf_str(&b), "filter") == NULL)
+            continue;
+        if (sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err,
+                           "tables of iptables-legacy are in use; they are not read here") < 0)
+            return -1;
+        return sp_finding_mend(v, "look at them with `iptables-legacy -S` and `ip6tables-legacy -S`");
+    }
+    return 0;
+}
+
+int sp_doctor_other_firewalls(struct sp_visit *v, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *ruleset = NULL;
+    char where[SP_NFTVERDICT_WHERE];
+    struct sp_cidr from;
+    struct sp_sshports p = {0};
+    struct sp_error why;
+
+    if (ports_of(v, &p) == 0 || is_local(v->login->address))
+        return sp_finding_add(v, "other_firewalls", SP_FINDING_OK, err, "nothing to ask other firewalls");
+    if (read_ruleset(v, &ruleset, &why) < 0)
+        return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "the rules cannot be read: %s",
+                              why.text);
+    for (size_t i = 0; i < ports_of(v, &p); i++) {
+        struct sp_nftverdict_packet packet = {.port = p.ports[i], .not_table = "sallyport"};
+        enum sp_nftverdict verdict;
+        packet.from = to_cidr(v->login->address, &from) ? &from : NULL;
+        if (sp_nftverdict_judge(ruleset, &packet, &verdict, where, &why) < 0)
+            return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "%s", why.text);
+        if (verdict == SP_NFT_PASSES)
+            continue;
+        if (sp_finding_add(v, "other_firewalls",
+                           verdict == SP_NFT_DROPPED ? SP_FINDING_STOPS : SP_FINDING_UNKNOWN, err,
+                           "another firewall %s port %u: %s",
+                           verdict == SP_NFT_DROPPED ? "drops what comes for" : "may hold back", p.ports[i],
+                           where) < 0)
+            return -1;
+        return mend_foreign(v, where, p.ports[i]);
+    }
+    if (legacy_rules(v, err) < 0)
+        return -1;
+    return sp_finding_add(v, "other_firewalls", SP_FINDING_OK, err,
+                          "no rule of nf_tables, whoever made it, holds the port back");
+}
+
+/* --- hosts.allow and hosts.deny (hosts_access(5)), where sshd is linked with libwrap --- */
+
+/* One client pattern of the plain kinds; *ret_unknown for the others (names, netgroups, files, EXCEPT). */
+static bool wrapper_client(const char *word, const char *address, bool *ret_unknown)
+{
+    bool malformed;
+    size_t n = strlen(word);
+    char plain[64];
+
+    if (strcasecmp(word, "ALL") == 0)
+        return true;
+    if (address == NULL) {
+        *ret_unknown = true;
+        return false;
+    }
+    if (n > 1 && word[n - 1] == '.' && strspn(word, "0123456789.") == n)
+        return strncmp(word, address, n) == 0;
+    if (word[0] == '[' &&
+        sp_str_format(plain, sizeof(plain), "%.*s", (int)strcspn(word + 1, "]"), word + 1) == 0)
+        word = plain;
+    if (sp_authopts_in_block(word, address, &malformed))
+        return true;
+    *ret_unknown |= malformed;
+    return false;
+}
+
+static bool line_names(char *list, const char *word)
+{
+    char *save = NULL;
+
+    for (char *w = strtok_r(list, ", \t", &save); w != NULL; w = strtok_r(NULL, ", \t", &save))
+        if (strcasecmp(w, "ALL") == 0 || strcasecmp(w, word) == 0)
+            return true;
+    return false;
+}
+
+static bool wrapper_line(char *line, const char *address, bool *ret_unknown)
+{
+    char *colon = strchr(line, ':'), *save = NULL;
+
+    if (line[0] == '#' || colon == NULL)
+        return false;
+    *colon = '\0';
+    if (!line_names(line, "sshd"))
+        return false;
+    for (char *w = strtok_r(colon + 1, ", \t", &save); w != NULL; w = strtok_r(NULL, ", \t", &save)) {
+        if (wrapper_client(w, address, ret_unknown))
+            return true;
+        if (sp_streq(w, ":")) /* options begin */
+            break;
+    }
+    return false;
+}
+
+static bool wrapper_file(const struct sp_visit *v, const char *path, bool *ret_unknown)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    struct sp_error ignored;
+    char *save = NULL;
+
+    if (sp_fsat_read(v->login->host->root_fd, path, 1U << 20, &b, NULL, &ignored) < 0 || b.len == 0)
+        return false;
+    for (char *l = strtok_r(b.data, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save))
+        if (wrapper_line(l, v->login->address, ret_unknown))
+            return true;
+    return false;
+}
+
+int sp_doctor_wrappers(struct sp_visit *v, struct sp_error *err)
+{
+    bool unknown = false;
+
+    if (wrapper_file(v, "/etc/hosts.allow", &unknown) || !wrapper_file(v, "/etc/hosts.deny", &unknown)) {
+        if (!unknown)
+            return sp_finding_add(v, "tcp_wrappers", SP_FINDING_OK, err, "hosts.deny does not name sshd");
+        return sp_finding_add(v, "tcp_wrappers", SP_FINDING_UNKNOWN, err,
+                              "hosts.allow or hosts.deny decide about sshd by more than plain addresses");
+    }
+    if (sp_finding_add(
+            v, "tcp_wrappers", SP_FINDING_STOPS, err,
+            "/etc/hosts.deny refuses sshd's clients, and /etc/hosts.allow does not name this one") < 0)
+        return -1;
+    return sp_finding_mend(v, "add `sshd: %s` to /etc/hosts.allow",
+                           v->login->address != NULL ? v->login->address : "ADDRESS");
+}

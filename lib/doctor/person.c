@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The user: whether there is one, whether sshd's lists admit him, and what shadow(5) and PAM say of him. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "doctor/doctor.h"
+#include "host/fsat.h"
+#include "host/pamchild.h"
+#include "host/shadow.h"
+#include "model/authopts.h"
+#include "resource/resource.h"
+
+#define DAY 86400
+
+int sp_doctor_user(struct sp_visit *v, struct sp_error *err)
+{
+    struct sp_error why;
+
+    if (sp_userdb_get(v->login->host, v->login->user, &v->user, &why) < 0) {
+        if (sp_finding_add(v, "user", SP_FINDING_STOPS, err, "%s", why.text) < 0)
+            return -1;
+        return why.hint[0] != '\0' ? sp_finding_mend(v, "%s", why.hint) : 0;
+    }
+    v->has_user = true;
+    if (v->login->account == NULL)
+        return sp_finding_add(v, "user", SP_FINDING_WARNING, err, "%s (uid %u) is not managed by sallyport",
+                              v->user.name, v->user.uid);
+    if (v->login->account->uid != v->user.uid) {
+        if (sp_finding_add(v, "user", SP_FINDING_WARNING, err,
+                           "%s has uid %u now; sallyport knew uid %u and leaves him alone", v->user.name,
+                           v->user.uid, v->login->account->uid) < 0)
+            return -1;
+        return sp_finding_mend(v, "sallyport remove DOMAIN, then set it up again");
+    }
+    return sp_finding_add(v, "user", SP_FINDING_OK, err, "%s has uid %u", v->user.name, v->user.uid);
+}
+
+/* --- DenyUsers, AllowUsers, DenyGroups, AllowGroups --- */
+
+/* match_user() and match_pattern_list(): NAME or NAME@HOST, '!' in front of a group. */
+static bool word_names(const struct sp_visit *v, const char *word, const char *name, bool *ret_unknown)
+{
+    const char *at = strrchr(word, '@');
+    char pattern[256];
+
+    if (at == NULL)
+        return fnmatch(word, name, 0) == 0;
+    if (sp_str_format(pattern, sizeof(pattern), "%.*s", (int)(at - word), word) != 0 ||
+        fnmatch(pattern, name, 0) != 0)
+        return false;
+    if (v->login->address == NULL) {
+        *ret_unknown = true;
+        return false;
+    }
+    return sp_authopts_from_matches(at + 1, v->login->address);
+}
+
+/* A word of the setting that names one of these; "" none does. */
+static bool find_word(const struct sp_visit *v, const char *keyword, const char *const *names,
+                      char ret[256], bool *ret_unknown)
+{
+    const char *line;
+
+    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, keyword, i)) != NULL; i++)
+        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
+            if (sp_str_format(ret, 256, "%.*s", (int)strcspn(p, " "), p) != 0)
+                continue;
+            for (size_t k = 0; names[k] != NULL; k++)
+                if (word_names(v, ret, names[k], ret_unknown))
+                    return true;
+        }
+    ret[0] = '\0';
+    return false;
+}
+
+static int stop_group(struct sp_visit *v, const char *group, struct sp_error *err)
+{
+    bool ours = sp_streq(group, SP_GROUP_NONE);
+    const struct sp_account *a = v->login->account;
+
+    if (ours && a != NULL && a->access.suspended && a->n_domains > 0) {
+        if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "the account is suspended") < 0)
+            return -1;
+        return sp_finding_mend(v, "sallyport resume %s", a->domains[0].name);
+    }
+    if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err,
+                       ours ? "SSH is switched off for %s (group %s)" : "DenyGroups: %s is in %s",
+                       v->user.name, group) < 0)
+        return -1;
+    if (!ours)
+        return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, group);
+    if (a == NULL || a->n_domains == 0)
+        return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, group);
+    return a->shell == SP_SHELL_NONE || a->shell == SP_SHELL_UNSET
+               ? sp_finding_mend(v, "sallyport shell %s chroot", a->domains[0].name)
+               : sp_finding_mend(v, "sallyport reconcile --restore-access");
+}
+
+int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
+{
+    _cleanup_(sp_userdb_free_names) char **groups = NULL;
+    const char *const user[] = {v->user.name, NULL};
+    const char *const *of;
+    char word[256];
+    bool unknown = false;
+
+    if (!v->has_user || !v->has_sshd)
+        return 0;
+    if (sp_userdb_groups_of(v->login->host, &v->user, &groups, err) < 0)
+        return -1;
+    of = (const char *const *)groups;
+    if (find_word(v, "denyusers", user, word, &unknown)) {
+        if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "DenyUsers of sshd_config names %s", word) <
+            0)
+            return -1;
+        return sp_finding_mend(v, "take %s out of DenyUsers, then reload sshd", word);
+    }
+    if (sp_sshdconf_get(&v->sshd, "allowusers") != NULL &&
+        !find_word(v, "allowusers", user, word, &unknown) && !unknown) {
+        if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "AllowUsers of sshd_config does not name %s",
+                           v->user.name) < 0)
+            return -1;
+        return sp_finding_mend(v, "add %s to AllowUsers, then reload sshd", v->user.name);
+    }
+    if (find_word(v, "denygroups", of, word, &unknown))
+        return stop_group(v, word, err);
+    if (sp_sshdconf_get(&v->sshd, "allowgroups") != NULL &&
+        !find_word(v, "allowgroups", of, word, &unknown)) {
+        if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err,
+                           "AllowGroups of sshd_config names no group of %s", v->user.name) < 0)
+            return -1;
+        return sp_finding_mend(v, "add " SP_GROUP_ALL " to AllowGroups, then reload sshd");
+    }
+    if (v->user.uid == 0 && sp_visit_sshd_is(v, "permitrootlogin", "no")) {
+        if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "PermitRootLogin is no") < 0)
+            return -1;
+        return sp_finding_mend(v, "log in as another user");
+    }
+    return sp_finding_add(v, "lists", unknown ? SP_FINDING_UNKNOWN : SP_FINDING_OK, err,
+                          unknown ? "sshd's lists depend on the address: say where the login comes from"
+                                  : "sshd's lists let him in");
+}
+
+/* --- shadow(5), /etc/nologin, PAM --- */
+
+/* What sshd looks at itself, without PAM (auth.c, session.c). */
+static int without_pam(struct sp_visit *v, const struct sp_shadow *s, struct sp_error *err)
+{
+    int64_t today = v->login->host->ops->now(v->login->host) / DAY;
+
+    if (s->exists && s->expires >= 0 && s->expires <= today) {
+        if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "the account has expired") < 0)
+            return -1;
+        return sp_finding_mend(v, "chage -E -1 %s", v->user.name);
+    }
+    if (s->locked) {
+        if (sp_finding_add(v, "account", SP_FINDING_STOPS, err,
+                           "UsePAM is no, and then sshd refuses an account whose password is locked") < 0)
+            return -1;
+        return sp_finding_mend(v, "set UsePAM yes in sshd_config and reload sshd, or set a password");
+    }
+    if (sp_fsat_exists(v->login->host->root_fd, "/etc/nologin") && v->user.uid != 0) {
+        if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "/etc/nologin keeps everybody out") < 0)
+            return -1;
+        return sp_finding_mend(v, "rm /etc/nologin");
+    }
+    return sp_finding_add(v, "account", SP_FINDING_OK, err, "neither expired nor locked (UsePAM is no)");
+}
+
+static int blame_pam(struct sp_visit *v, const struct sp_shadow *s, const struct sp_error *why,
+                     struct sp_error *err)
+{
+    int64_t today = v->login->host->ops->now(v->login->host) / DAY;
+
+    if (sp_fsat_exists(v->login->host->root_fd, "/etc/nologin")) {
+        if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "/etc/nologin keeps everybody out: %s",
+                           why->text) < 0)
+            return -1;
+        return sp_finding_mend(v, "rm /etc/nologin");
+    }
+    if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "PAM's account check for sshd refuses %s: %s%s",
+                       v->user.name, why->text,
+                       why->code == SP_E_REJECTED ? "; only an interactive login may do that" : "") < 0)
+        return -1;
+    if (s->exists && s->expires >= 0 && s->expires <= today)
+        return sp_finding_mend(v, "chage -E -1 %s", v->user.name);
+    if (why->code == SP_E_REJECTED)
+        return sp_finding_mend(v, "chage -d $(date +%%F) -M -1 %s", v->user.name);
+    return sp_finding_mend(v, "see the account lines of /etc/pam.d/sshd and what auth.log says");
+}
+
+int sp_doctor_account(struct sp_visit *v, struct sp_error *err)
+{
+    struct sp_shadow s = {0};
+    struct sp_error why;
+
+    if (!v->has_user || !v->has_sshd)
+        return 0;
+    if (sp_shadow_get(v->login->host, v->user.name, &s, &why) < 0)
+        return sp_finding_add(v, "account", SP_FINDING_UNKNOWN, err, "%s", why.text);
+    if (!sp_visit_sshd_is(v, "usepam", "yes"))
+        return without_pam(v, &s, err);
+    if (sp_pamchild_account(v->user.name, v->login->address != NULL ? v->login->address : "127.0.0.1",
+                            &why) == 0)
+        return sp_finding_add(v, "account", SP_FINDING_OK, err, "PAM's account check for sshd lets him in");
+    if (why.code == SP_E_FORBIDDEN || why.code == SP_E_REJECTED)
+        return blame_pam(v, &s, &why, err);
+    return sp_finding_add(v, "account", SP_FINDING_UNKNOWN, err, "PAM could not be asked: %s", why.text);
+}

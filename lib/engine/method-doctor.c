@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* login.diagnose: "why can't I log in?" The walk itself is lib/doctor. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "doctor/doctor.h"
+#include "engine/methods.h"
+#include "model/json.h"
+
+struct question {
+    char domain[SP_DOMAIN_SIZE], user[SP_USER_SIZE];
+    char from[64];
+    struct sp_key key;
+    bool has_key, fix;
+    int64_t port;
+};
+
+static void clear_question(struct question *q)
+{
+    sp_key_clear(&q->key);
+}
+
+static int read_domain(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct question *q = dst;
+
+    return sp_name_check_domain(v->valuestring, err) < 0
+               ? -1
+               : sp_str_copy(q->domain, sizeof(q->domain), v->valuestring);
+}
+
+static int read_user(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct question *q = dst;
+
+    return sp_name_check_user(v->valuestring, err) < 0
+               ? -1
+               : sp_str_copy(q->user, sizeof(q->user), v->valuestring);
+}
+
+static int read_from(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct question *q = dst;
+
+    if (sp_doctor_check_address(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(q->from, sizeof(q->from), v->valuestring);
+}
+
+/* Pasted, as everywhere else. */
+static int read_key(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct question *q = dst;
+    _cleanup_json_wiped_ cJSON *object = cJSON_CreateObject();
+
+    if (cJSON_AddStringToObject(object, "key", v->valuestring) == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    q->has_key = true;
+    if (sp_key_from_json(object, SP_KEY_PASTED, &q->key, err) == 0)
+        return 0;
+    return sp_field(err, "%s", "");
+}
+
+static int read_port(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_json_integer(v, 1, 65535, &((struct question *)dst)->port, err);
+}
+
+static int read_fix(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct question *)dst)->fix = cJSON_IsTrue(v);
+    return 0;
+}
+
+static const struct sp_json_field fields[] = {
+    {"domain", SP_JSON_STRING, SP_JSON_OPTIONAL, read_domain},
+    {"user", SP_JSON_STRING, SP_JSON_OPTIONAL, read_user},
+    {"from", SP_JSON_STRING, SP_JSON_OPTIONAL, read_from},
+    {"key", SP_JSON_STRING, SP_JSON_OPTIONAL, read_key},
+    {"port", SP_JSON_INTEGER, SP_JSON_OPTIONAL, read_port},
+    {"fix", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_fix},
+    {NULL},
+};
+
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+/* The domain's account, or the user that was named. */
+static int find_user(struct sp_engine *e, struct question *q, struct sp_error *err)
+{
+    struct sp_params p = {0};
+    char owner[SP_USER_SIZE];
+
+    if (q->domain[0] == '\0' && q->user[0] != '\0')
+        return 0;
+    (void)sp_str_copy(p.domain, sizeof(p.domain), q->domain);
+    if (sp_owner_required(e, &p, owner, err) < 0)
+        return -1;
+    if (q->user[0] == '\0')
+        return sp_str_copy(q->user, sizeof(q->user), owner);
+    if (sp_streq(owner, q->user))
+        return 0;
+    sp_fail(err, SP_E_CONFLICT, 0, "%s belongs to the user %s", q->domain, owner);
+    return sp_field(err, "user");
+}
+
+/* Safe is what reconcile would do for this account: what is loose or missing is put right, what somebody
+ * tightened stays. */
+static int fix(struct sp_engine *e, const struct question *q, cJSON *result, struct sp_error *err)
+{
+    const struct sp_run run = {.flags = SP_RUN_THOROUGH | SP_RUN_KEEP_TIGHT};
+    _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+    struct sp_error why;
+
+    if (sp_engine_run(e, q->user, &run, &o, &why) < 0)
+        return cJSON_AddStringToObject(result, "fix_failed", why.text) != NULL ? 0 : no_memory(err);
+    return sp_report_changes(&o.plan, result, "fixed", err);
+}
+
+/* What stands on the host beside what was asked for. */
+static int add_drift(struct sp_engine *e, const struct question *q, cJSON *result, struct sp_error *err)
+{
+    const struct sp_run run = {.flags = SP_RUN_DRY | SP_RUN_THOROUGH};
+    _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+    struct sp_error why;
+
+    if (sp_engine_run(e, q->user, &run, &o, &why) < 0)
+        return cJSON_AddStringToObject(result, "drift_unknown", why.text) != NULL ? 0 : no_memory(err);
+    return sp_report_changes(&o.plan, result, "drift", err);
+}
+
+static cJSON *finding_json(const struct sp_finding *f)
+{
+    cJSON *j = cJSON_CreateObject();
+
+    if (cJSON_AddStringToObject(j, "check", f->check) != NULL &&
+        cJSON_AddStringToObject(j, "state", sp_finding_state_name(f->state)) != NULL &&
+        cJSON_AddStringToObject(j, "text", f->text) != NULL &&
+        (f->mend[0] != '\0' ? cJSON_AddStringToObject(j, "mend", f->mend)
+                            : cJSON_AddNullToObject(j, "mend")) != NULL)
+        return j;
+    cJSON_Delete(j);
+    return NULL;
+}
+
+static bool put(cJSON *array, cJSON *item)
+{
+    if (item != NULL && cJSON_AddItemToArray(array, item))
+        return true;
+    cJSON_Delete(item);
+    return false;
+}
+
+static int add_findings(const struct sp_findings *f, cJSON *result, struct sp_error *err)
+{
+    const struct sp_finding *stop = sp_findings_first_stop(f);
+    cJSON *checks = cJSON_AddArrayToObject(result, "checks");
+    const char *verdict = stop != NULL ? "refused" : "lets_in";
+
+    for (size_t i = 0; i < f->n; i++) {
+        if (stop == NULL && f->v[i].state == SP_FINDING_UNKNOWN)
+            verdict = "unknown";
+        if (!put(checks, finding_json(&f->v[i])))
+            return no_memory(err);
+    }
+    if (cJSON_AddStringToObject(result, "verdict", verdict) == NULL ||
+        (stop == NULL && cJSON_AddNullToObject(result, "stop") == NULL))
+        return no_memory(err);
+    if (stop != NULL && !cJSON_AddItemToObject(result, "stop", finding_json(stop)))
+        return no_memory(err);
+    return 0;
+}
+
+static int put_head(const struct question *q, cJSON *result, struct sp_error *err)
+{
+    bool ok = cJSON_AddStringToObject(result, "user", q->user) != NULL;
+
+    ok = ok && (q->domain[0] == '\0' || cJSON_AddStringToObject(result, "domain", q->domain) != NULL);
+    ok = ok && (q->from[0] != '\0' ? cJSON_AddStringToObject(result, "from", q->from)
+                                   : cJSON_AddNullToObject(result, "from")) != NULL;
+    ok = ok && (q->has_key ? cJSON_AddStringToObject(result, "key", q->key.key.fingerprint)
+                           : cJSON_AddNullToObject(result, "key")) != NULL;
+    return ok ? 0 : no_memory(err);
+}
+
+static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state state = {0};
+    _cleanup_(sp_findings_clear) struct sp_findings findings = {0};
+    struct sp_login login = {
+        .host = e->host, .config = e->config, .user = q->user, .port = (uint16_t)q->port};
+    struct sp_error broken;
+    bool managed;
+
+    /* A state that cannot be read is reported by list and reconcile; the walk goes on without it. */
+    managed = sp_store_load(e->host, q->user, &state, &broken) == 0 && state.exists;
+    if (put_head(q, result, err) < 0)
+        return -1;
+    if (managed && q->fix && fix(e, q, result, err) < 0)
+        return -1;
+    login.account = managed ? &state.desired : NULL;
+    login.address = q->from[0] != '\0' ? q->from : NULL;
+    login.key = q->has_key ? &q->key.key : NULL;
+    if (sp_doctor_examine(&login, &findings, err) < 0 || add_findings(&findings, result, err) < 0)
+        return -1;
+    return managed ? add_drift(e, q, result, err) : 0;
+}
+
+SP_METHOD(sp_login_diagnose)
+{
+    _cleanup_(clear_question) struct question q = {0};
+    cJSON *none = NULL;
+    int status;
+
+    (void)p;
+    if (raw == NULL)
+        raw = none = cJSON_CreateObject();
+    status = sp_json_decode(raw, fields, &q, err);
+    cJSON_Delete(none);
+    if (status < 0 || find_user(e, &q, err) < 0)
+        return -1;
+    return diagnose(e, &q, result, err);
+}

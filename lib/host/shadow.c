@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/shadow.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/dbfile.h"
+#include "model/pwline.h"
+
+#define FIELDS 9
+enum { PASSWORD = 1, EXPIRES = 7 };
+
+int sp_shadow_get(struct sp_host *h, const char *name, struct sp_shadow *ret, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_slice field[FIELDS];
+    struct sp_pwline line;
+    char days[24];
+    uint64_t n;
+
+    *ret = (struct sp_shadow){.expires = -1};
+    if (sp_dbfile_read(h, "shadow", &f, err) != 0)
+        return -1;
+    if (sp_pwline_find(f.bytes.data, f.bytes.len, "shadow", name, &line, err) != 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (!sp_pwline_split(line.text, FIELDS, field))
+        return sp_pwline_malformed("shadow", name, err);
+    ret->exists = true;
+    ret->locked = field[PASSWORD].len > 0 && field[PASSWORD].p[0] == '!';
+    ret->has_password =
+        field[PASSWORD].len > 1 && field[PASSWORD].p[0] != '!' && field[PASSWORD].p[0] != '*';
+    if (sp_slice_copy(field[EXPIRES], days, sizeof(days)) && sp_str_to_u64(days, UINT32_MAX, &n) == 0)
+        ret->expires = (int64_t)n;
+    return 0;
+}
