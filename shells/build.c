@@ -23,7 +23,7 @@
 #include "mount.h"
 
 #define FIXED (SP_MOUNT_QUIET | MOUNT_ATTR_RDONLY)
-#define PROPAGATION_SLAVE (1 << 19) /* MS_SLAVE of mount(2); the UAPI headers lack it before 5.x */
+#define MAX_PATHS (SP_RECORD_MAX_ROOTS + 1 + SP_SHOWN_MAX + 1)
 
 struct build {
     struct sp_entry *e;
@@ -44,7 +44,7 @@ static void build_clear(struct build *b)
  */
 static int leave_host(struct sp_error *err)
 {
-    const struct sp_mount_attr slave = {.propagation = PROPAGATION_SLAVE};
+    const struct sp_mount_attr slave = {.propagation = SP_MS_SLAVE};
     _cleanup_close_ int root = -1;
 
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID) < 0) {
@@ -126,22 +126,6 @@ static int make_staging(struct build *b, struct sp_error *err)
     return b->scratch < 0 ? -1 : 0;
 }
 
-/* Every directory on the way to an absolute path. */
-static int make_way(int dirfd, const char *path, struct sp_error *err)
-{
-    char copy[SP_RECORD_PATH];
-
-    if (sp_str_copy(copy, sizeof(copy), path + 1) < 0)
-        return sp_fail(err, SP_E_INVALID, 0, "%s is too long", path);
-    for (char *slash = strchr(copy, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (sp_mount_make_dir(dirfd, copy, 0755, err) < 0)
-            return -1;
-        *slash = '/';
-    }
-    return sp_mount_make_dir(dirfd, copy, 0755, err);
-}
-
 static bool is_point(const char *name)
 {
     for (size_t i = 0; sp_layout_points[i] != NULL; i++)
@@ -162,18 +146,35 @@ static int first_component(const char *path, char ret[256], struct sp_error *err
                          : 0;
 }
 
+/* The paths that a mount point is needed for: of the places, and of what is shown of the host. */
+static size_t all_paths(const struct build *b, const char *ret[MAX_PATHS])
+{
+    size_t n = b->e->n_places;
+
+    for (size_t i = 0; i < n; i++)
+        ret[i] = b->e->places[i].path;
+    return n + sp_shown_paths(&b->e->shown, ret + n);
+}
+
 /* The directories on the way to the real paths, below `under`; what programs expect of /var goes with them.
  */
 static int make_ways(const struct build *b, int under, struct sp_error *err)
 {
+    static const struct {
+        const char *name, *target;
+    } links[] = {{"var/tmp", "../tmp"}, {"var/run", "../run"}};
+    const char *paths[MAX_PATHS];
+    size_t n = all_paths(b, paths);
     char name[256];
 
-    for (size_t i = 0; i < b->e->n_places; i++)
-        if (first_component(b->e->places[i].path, name, err) < 0 ||
-            make_way(under, b->e->places[i].path, err) < 0)
+    for (size_t i = 0; i < n; i++)
+        if (first_component(paths[i], name, err) < 0 || sp_mount_make_dir(under, name, 0755, err) < 0 ||
+            (i < b->e->n_places && sp_mount_make_way(under, paths[i], err) < 0))
             return -1;
-    if (symlinkat("../tmp", under, "var/tmp") < 0 && errno != ENOENT && errno != EEXIST)
-        return sp_fail(err, SP_E_IO, errno, "the skeleton's var/tmp");
+    sp_show_ways(b->e, under, b->scratch);
+    for (size_t i = 0; i < SP_COUNT(links); i++)
+        if (symlinkat(links[i].target, under, links[i].name) < 0 && errno != ENOENT && errno != EEXIST)
+            return sp_fail(err, SP_E_IO, errno, "the skeleton's %s", links[i].name);
     return 0;
 }
 
@@ -222,8 +223,9 @@ static int mount_root(struct build *b, int root, struct sp_error *err)
 {
     const struct sp_mount_attr quiet = {.set = SP_MOUNT_QUIET};
     _cleanup_close_ int at = sp_mount_open(b->staging, "jail", err);
-    char name[256], done[SP_RECORD_MAX_ROOTS + 1][256];
-    size_t n = 0;
+    const char *paths[MAX_PATHS];
+    char name[256], done[MAX_PATHS][256];
+    size_t n = 0, n_paths = all_paths(b, paths);
 
     b->jail = at < 0 ? -1 : sp_mount_attach(root, at, AT_RECURSIVE, &quiet, err);
     if (b->jail < 0 || make_ways(b, b->skel, err) < 0)
@@ -232,8 +234,8 @@ static int mount_root(struct build *b, int root, struct sp_error *err)
         if (has(b, merged[i].target) &&
             bind(b, b->generation, merged[i].target, merged[i].name, &fixed, err) < 0)
             return -1;
-    for (size_t i = 0, k; i < b->e->n_places; i++) {
-        if (first_component(b->e->places[i].path, name, err) < 0)
+    for (size_t i = 0, k; i < n_paths; i++) {
+        if (first_component(paths[i], name, err) < 0)
             return -1;
         for (k = 0; k < n && !sp_streq(done[k], name); k++)
             ;
@@ -248,15 +250,13 @@ static int mount_root(struct build *b, int root, struct sp_error *err)
 /* Which layout is the site's doing: see sp_layout_probe(). */
 static int mount_slash(struct build *b, struct sp_error *err)
 {
-    const char *paths[SP_RECORD_MAX_ROOTS + 1];
+    const char *paths[MAX_PATHS];
     _cleanup_close_ int root = sp_login_open_root(b->e, err);
     char why[300];
 
     if (root < 0)
         return -1;
-    for (size_t i = 0; i < b->e->n_places; i++)
-        paths[i] = b->e->places[i].path;
-    b->e->layout = sp_layout_probe(root, paths, b->e->n_places, why);
+    b->e->layout = sp_layout_probe(root, paths, all_paths(b, paths), why);
     return b->e->layout == SP_LAYOUT_ROOT ? mount_root(b, root, err) : make_skeleton(b, err);
 }
 
@@ -337,10 +337,10 @@ int sp_build(struct sp_entry *e, struct sp_error *err)
                                              .jail = -1};
 
     if (leave_host(err) < 0 || open_sources(&b, err) < 0 || make_staging(&b, err) < 0 ||
-        mount_slash(&b, err) < 0 || mount_common(&b, err) < 0 || mount_places(&b, err) < 0 ||
-        enter(&b, err) < 0)
+        mount_slash(&b, err) < 0 || mount_common(&b, err) < 0)
         return -1;
-    return 0;
+    sp_show_mount(b.e, b.jail);
+    return mount_places(&b, err) < 0 || enter(&b, err) < 0 ? -1 : 0;
 }
 
 /* proc(5) shows the PID namespace of the process that mounts it, so the first child does. No hidepid: all

@@ -9,6 +9,7 @@
  *     limits.c     how many processes, and who counts them
  *     join.c       a living jail of the same account                (4)
  *     build.c      else a new one                                   (5-8)
+ *     show.c       what it shows of the host, in a new and in a living one
  *     supervise.c  the shell's process, the jail's first one, and the one that waits outside  (9)
  *     confine.c    no privilege, proved; Landlock                   (10, 12)
  *     filter.c     the system calls that stay shut                  (11)
@@ -28,6 +29,7 @@
 #include "base/error.h"
 #include "host/layout.h"
 #include "host/record.h"
+#include "host/shown.h"
 
 #define SP_EXIT_REFUSED 125  /* no jail, so no shell: nothing of the command has run */
 #define SP_EXIT_NO_SHELL 126 /* the jail stands, but its bash could not be executed */
@@ -58,6 +60,7 @@ struct sp_entry {
     bool serial;         /* we have that flock */
     char generation[65]; /* its directory below gen/ */
     struct sp_ident gen, usr, etc, root;
+    struct sp_shown shown;                           /* trees and sockets of the host; owned until exec */
     struct sp_place places[SP_RECORD_MAX_ROOTS + 1]; /* none beneath another */
     size_t n_places;
 
@@ -88,6 +91,25 @@ off_t sp_login_lock_offset(const struct sp_entry *e); /* the byte that PID 1 kee
 /* limits.c */
 void sp_limits_look(struct sp_entry *e); /* after the record is known, outside */
 int sp_limits_set(const struct sp_entry *e, struct sp_error *err);
+
+/* show.c. A server that is down, or a tree that is gone, is no reason to refuse a login: none of these
+ * fails. */
+void sp_show_read(struct sp_entry *e); /* the generation's list */
+/* The directories to mount on: below a skeleton, and below the tmpfs whose run/ is the jail's. */
+void sp_show_ways(const struct sp_entry *e, int skeleton, int scratch);
+void sp_show_mount(const struct sp_entry *e, int jail);
+struct sp_show_news { /* what a living jail has not got, or no longer; fds owned */
+    size_t n;
+    struct {
+        int mount, target;
+        int parent;     /* of a target that is no longer there; else -1 */
+        char name[256]; /* its name in there */
+    } v[SP_SHOWN_MAX];
+};
+void sp_show_look(const struct sp_entry *e, int jail, struct sp_show_news *ret); /* before setns(2) */
+/* After it. Ends in that root. */
+void sp_show_bring(const struct sp_show_news *news, int jail);
+void sp_show_clear(struct sp_show_news *news);
 
 /* join.c */
 struct sp_join { /* the way back; all owned */

@@ -178,6 +178,7 @@ int sp_join(struct sp_entry *e, struct sp_join *back, struct sp_error *err)
 {
     _cleanup_close_ int proc = -1, root = -1;
     _cleanup_(sp_join_clear) struct sp_join there = {.root_fd = -1, .ns = {-1, -1, -1, -1}};
+    _cleanup_(sp_show_clear) struct sp_show_news news = {0};
     struct sp_ident user_ns, ours[4];
 
     if (!e->serial) /* then its PID 1 could end at any moment */
@@ -188,9 +189,11 @@ int sp_join(struct sp_entry *e, struct sp_join *back, struct sp_error *err)
     root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!is_our_jail(e, root))
         return 0;
+    sp_show_look(e, root, &news);
     e->init_fd = sp_steal_fd(&proc);
     if (step_into(there.ns, root) < 0)
         return sp_join_undo(e, back, err);
+    sp_show_bring(&news, root);
     e->joined = true;
     return 1;
 }

@@ -3,10 +3,12 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "sys.h"
 
 static int open_path(int dirfd, const char *path, uint64_t resolve, struct sp_error *err)
@@ -31,7 +33,7 @@ int sp_mount_open_source(int dirfd, const char *path, struct sp_error *err)
     return open_path(dirfd, path, RESOLVE_NO_MAGICLINKS, err);
 }
 
-int sp_mount_attach(int from, int to, unsigned how, const struct sp_mount_attr *attr, struct sp_error *err)
+int sp_mount_clone(int from, unsigned how, const struct sp_mount_attr *attr, struct sp_error *err)
 {
     _cleanup_close_ int mount = -1;
 
@@ -40,6 +42,15 @@ int sp_mount_attach(int from, int to, unsigned how, const struct sp_mount_attr *
         return sp_fail(err, SP_E_UNSUPPORTED, errno, "open_tree");
     if (sp_sys_mount_setattr(mount, AT_EMPTY_PATH | how, attr) < 0)
         return sp_fail(err, SP_E_UNSUPPORTED, errno, "mount_setattr");
+    return sp_steal_fd(&mount);
+}
+
+int sp_mount_attach(int from, int to, unsigned how, const struct sp_mount_attr *attr, struct sp_error *err)
+{
+    _cleanup_close_ int mount = sp_mount_clone(from, how, attr, err);
+
+    if (mount < 0)
+        return -1;
     if (sp_sys_move_mount(mount, to) < 0)
         return sp_fail(err, SP_E_UNSUPPORTED, errno, "move_mount");
     return sp_steal_fd(&mount);
@@ -65,4 +76,19 @@ int sp_mount_make_dir(int dirfd, const char *name, mode_t mode, struct sp_error 
     if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST)
         return sp_fail(err, SP_E_IO, errno, "mkdir %s in the skeleton", name);
     return 0;
+}
+
+int sp_mount_make_way(int dirfd, const char *path, struct sp_error *err)
+{
+    char copy[PATH_MAX];
+
+    if (sp_str_copy(copy, sizeof(copy), path + 1) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "%s is too long", path);
+    for (char *slash = strchr(copy, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (sp_mount_make_dir(dirfd, copy, 0755, err) < 0)
+            return -1;
+        *slash = '/';
+    }
+    return sp_mount_make_dir(dirfd, copy, 0755, err);
 }

@@ -14,7 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SP_MNT_DETACH 2 /* umount2(2); its header clashes with <linux/mount.h> */
+#define SP_MNT_DETACH 2       /* umount2(2); its header clashes with <linux/mount.h> */
+#define SP_MS_SLAVE (1 << 19) /* of mount(2); the UAPI headers lack it before 5.x */
 
 /* mount_setattr(2), Linux 5.12: the youngest call we need. EL9's headers may lack it. */
 #ifndef SYS_mount_setattr

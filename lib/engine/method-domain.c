@@ -92,7 +92,7 @@ static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct 
     if (p->has_profiles && !there) {
         memcpy(a->profiles, p->jail.profiles, sizeof(a->profiles));
         a->n_profiles = p->jail.n_profiles;
-        if (sp_profiles_load(e->host, a, &loaded, err) < 0)
+        if (sp_profiles_load(e->host, e->config, a, &loaded, err) < 0)
             return -1;
         for (size_t i = 0; i < loaded.n; i++)
             if (sp_account_add_profile(a, loaded.v[i]->name, err) < 0)

@@ -69,7 +69,7 @@ static int describe(struct sp_engine *e, const char *name, cJSON *o, struct sp_e
 
     if (!cJSON_AddStringToObject(o, "name", name))
         return no_memory(err);
-    if (sp_profiles_load_set(e->host, name, &p, &why) < 0)
+    if (sp_profiles_load_set(e->host, e->config, name, &p, &why) < 0)
         return cJSON_AddBoolToObject(o, "available", false) &&
                        cJSON_AddStringToObject(o, "problem", why.text) &&
                        cJSON_AddStringToObject(o, "hint", why.hint)
@@ -112,7 +112,7 @@ SP_METHOD(sp_jail_build)
 
     (void)raw;
     /* Named as an account's set is: with what its profiles require. */
-    if (sp_profiles_load(e->host, &p->jail, &profiles, err) < 0)
+    if (sp_profiles_load(e->host, e->config, &p->jail, &profiles, err) < 0)
         return err->field[0] != '\0' ? sp_field(err, "profiles") : -1;
     for (size_t i = 0; i < profiles.n; i++)
         if (sp_account_add_profile(&set, profiles.v[i]->name, err) < 0)
@@ -224,7 +224,7 @@ static int check_set(struct sp_engine *e, const char *set, int accounts, cJSON *
     if (v.problems == NULL || !cJSON_AddStringToObject(o, "set", set) ||
         !cJSON_AddNumberToObject(o, "accounts", accounts))
         return no_memory(err);
-    if (sp_profiles_load_set(e->host, set, &profiles, &why) < 0)
+    if (sp_profiles_load_set(e->host, e->config, set, &profiles, &why) < 0)
         r = take_problem(&v, SP_GENERATION_BROKEN, "", why.text);
     else
         r = sp_generation_inspect(e->host, set, profiles.v, profiles.n, take_problem, &v, &g, err);

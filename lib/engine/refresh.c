@@ -83,7 +83,7 @@ static int one(struct sp_engine *e, const char *set, enum sp_refresh_flags flags
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
     bool current = false;
 
-    if (sp_profiles_load_set(e->host, set, &profiles, err) < 0)
+    if (sp_profiles_load_set(e->host, e->config, set, &profiles, err) < 0)
         return -1;
     if ((flags & SP_REFRESH_DRY) != 0) {
         if (sp_generation_check(e->host, set, profiles.v, profiles.n, deep, &current, ret, err) < 0)

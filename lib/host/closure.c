@@ -35,6 +35,8 @@ struct closure {
     struct sp_ldcache cache;
     struct todo *todo;
     size_t n_todo, todo_size;
+    const struct sp_profile *const *profiles;
+    size_t n_profiles;
     struct sp_manifest fitting; /* libraries that were seen to be for the native machine */
     struct sp_elf native;       /* of the first program seen: what a bare soname is meant for */
     bool has_native;
@@ -77,7 +79,23 @@ static int push(struct closure *c, const char *path, const char *rpath, bool pro
     return t->path != NULL && (rpath == NULL || t->rpath != NULL) ? 0 : no_memory(c);
 }
 
-/* Keep what was walked to, and look into it later if it is new. 1 kept, 0 no place for it, -1. */
+/* Does it lie in a tree that a jail shows as it is? */
+static bool is_shown(const struct closure *c, const char *path)
+{
+    for (size_t i = 0; i < c->n_profiles; i++)
+        for (size_t k = 0; k < c->profiles[i]->n_items; k++) {
+            const struct sp_profile_item *item = &c->profiles[i]->items[k];
+            const char *rest;
+
+            if (item->kind == SP_PROFILE_MOUNT && !item->denied &&
+                sp_str_prefix(path, item->value + 1, &rest) && (*rest == '/' || *rest == '\0'))
+                return true;
+        }
+    return false;
+}
+
+/* Keep what was walked to, and look into it later if it is new. 1 kept, or in a tree that is shown (and
+ * looked into with it), 0 no place for it, -1. */
 static int take(struct closure *c, const struct sp_resolved *p, const char *rpath, bool promised)
 {
     bool kept = false, new = false;
@@ -86,7 +104,7 @@ static int take(struct closure *c, const struct sp_resolved *p, const char *rpat
         return -1;
     if (new &&push(c, p->path, rpath, promised) < 0)
         return -1;
-    return kept ? 1 : 0;
+    return kept || is_shown(c, p->path) ? 1 : 0;
 }
 
 /* Take a path if it is a file there; otherwise remember what was missing. 1, 0 or -1. */
@@ -296,12 +314,23 @@ static int take_tree(struct closure *c, const char *path)
     return sp_treewalk(&c->resolver, path, tree_file, c, c->err);
 }
 
+/* A tree that is shown is not copied, but what its programs and modules are linked with is. */
+static int scan_tree(struct closure *c, const char *path)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest seen = {0};
+    _cleanup_(sp_resolver_clear) struct sp_resolver r = {
+        .root_fd = c->h->root_fd, .out = &seen, .beyond = path + 1};
+
+    return sp_treewalk(&r, path, tree_file, c, c->err) < 0 ? -1 : 1;
+}
+
 static int take_item(struct closure *c, const struct sp_profile *p, const struct sp_profile_item *item)
 {
     static int (*const takers[])(struct closure *, const char *) = {
         [SP_PROFILE_PROGRAM] = take_program,
         [SP_PROFILE_LIBRARY] = take_library,
         [SP_PROFILE_TREE] = take_tree,
+        [SP_PROFILE_MOUNT] = scan_tree,
     };
     int r = takers[item->kind](c, item->value);
     size_t install;
@@ -362,7 +391,8 @@ static int take_kind(struct closure *c, const struct sp_profile *const *profiles
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < profiles[i]->n_items; k++)
-            if (profiles[i]->items[k].kind == kind && take_item(c, profiles[i], &profiles[i]->items[k]) < 0)
+            if (profiles[i]->items[k].kind == kind && !profiles[i]->items[k].denied &&
+                take_item(c, profiles[i], &profiles[i]->items[k]) < 0)
                 return -1;
     return 0;
 }
@@ -370,7 +400,8 @@ static int take_kind(struct closure *c, const struct sp_profile *const *profiles
 int sp_closure_collect(struct sp_host *h, const struct sp_profile *const *profiles, size_t n,
                        struct sp_manifest *ret, struct sp_error *err)
 {
-    _cleanup_(closure_clear) struct closure c = {.h = h, .out = ret, .err = err};
+    _cleanup_(closure_clear) struct closure c = {
+        .h = h, .out = ret, .profiles = profiles, .n_profiles = n, .err = err};
 
     c.resolver = (struct sp_resolver){.root_fd = h->root_fd, .out = ret};
     for (size_t i = 0; i < n; i++)
@@ -378,7 +409,7 @@ int sp_closure_collect(struct sp_host *h, const struct sp_profile *const *profil
             return -1;
     if (read_cache(&c) < 0 || take_kind(&c, profiles, n, SP_PROFILE_PROGRAM) < 0 ||
         take_kind(&c, profiles, n, SP_PROFILE_LIBRARY) < 0 ||
-        take_kind(&c, profiles, n, SP_PROFILE_TREE) < 0)
+        take_kind(&c, profiles, n, SP_PROFILE_TREE) < 0 || take_kind(&c, profiles, n, SP_PROFILE_MOUNT) < 0)
         return -1;
     return drain(&c);
 }

@@ -14,6 +14,7 @@
 #include "host/fsat.h"
 #include "host/gencopy.h"
 #include "host/prove.h"
+#include "host/shown.h"
 
 #define STAGE ".tmp-build"
 
@@ -100,6 +101,27 @@ static int put_own(struct build *b)
     return 0;
 }
 
+int sp_genbuild_shown(const struct sp_profile *const *profiles, size_t n, struct sp_shown *ret,
+                      struct sp_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < profiles[i]->n_items; k++) {
+            const struct sp_profile_item *from = &profiles[i]->items[k];
+            struct sp_shown_item item = {.optional = from->optional};
+
+            if (from->kind != SP_PROFILE_MOUNT && from->kind != SP_PROFILE_SOCKET)
+                continue;
+            item.kind = from->denied                      ? SP_SHOWN_DENIED
+                        : from->kind == SP_PROFILE_SOCKET ? SP_SHOWN_SOCKET
+                                                          : SP_SHOWN_TREE;
+            if (sp_str_copy(item.path, sizeof(item.path), from->value) < 0)
+                return sp_fail(err, SP_E_INVALID, 0, "%.200s... is too long", from->value);
+            if (sp_shown_add(ret, &item, err) < 0)
+                return -1;
+        }
+    return 0;
+}
+
 /* The nonce makes the name new even where nothing else is: who holds an old name never meets a new tree. */
 static int make_nonce(struct build *b)
 {
@@ -123,6 +145,16 @@ static int put_manifest(struct build *b, char ret_hash[65])
         return sp_fail(b->err, SP_E_NO_MEMORY, 0, "out of memory");
     sp_manifest_digest(sp_buf_str(&text), text.len, ret_hash);
     return put_file(b, "manifest", sp_buf_str(&text), text.len, 0600);
+}
+
+/* What the entry program mounts beside it. Everybody may read it: every login does. */
+static int put_shown(struct build *b, const struct sp_shown *shown)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_shown_format(shown, &text, b->err) < 0)
+        return -1;
+    return put_file(b, SP_SHOWN_FILE, sp_buf_str(&text), text.len, 0644);
 }
 
 static int fill(struct build *b)
@@ -149,12 +181,16 @@ static int make_stage(struct build *b)
 static int run(struct build *b, const char *set, const struct sp_profile *const *profiles, size_t n,
                char ret_hash[65])
 {
+    _cleanup_(sp_shown_clear) struct sp_shown shown = {0};
     char hash[65];
 
-    if (make_stage(b) < 0 || fill(b) < 0 || put_own(b) < 0 || put_manifest(b, hash) < 0)
+    if (sp_genbuild_shown(profiles, n, &shown, b->err) < 0)
+        return -1;
+    if (make_stage(b) < 0 || fill(b) < 0 || put_own(b) < 0 || put_shown(b, &shown) < 0 ||
+        put_manifest(b, hash) < 0)
         return -1;
     /* A directory of the tests has no root to change into. */
-    if (b->h->real && sp_prove_run(STAGE, profiles, n, b->err) < 0)
+    if (b->h->real && sp_prove_run(STAGE, profiles, n, &shown, b->err) < 0)
         return -1;
     /* One syncfs(2) for thousands of files; then the names, each after what it names. */
     if (syncfs(b->fd) < 0 || renameat(b->s->gens, STAGE, b->s->gens, hash) < 0 || fsync(b->s->gens) < 0)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "host/genstore.h"
 #include "host/host.h"
+#include "host/shown.h"
 #include "model/manifest.h"
 #include "model/profile.h"
 
@@ -16,5 +17,9 @@ enum { SP_GENBUILD_OWN_FILES = 3 }; /* what a generation has beside the files of
 int sp_genbuild_run(struct sp_host *h, const struct sp_genstore *s, const char *set,
                     const struct sp_profile *const *profiles, size_t n, struct sp_manifest *m,
                     char ret_hash[65], struct sp_error *err);
+
+/* What of the host these profiles want shown, into the empty *ret. */
+int sp_genbuild_shown(const struct sp_profile *const *profiles, size_t n, struct sp_shown *ret,
+                      struct sp_error *err);
 
 #endif

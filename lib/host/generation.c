@@ -25,7 +25,7 @@
 #define LOCK SP_STORE "/gen.lock"
 
 /* What is generated below changed: generations of an older program are then not current. */
-#define FORMAT "2"
+#define FORMAT "3"
 
 /* A build takes seconds on a slow disk; somebody else's is waited for. */
 enum { LOCK_MS = 120000, TRIES = 3, MAX_PROFILES = 32, CONTENT_MAX = 65536 };
@@ -81,8 +81,9 @@ static int hash_profiles(const struct sp_profile *const *profiles, size_t n, cha
         sp_buf_printf(&text, "%s\n", profiles[i]->name);
         for (size_t k = 0; k < profiles[i]->n_items; k++)
             if (profiles[i]->items[k].kind < SP_PROFILE_PROMISE) /* the others are for people */
-                sp_buf_printf(&text, "%d %d %s\n", (int)profiles[i]->items[k].kind,
-                              (int)profiles[i]->items[k].optional, profiles[i]->items[k].value);
+                sp_buf_printf(&text, "%d %d%s %s\n", (int)profiles[i]->items[k].kind,
+                              (int)profiles[i]->items[k].optional,
+                              profiles[i]->items[k].denied ? " denied" : "", profiles[i]->items[k].value);
     }
     if (!sp_buf_ok(&text))
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -260,6 +261,25 @@ static int tell_entry(void *ctx, const struct sp_manifest_entry *e, enum sp_genc
     return t->tell(t->ctx, t->trouble, path, what[t->trouble][f]);
 }
 
+/* What is shown of the host is not in the store, but promised. */
+static int inspect_promises(struct build *b, struct tale *t)
+{
+    _cleanup_(sp_shown_clear) struct sp_shown shown = {0};
+    struct sp_error why;
+    int r = 0;
+
+    if (sp_genbuild_shown(b->profiles, b->n, &shown, b->err) < 0)
+        return -1;
+    for (size_t i = 0; r == 0 && i < shown.n; i++)
+        if (!shown.v[i].optional && shown.v[i].kind != SP_SHOWN_DENIED &&
+            !sp_fsat_exists(b->h->root_fd, shown.v[i].path))
+            r = t->tell(t->ctx, SP_GENERATION_BROKEN, shown.v[i].path, "this host has none at the moment");
+    for (size_t i = 0; b->h->real && r == 0 && i < b->n; i++)
+        if (sp_prove_run(b->ret->hash, &b->profiles[i], 1, &shown, &why) < 0)
+            r = t->tell(t->ctx, SP_GENERATION_BROKEN, "", why.text);
+    return r;
+}
+
 /* The files first, then what they are for: a proof that fails is explained by what stands before it. */
 static int inspect(struct build *b, struct tale *t)
 {
@@ -282,11 +302,7 @@ static int inspect(struct build *b, struct tale *t)
     r = r == 0 ? sp_gencheck_sources(b->h, &m, tell_entry, t) : r;
     t->trouble = SP_GENERATION_DAMAGED;
     r = r == 0 ? sp_gencheck_store(b->h, fd, &m, tell_entry, t) : r;
-    if (r == 0 && b->h->real)
-        for (size_t i = 0; r == 0 && i < b->n; i++)
-            if (sp_prove_run(b->ret->hash, &b->profiles[i], 1, &why) < 0)
-                r = t->tell(t->ctx, SP_GENERATION_BROKEN, "", why.text);
-    return r;
+    return r == 0 ? inspect_promises(b, t) : r;
 }
 
 int sp_generation_inspect(struct sp_host *h, const char *set, const struct sp_profile *const *profiles,

@@ -90,7 +90,7 @@ const char *sp_layout_unfit(int root_fd, const char *name)
  * reason, what is only missing follows from it. */
 enum sp_layout sp_layout_probe(int root_fd, const char *const *paths, size_t n, char ret_why[300])
 {
-    char names[64][256];
+    char names[128][256];
     size_t count = sp_layout_names(paths, n, names, SP_COUNT(names));
 
     ret_why[0] = '\0';

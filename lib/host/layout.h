@@ -11,6 +11,7 @@
  *                                          fd stdin stdout stderr (links), pts/ shm/ (empty)
  *       gen/HASH/{usr,etc}           0755  one generation, never changed once it is named; etc/passwd and
  *                                          etc/group are files (empty ones do): names/UID is mounted there
+ *       gen/HASH/shown               0644  what of the host is mounted beside it (shown.h)
  *       sets/base+git -> ../gen/HASH       the current generation of a profile set; one rename swaps it
  */
 #ifndef SP_HOST_LAYOUT_H

@@ -34,6 +34,7 @@ struct trouble {
 
 struct proof {
     const char *name;
+    const struct sp_shown *shown;
     char *argv[MAX_ARGS + 1];
     const char *program; /* not NULL: there is nothing to prove where the jail has not got it */
     int out;             /* the command's stdout and stderr */
@@ -62,7 +63,8 @@ static void bind_fd(const struct proof *p, int fd, const char *on, unsigned long
 
     check(p, fd, on);
     (void)sp_str_format(from, sizeof(from), "/proc/self/fd/%d", fd);
-    check(p, mkdirat(AT_FDCWD, on, 0755), on);
+    if (mkdirat(AT_FDCWD, on, 0755) < 0 && errno != EEXIST)
+        give_up(p, on);
     check(p, mount(from, on, NULL, MS_BIND, NULL), on);
     check(p, mount(NULL, on, NULL, MS_REMOUNT | MS_BIND | flags, NULL), on);
 }
@@ -99,6 +101,23 @@ static void give_names(const struct proof *p)
     }
 }
 
+/* What the profiles show of the host, where it is there. Servers may be down: sockets prove nothing. */
+static void bind_trees(const struct proof *p, int root)
+{
+    for (size_t i = 0; i < p->shown->n; i++) {
+        const struct sp_shown_item *item = &p->shown->v[i];
+        struct sp_error ignored;
+        int from, on;
+
+        if (item->kind != SP_SHOWN_TREE)
+            continue;
+        from = sp_fsat_open_dir(root, item->path, SP_FSAT_NONE, &ignored);
+        on = from < 0 ? -1 : sp_fsat_make_dirs(AT_FDCWD, item->path + 1, 0755, &ignored);
+        if (on >= 0)
+            bind_fd(p, from, item->path + 1, MS_RDONLY | MS_NOSUID | MS_NODEV);
+    }
+}
+
 /* A private root on a tmpfs that hides the generation's own directory, in this namespace only. All is
  * opened here: a descriptor from before unshare(2) is of the old namespace's mounts, where nothing can be
  * mounted. */
@@ -125,6 +144,7 @@ static void enter_root(const struct proof *p)
     bind_fd(p, etc, "etc", ro);
     give_names(p);
     bind_fd(p, dev, "dev", MS_NOSUID | MS_NOEXEC);
+    bind_trees(p, root);
     check(p, mkdir("proc", 0755), "making proc");
     check(p, mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mounting proc");
     check(p, mkdir("tmp", 01777), "making tmp");
@@ -324,7 +344,7 @@ static int split(struct proof *p, const struct sp_profile_item *item, char *word
     char *save = NULL;
     size_t n = 0;
 
-    *p = (struct proof){.name = p->name};
+    *p = (struct proof){.name = p->name, .shown = p->shown};
     for (char *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
         if (n == MAX_ARGS && item->kind == SP_PROFILE_PROVE)
             return -1;
@@ -342,10 +362,11 @@ static int split(struct proof *p, const struct sp_profile_item *item, char *word
     return n > 0 ? 0 : -1;
 }
 
-static int prove_item(const char *name, const struct sp_profile_item *item, struct sp_error *err)
+static int prove_item(const char *name, const struct sp_profile_item *item, const struct sp_shown *shown,
+                      struct sp_error *err)
 {
     _cleanup_free_ char *words = strdup(item->value);
-    struct proof p = {.name = name};
+    struct proof p = {.name = name, .shown = shown};
 
     if (words == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -369,7 +390,8 @@ static int broken(const struct sp_profile *p, const char *promise, struct sp_err
     return sp_field(err, "profiles.%s", p->name);
 }
 
-int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n, struct sp_error *err)
+int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n,
+                 const struct sp_shown *shown, struct sp_error *err)
 {
     for (size_t i = 0; i < n; i++) {
         const char *promise = NULL;
@@ -380,7 +402,7 @@ int sp_prove_run(const char *name, const struct sp_profile *const *profiles, siz
             if (item->kind == SP_PROFILE_PROMISE)
                 promise = item->value;
             if ((item->kind == SP_PROFILE_PROVE || item->kind == SP_PROFILE_PROVE_SH) &&
-                prove_item(name, item, err) < 0)
+                prove_item(name, item, shown, err) < 0)
                 return broken(profiles[i], promise, err);
         }
     }

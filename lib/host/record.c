@@ -31,8 +31,8 @@ static bool user_ok(const char *s)
            s[0] != '.';
 }
 
-/* Absolute, normalised, printable: no "//", "." or "..", no slash at the end, not "/" itself. */
-static bool path_ok(const char *s)
+/* No "//", "." or "..", no slash at the end, not "/" itself. */
+bool sp_record_path_ok(const char *s)
 {
     if (s[0] != '/' || s[1] == '\0' || !sp_str_is_clean(s, strlen(s)) || strchr(s, ':') != NULL)
         return false;
@@ -61,7 +61,7 @@ static const char *fault(const struct sp_record *r)
         return "uid";
     if (r->gid == 0 || r->gid > INT32_MAX)
         return "gid";
-    if (!path_ok(r->home))
+    if (!sp_record_path_ok(r->home))
         return "home";
     if (!profiles_ok(r->profiles))
         return "profiles";
@@ -72,7 +72,7 @@ static const char *fault(const struct sp_record *r)
     if (r->n_roots == 0 || r->n_roots > SP_RECORD_MAX_ROOTS)
         return "root";
     for (size_t i = 0; i < r->n_roots; i++)
-        if (!path_ok(r->roots[i]))
+        if (!sp_record_path_ok(r->roots[i]))
             return "root";
     return NULL;
 }

@@ -19,6 +19,7 @@
 #ifndef SP_HOST_RECORD_H
 #define SP_HOST_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -40,6 +41,9 @@ struct sp_record {
     size_t n_roots;
     char (*roots)[SP_RECORD_PATH]; /* owned array of n_roots paths */
 };
+
+/* Absolute, normalised, printable, without ':'; not "/" itself. */
+bool sp_record_path_ok(const char *path);
 
 void sp_record_clear(struct sp_record *r);
 int sp_record_format(const struct sp_record *r, struct sp_buf *out,

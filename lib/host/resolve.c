@@ -201,10 +201,13 @@ int sp_resolve_walk(struct sp_resolver *r, const char *path, struct sp_resolved 
     return done < 0 ? -1 : 0;
 }
 
-static bool has_place(const char *path)
+static bool has_place(const struct sp_resolver *r, const char *path)
 {
+    const char *rest;
     char dest[PATH_MAX];
 
+    if (r->beyond != NULL && sp_str_prefix(path, r->beyond, &rest) && (*rest == '/' || *rest == '\0'))
+        return true;
     return sp_manifest_dest(path, dest, sizeof(dest)) == 0;
 }
 
@@ -214,7 +217,7 @@ static int keep_links(struct sp_resolver *r, const struct sp_resolved *p, size_t
         struct sp_manifest_entry e = {
             .kind = SP_MANIFEST_LINK, .path = p->links[i].path, .extra = p->links[i].target};
         /* A link that could not be listed is one that nothing of ours needs by that name. */
-        if (has_place(e.path) && sp_manifest_path_ok(e.path) && !sp_resolve_forbidden(e.path) &&
+        if (has_place(r, e.path) && sp_manifest_path_ok(e.path) && !sp_resolve_forbidden(e.path) &&
             sp_manifest_add(r->out, &e, NULL, err) < 0)
             return -1;
     }
@@ -265,8 +268,8 @@ int sp_resolve_keep(struct sp_resolver *r, const struct sp_resolved *p, bool *re
     if (ret_new != NULL)
         *ret_new = false;
     memcpy(dest, p->path, sizeof(dest));
-    if (!has_place(p->path)) {
-        while (n > 0 && !(p->links[n - 1].last && has_place(p->links[n - 1].path)))
+    if (!has_place(r, p->path)) {
+        while (n > 0 && !(p->links[n - 1].last && has_place(r, p->links[n - 1].path)))
             n--;
         *ret_kept = n > 0 && p->kind == SP_RESOLVED_FILE &&
                     sp_str_copy(dest, sizeof(dest), p->links[n - 1].path) == 0;

@@ -18,6 +18,7 @@ struct sp_resolver {
     int root_fd;               /* borrowed */
     struct sp_manifest *out;   /* borrowed: what is kept goes here */
     struct sp_manifest walked; /* real directories that others may pass */
+    const char *beyond; /* what lies below this has a place, too; NULL. `out` is then no list to copy */
 };
 
 enum sp_resolved_kind {

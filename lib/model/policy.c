@@ -55,18 +55,35 @@ void sp_config_clear(struct sp_config *c)
     sp_words_clear(&c->denied_users);
     sp_words_clear(&c->required_groups);
     sp_words_clear(&c->denied_callers);
+    sp_words_clear(&c->jail_trees);
+    sp_words_clear(&c->jail_sockets);
     sp_cidr_list_clear(&c->always_allow);
     *c = (struct sp_config){0};
 }
 
-static int set_roots(struct sp_config *c, const char *value, struct sp_error *err)
+static int set_paths(const char *value, struct sp_words *ret, struct sp_error *err)
 {
-    if (sp_words_split(value, " :\t", &c->document_roots, err) < 0)
+    if (sp_words_split(value, " :\t", ret, err) < 0)
         return -1;
-    for (size_t i = 0; i < c->document_roots.n; i++)
-        if (sp_name_check_path(c->document_roots.v[i], err) < 0)
+    for (size_t i = 0; i < ret->n; i++)
+        if (sp_name_check_path(ret->v[i], err) < 0)
             return -1;
     return 0;
+}
+
+static int set_roots(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return set_paths(value, &c->document_roots, err);
+}
+
+static int set_jail_trees(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return set_paths(value, &c->jail_trees, err);
+}
+
+static int set_jail_sockets(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return set_paths(value, &c->jail_sockets, err);
 }
 
 static int set_number(const char *value, uint64_t min, uint64_t max, uint32_t *ret, struct sp_error *err)
@@ -222,6 +239,9 @@ static const struct option {
     {"tmp_mib", set_tmp, "512"},
     {"processes", set_processes, "512"},
     {"memory_mib", set_memory, "0"},
+    {"jail_trees", set_jail_trees, "/opt"},
+    {"jail_sockets", set_jail_sockets,
+     "/run/mysqld:/run/mariadb:/run/postgresql:/run/redis:/run/valkey:/var/lib/mysql"},
     {"always_allow", set_always_allow, ""},
     {"sshd", set_sshd, "/usr/sbin/sshd"},
     {"sshd_config", set_sshd_config, "/etc/ssh/sshd_config"},
@@ -230,8 +250,8 @@ static const struct option {
 const char *const sp_config_names[] = {
     "document_roots", "uid_min",   "uid_max",       "denied_users", "required_groups",
     "denied_callers", "key_store", "key_blocklist", "foreign_keys", "forwarding",
-    "tmp_mib",        "processes", "memory_mib",    "always_allow", "sshd",
-    "sshd_config",    NULL,
+    "tmp_mib",        "processes", "memory_mib",    "jail_trees",   "jail_sockets",
+    "always_allow",   "sshd",      "sshd_config",   NULL,
 };
 
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err)

@@ -24,6 +24,8 @@ struct sp_config {
     struct sp_words denied_users;    /* never, whatever their uid: the panel's own user */
     struct sp_words required_groups; /* if any: the user must be in one of them */
     struct sp_words denied_callers;  /* users whose sudo is refused: www-data and the like */
+    struct sp_words jail_trees;      /* directories below which profiles may have trees shown in jails */
+    struct sp_words jail_sockets;    /* and those with sockets that they may have shown */
     enum sp_key_store key_store;
     enum sp_foreign_keys foreign_keys;
     enum sp_forwarding forwarding; /* for accounts that never said */

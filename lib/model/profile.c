@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/name.h"
+#include "model/shownpath.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
@@ -89,12 +90,18 @@ static bool is_secret(const char *path)
     return false;
 }
 
+/* What is not copied but mounted. */
+static bool is_elsewhere(const char *path)
+{
+    return !sp_str_prefix(path, "/usr/", NULL) && !sp_str_prefix(path, "/etc/", NULL);
+}
+
 static int check_tree(const char *path, struct sp_error *err)
 {
     if (sp_name_check_path(path, err) < 0)
         return -1;
-    if (!sp_str_prefix(path, "/usr/", NULL) && !sp_str_prefix(path, "/etc/", NULL))
-        return refuse(err, "a tree lies below /usr or /etc", "name a directory or file below one of them");
+    if (is_elsewhere(path))
+        return sp_shownpath_check_tree(path, err);
     if (is_secret(path))
         return refuse(err, "this file is not for jails", "leave it out: a jail gets its own account files");
     return 0;
@@ -118,6 +125,8 @@ static int check_link(const char *value, struct sp_error *err)
     if (sp_str_format(path, sizeof(path), "%.*s", (int)(target - value), value) < 0)
         return refuse(err, "the path is too long", "at most 511 bytes");
     target++;
+    if (is_elsewhere(path))
+        return refuse(err, "a link lies below /usr or /etc", "what lies elsewhere is the host's own");
     if (check_tree(path, err) < 0)
         return -1;
     return target[0] == '/' ? sp_name_check_path(target, err) : check_file_name(target, err);
@@ -144,6 +153,7 @@ static const struct directive {
     {"program", SP_PROFILE_PROGRAM, MAY_BE_OPTIONAL, ONE_WORD, check_program},
     {"library", SP_PROFILE_LIBRARY, MAY_BE_OPTIONAL, ONE_WORD, check_file_name},
     {"tree", SP_PROFILE_TREE, MAY_BE_OPTIONAL, ONE_WORD, check_tree},
+    {"socket", SP_PROFILE_SOCKET, MAY_BE_OPTIONAL, ONE_WORD, sp_shownpath_check_socket},
     {"prove", SP_PROFILE_PROVE, MAY_BE_OPTIONAL, MANY_WORDS, check_prove},
     {"prove-sh", SP_PROFILE_PROVE_SH, MAY_BE_OPTIONAL, MANY_WORDS, check_text},
     {"link", SP_PROFILE_LINK, MUST, MANY_WORDS, check_link},
@@ -214,16 +224,17 @@ static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
     if (n == strlen("describe") && sp_str_prefix(line, "describe", NULL))
         return set_describe(p, value, err);
     if (d == NULL || (item.optional && d->presence == MUST))
-        return refuse(err, "this directive is not known",
-                      "known are: describe, requires, program, library, tree, link, promise, prove, "
-                      "prove-sh, install");
+        return refuse(
+            err, "this directive is not known",
+            "known are: describe, requires, program, library, tree, socket, link, promise, prove, "
+            "prove-sh, install");
     if (*value == '\0')
         return refuse(err, "this directive needs a value", "write it behind a blank");
     if (d->words == ONE_WORD && strchr(value, ' ') != NULL)
         return refuse(err, "this directive takes one value", "write one line for each");
     if (d->check(value, err) < 0)
         return -1;
-    item.kind = d->kind;
+    item.kind = d->kind == SP_PROFILE_TREE && is_elsewhere(value) ? SP_PROFILE_MOUNT : d->kind;
     return push(p, &item, err);
 }
 

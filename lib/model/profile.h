@@ -13,7 +13,11 @@
  *
  *   library NAME             a soname that is dlopened (libnss_files.so.2)
  *
- *   tree /ABS/PATH           a directory or file below /usr or /etc, copied as it is
+ *   tree /ABS/PATH           a directory or file below /usr or /etc, copied as it is; a directory elsewhere
+ *                            is shown as the host has it, read-only, where the configuration allows it
+ *
+ *   socket /ABS/PATH         a server's socket, by which the jail reaches it; what is shown is its
+ *                            directory, so that a server that starts again is found again
  *
  *   link /ABS/PATH TARGET    a link that the host has not, or has otherwise: what `php` is in this jail
  *
@@ -25,8 +29,8 @@
  *
  *   install TEXT             the packages that bring it, for the answer where the host lacks a program
  *
- * A '?' directly behind program, library or tree ("program? rsync"): taken if the host has it. Behind prove
- * or prove-sh: run if the jail has the program that its first word names.
+ * A '?' directly behind program, library, tree or socket ("program? rsync"): taken if the host has it.
+ * Behind prove or prove-sh: run if the jail has the program that its first word names.
  *
  * A profile can be asked for with a choice behind '@', php@8.2: the file is then php@8.2.profile, or else
  * php@.profile for all of them, and "%i" in its lines stands for the choice.
@@ -49,13 +53,16 @@ enum sp_profile_kind {
     SP_PROFILE_PROVE,
     SP_PROFILE_PROVE_SH,
     SP_PROFILE_LINK,
-    SP_PROFILE_PROMISE,
+    SP_PROFILE_MOUNT, /* written `tree`, of a path outside of /usr and /etc */
+    SP_PROFILE_SOCKET,
+    SP_PROFILE_PROMISE, /* from here on for people */
     SP_PROFILE_INSTALL
 };
 
 struct sp_profile_item {
     enum sp_profile_kind kind;
     bool optional;
+    bool denied; /* by the configuration: a MOUNT or SOCKET that is left out */
     char *value; /* owned; words are separated by one blank each */
 };
 

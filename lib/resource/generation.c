@@ -88,7 +88,7 @@ static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_
         return 0;
     /* Unknown profiles are the request's mistake, and what the host has not got cannot be promised: both
      * are said before anything is done. */
-    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 ||
+    if (sp_profiles_load(c->host, c->config, c->desired, &profiles, err) < 0 ||
         warn_of_missing(c->host, &profiles, p, err) < 0)
         return -1;
     change = sp_plan_add(p, &sp_resource_generation, SP_PREPARE, SP_NEUTRAL, 0, err);
@@ -110,7 +110,7 @@ static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enu
         i++;
     if (i == p->n)
         return 0;
-    if (sp_profiles_load(c->host, c->desired, &profiles, err) < 0 ||
+    if (sp_profiles_load(c->host, c->config, c->desired, &profiles, err) < 0 ||
         sp_generation_ensure_dev(c->host, err) < 0)
         return -1;
     return sp_generation_ensure(c->host, p->v[i].target, profiles.v, profiles.n, SP_GENERATION_SOURCES, &g,

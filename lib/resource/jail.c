@@ -18,6 +18,7 @@
 #include "host/recordfile.h"
 #include "host/replace.h"
 #include "resource/resource.h"
+#include "resource/shown.h"
 
 enum { RECORD, NAMES_PASSWD, NAMES_GROUP };
 
@@ -179,9 +180,21 @@ static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     return 0;
 }
 
+/* Of what else it shows only the reasons why it does not are the account's to hear. */
+static int warn_of_shown(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_(sp_shown_clear) struct sp_shown shown = {0};
+
+    if (!wanted(c))
+        return 0;
+    return sp_shown_of(c, c->desired, p, &shown, err) < 0 ? -1 : sp_shown_warn(c, &shown, p, err);
+}
+
 static int jail_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    return c->user == NULL && !sp_ctx_absent(c) ? 0 : plan_files(c, p, err);
+    if (c->user == NULL && !sp_ctx_absent(c))
+        return 0;
+    return plan_files(c, p, err) < 0 || warn_of_shown(c, p, err) < 0 ? -1 : 0;
 }
 
 /* The directory of a file; names/UID is made on the way. */

@@ -17,12 +17,16 @@
 #include "host/recordfile.h"
 #include "host/replace.h"
 #include "resource/resource.h"
+#include "resource/shown.h"
 
 /* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
  * writes. */
 #define POINT_MODE 01555
-#define MAX_POINTS (SP_ROOTS_MAX + 16)
-#define MAX_PATHS (2 * SP_ROOTS_MAX + 1)
+#define MAX_POINTS (SP_ROOTS_MAX + SP_SHOWN_MAX + 16)
+#define MAX_PATHS (2 * SP_ROOTS_MAX + SP_SHOWN_MAX + 4)
+
+/* What profiles usually show lies below these. */
+static const char *const once_shown[] = {"/opt", "/var"};
 
 /* What a look below one document root found; why: what stands in the way, "" if nothing does. */
 struct points {
@@ -58,26 +62,33 @@ static void look(int root_fd, const char *const *paths, size_t n_paths, struct p
     }
 }
 
-/* The paths whose first components are mount points too: the roots of an account, and its home. */
-static size_t paths_of(const struct sp_account *a, const struct sp_user *user, const char *paths[MAX_PATHS])
+/* The paths whose first components are mount points too: the roots of an account, its home, and what its
+ * profiles show of the host. */
+static size_t paths_of(const struct sp_account *a, const struct sp_user *user, const struct sp_shown *shown,
+                       const char *paths[MAX_PATHS])
 {
     size_t n = sp_account_roots(a, paths);
 
     if (user != NULL)
         paths[n++] = user->home;
-    return n;
+    return n + sp_shown_paths(shown, paths + n);
 }
 
 /* The names to take away are those of the account before; a home that is gone with its user adds none. */
-static int look_at(const struct sp_ctx *c, const char *root, const struct sp_account *a, int *ret_fd,
-                   struct points *ret, struct sp_error *err)
+static int look_at(const struct sp_ctx *c, const char *root, const struct sp_account *a,
+                   const struct sp_plan *p, int *ret_fd, struct points *ret, struct sp_error *err)
 {
+    _cleanup_(sp_shown_clear) struct sp_shown shown = {0};
     const char *paths[MAX_PATHS];
-    size_t n = paths_of(a, c->user, paths);
+    size_t n;
 
     *ret_fd = sp_fsat_open_dir(c->host->root_fd, root, SP_FSAT_NONE, err);
-    if (*ret_fd < 0)
+    if (*ret_fd < 0 || sp_shown_of(c, a, p, &shown, err) < 0)
         return -1;
+    n = paths_of(a, c->user, &shown, paths);
+    if (a == c->applied) /* a profile that has changed since made them */
+        for (size_t i = 0; i < SP_COUNT(once_shown); i++)
+            paths[n++] = once_shown[i];
     look(*ret_fd, paths, n, ret);
     return 0;
 }
@@ -102,7 +113,7 @@ static int plan_made(const struct sp_ctx *c, const char *root, struct sp_plan *p
     _cleanup_close_ int fd = -1;
     struct points points;
 
-    if (look_at(c, root, c->desired, &fd, &points, err) < 0)
+    if (look_at(c, root, c->desired, p, &fd, &points, err) < 0)
         return -1;
     if (points.why[0] != '\0')
         return sp_plan_warn(p, err, "the path layout is used below %.200s: %s", root, points.why);
@@ -135,7 +146,7 @@ static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_pla
     _cleanup_close_ int fd = -1;
     struct points points;
 
-    if (look_at(c, root, c->applied, &fd, &points, &gone) < 0)
+    if (look_at(c, root, c->applied, NULL, &fd, &points, &gone) < 0)
         return 0; /* gone with its document root: nothing is left to take away */
     return points.ours > 0 && !is_anothers(c, root) ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
 }
@@ -181,7 +192,7 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
     bool making = change->phase == SP_BUILD;
     struct points points;
 
-    if (look_at(c, change->target, making ? c->desired : c->applied, &fd, &points, err) < 0)
+    if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
     if (making && make(fd, &points, err) < 0)
         return -1;
@@ -207,7 +218,7 @@ static int points_read_back(const struct sp_ctx *c, struct sp_change *change, st
     struct points points;
     size_t n;
 
-    if (look_at(c, change->target, making ? c->desired : c->applied, &fd, &points, err) < 0)
+    if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
     n = making ? points.n - points.missing : points.ours;
     return n == 0 ? 0 : sp_str_format(change->read_back, sizeof(change->read_back), "%zu", n);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "model/shownpath.h"
 
 #define PROFILE_MAX_BYTES (1U << 16)
 
@@ -119,8 +120,31 @@ static int check_links(const struct sp_profiles *p, struct sp_error *err)
     return 0;
 }
 
-int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
-                     struct sp_error *err)
+static bool is_allowed(const struct sp_words *dirs, const char *path)
+{
+    for (size_t i = 0; i < dirs->n; i++)
+        if (sp_shownpath_is_within(path, dirs->v[i]))
+            return true;
+    return false;
+}
+
+/* What of the host the configuration does not let jails show is marked. Here, so that no reader of profiles
+ * can skip it. */
+static void permit(const struct sp_config *config, struct sp_profiles *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->owned[i].n_items; k++) {
+            struct sp_profile_item *item = &p->owned[i].items[k];
+
+            if (item->kind == SP_PROFILE_MOUNT)
+                item->denied = !is_allowed(&config->jail_trees, item->value);
+            else if (item->kind == SP_PROFILE_SOCKET)
+                item->denied = !is_allowed(&config->jail_sockets, item->value);
+        }
+}
+
+int sp_profiles_load(struct sp_host *h, const struct sp_config *config, const struct sp_account *a,
+                     struct sp_profiles *ret, struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles p = {0};
 
@@ -136,11 +160,13 @@ int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_pr
                 return -1;
     memcpy(ret, &p, sizeof(p));
     p = (struct sp_profiles){0};
+    permit(config, ret);
     sort(ret);
     return check_links(ret, err);
 }
 
-int sp_profiles_load_set(struct sp_host *h, const char *set, struct sp_profiles *ret, struct sp_error *err)
+int sp_profiles_load_set(struct sp_host *h, const struct sp_config *config, const char *set,
+                         struct sp_profiles *ret, struct sp_error *err)
 {
     struct sp_account a = {0};
     char name[SP_PROFILE_NAME_SIZE];
@@ -154,5 +180,5 @@ int sp_profiles_load_set(struct sp_host *h, const char *set, struct sp_profiles 
             return -1;
         at += n;
     }
-    return sp_profiles_load(h, &a, ret, err);
+    return sp_profiles_load(h, config, &a, ret, err);
 }

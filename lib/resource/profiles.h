@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "host/host.h"
 #include "model/account.h"
+#include "model/policy.h"
 #include "model/profile.h"
 
 #define SP_PROFILES_VENDOR "/usr/share/sallyport/profiles"
@@ -19,10 +20,10 @@ struct sp_profiles {
 
 void sp_profiles_clear(struct sp_profiles *p);
 
-/* Every profile of the account and what they require. SP_E_INVALID with the field jail.profiles names one
- * that does not exist. */
-int sp_profiles_load(struct sp_host *h, const struct sp_account *a, struct sp_profiles *ret,
-                     struct sp_error *err);
+/* Every profile of the account and what they require; what the configuration denies them is marked.
+ * SP_E_INVALID with the field jail.profiles names one that does not exist. */
+int sp_profiles_load(struct sp_host *h, const struct sp_config *config, const struct sp_account *a,
+                     struct sp_profiles *ret, struct sp_error *err);
 
 /* What may stand behind the '@' of the profile at path, NAME@.profile: what this host has of its program.
  */
@@ -44,6 +45,7 @@ void sp_profile_names_clear(struct sp_profile_names *n);
 int sp_profiles_names(struct sp_host *h, struct sp_profile_names *ret, struct sp_error *err);
 
 /* The same for a set by its name: "base+git". */
-int sp_profiles_load_set(struct sp_host *h, const char *set, struct sp_profiles *ret, struct sp_error *err);
+int sp_profiles_load_set(struct sp_host *h, const struct sp_config *config, const char *set,
+                         struct sp_profiles *ret, struct sp_error *err);
 
 #endif

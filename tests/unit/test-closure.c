@@ -134,6 +134,28 @@ static void origin_and_inherited_rpath_are_followed(void **state)
     assert_string_equal(m.missing, "libfive.so");
 }
 
+static void a_tree_that_is_shown_is_not_copied_but_what_it_needs_of_usr_is(void **state)
+{
+    struct temp_host *t = *state;
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+
+    make_dir(t, "opt/tool/lib");
+    make_dir(t, "opt/tool/bin");
+    put_elf(
+        t, "opt/tool/bin/tool",
+        &(struct elf_make){.interp = "/lib64/ld.so", .rpath = "$ORIGIN/../lib", .needed = {"libown.so"}});
+    put_elf(t, "opt/tool/lib/libown.so", &(struct elf_make){.needed = {"libfar.so"}});
+    put_elf(t, "opt/tool/lib/module.so", &(struct elf_make){.needed = {"libnear.so"}});
+    put_elf(t, "usr/lib/libfar.so", &(struct elf_make){0});
+    put_elf(t, "usr/lib/libnear.so", &(struct elf_make){0});
+    COLLECT(t, &m, {SP_PROFILE_PROGRAM, "/opt/tool/bin/tool", false},
+            {SP_PROFILE_MOUNT, "/opt/tool", false}, {SP_PROFILE_MOUNT, "/opt/none", false});
+    assert_true(has(&m, SP_MANIFEST_FILE, "usr/lib/libfar.so"));
+    assert_true(has(&m, SP_MANIFEST_FILE, "usr/lib/libnear.so"));
+    for (size_t i = 0; i < m.n; i++)
+        assert_int_not_equal(strncmp(m.entries[i].path, "opt", 3), 0);
+}
+
 static void a_library_for_another_machine_is_passed_over(void **state)
 {
     struct temp_host *t = *state;
@@ -313,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_program_brings_its_links_loader_and_libraries),
         TEST(origin_and_inherited_rpath_are_followed),
+        TEST(a_tree_that_is_shown_is_not_copied_but_what_it_needs_of_usr_is),
         TEST(a_library_for_another_machine_is_passed_over),
         TEST(a_script_brings_its_interpreter_and_what_env_finds),
         TEST(alternatives_are_kept_as_links),

@@ -34,6 +34,8 @@ static void a_profile_is_read_line_by_line(void **state)
         "library? libnss_myhostname.so.2\n"
         "tree /usr/share/git-core\n"
         "tree? /etc/gitconfig\n"
+        "tree? /opt/plesk/php/8.3\n"
+        "socket /run/mysqld/mysqld.sock\n"
         "program git\n"
         "  # and it works\n"
         "prove git   --version\n"
@@ -53,9 +55,11 @@ static void a_profile_is_read_line_by_line(void **state)
     is_item(&p, 5, SP_PROFILE_LIBRARY, true, "libnss_myhostname.so.2");
     is_item(&p, 6, SP_PROFILE_TREE, false, "/usr/share/git-core");
     is_item(&p, 7, SP_PROFILE_TREE, true, "/etc/gitconfig");
-    is_item(&p, 8, SP_PROFILE_PROVE, false, "git --version");
-    is_item(&p, 9, SP_PROFILE_PROVE, false, "true");
-    assert_int_equal(p.n_items, 10);
+    is_item(&p, 8, SP_PROFILE_MOUNT, true, "/opt/plesk/php/8.3");
+    is_item(&p, 9, SP_PROFILE_SOCKET, false, "/run/mysqld/mysqld.sock");
+    is_item(&p, 10, SP_PROFILE_PROVE, false, "git --version");
+    is_item(&p, 11, SP_PROFILE_PROVE, false, "true");
+    assert_int_equal(p.n_items, 12);
 }
 
 static void an_empty_profile_promises_nothing(void **state)
@@ -99,7 +103,18 @@ static void a_line_that_is_no_directive_is_refused_and_named(void **state)
         "tree /",
         "tree /root/.ssh",
         "tree /usr/../root",
-        "tree /usr2/x",
+        "tree /usr2",
+        "tree /opt",
+        "tree /home/other/x",
+        "tree /run/systemd",
+        "tree /var/lib/sallyport/state",
+        "socket",
+        "socket mysqld.sock",
+        "socket /run/docker.sock",
+        "socket /run/dbus/system_bus_socket",
+        "socket /run/php/php8.2-fpm.sock",
+        "socket /var/run/mysqld/mysqld.sock",
+        "socket /tmp/mysql/mysql.sock",
         "tree /etc/shadow",
         "tree /etc/ssl/private/key.pem",
         "tree /etc/sudoers.d",
