@@ -2,6 +2,7 @@
 #define SP_BASE_ERROR_C
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,13 +45,36 @@ __attribute__((format(printf, 3, 0))) static void put(char *dst, size_t size, co
     sp_str_make_printable(dst);
 }
 
+/* What the system says of a write has the same mend wherever it is met. What knows better says so after us.
+ */
+static const char *mend(enum sp_code code, int os_errno)
+{
+    if (code != SP_E_IO)
+        return "";
+    switch (os_errno) {
+    case ENOSPC:
+        return "the file system is full: df and df -i tell whether of bytes or of files; make room, then "
+               "send it again";
+    case EDQUOT:
+        return "the quota of the file's owner is used up: give him more or have him make room, then send "
+               "it again";
+    case EROFS:
+        return "the file system is mounted read-only: mount -o remount,rw, then send it again";
+    case EPERM:
+        return "lsattr shows whether it is immutable: chattr -i -a takes that away; then send it again";
+    default:
+        return "";
+    }
+}
+
 int sp_fail(struct sp_error *err, enum sp_code code, int os_errno, const char *fmt, ...)
 {
     va_list ap;
 
     err->code = code;
     err->os_errno = os_errno;
-    err->field[0] = err->hint[0] = '\0';
+    err->field[0] = '\0';
+    (void)snprintf(err->hint, sizeof(err->hint), "%s", mend(code, os_errno));
     va_start(ap, fmt);
     put(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);

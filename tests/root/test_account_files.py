@@ -261,6 +261,7 @@ def test_safety_47_umask_0_and_a_deleted_directory_change_nothing(host, tmp_path
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 1, 2), (1, 2)])
+@sp.covers("safety 42")
 def test_safety_47_closed_descriptors_end_truthfully_and_corrupt_nothing(host, closed):
     user = managed("chroot")
     before = [(ETC / name).read_bytes() for name in ("passwd", "group", "gshadow")]

@@ -87,6 +87,7 @@ def test_jail_02_variables_that_steer_programs_are_absent_inside(site):
         env.unlink()
 
 
+@sp.covers("jail 5")
 def test_jail_02_an_environment_option_and_file_of_the_users_are_ignored(site):
     keys = pathlib.Path(site.home) / ".ssh" / "authorized_keys"
     mine = sp.keypair("mine")

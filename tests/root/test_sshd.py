@@ -136,6 +136,7 @@ def test_a_configuration_that_sshd_refuses_gives_nothing_and_still_takes_away(ho
         CONFIG.write_text(before)
 
 
+@sp.covers("jail 3")
 def test_an_sshrc_of_the_host_is_named_since_sshd_runs_it_outside(host):
     user = sp.make_user()
     rc = pathlib.Path("/etc/ssh/sshrc")
@@ -203,6 +204,7 @@ def socket_activated(port):
 
 
 @pytest.mark.parametrize("subsystem", [None, INTERNAL])
+@sp.covers("firewall 18")
 def test_a_socket_activated_sshd_obeys_without_a_reload(host, subsystem):
     host.stop()
     before = CONFIG.read_text()
