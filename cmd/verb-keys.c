@@ -41,9 +41,10 @@ static void show_list(const cJSON *result)
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(result, "foreign_keys"))
     {
-        (void)printf("%s  (the user's own, line %d of his authorized_keys)\n",
+        (void)printf("%s  (the user's own, line %d of %s)\n",
                      cJSON_GetObjectItemCaseSensitive(item, "fingerprint")->valuestring,
-                     (int)cJSON_GetObjectItemCaseSensitive(item, "line")->valuedouble);
+                     (int)cJSON_GetObjectItemCaseSensitive(item, "line")->valuedouble,
+                     cJSON_GetObjectItemCaseSensitive(item, "file")->valuestring);
     }
 }
 

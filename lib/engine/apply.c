@@ -239,7 +239,7 @@ static int plan(struct flight *f, struct sp_error *err)
  * his sessions end all the same. */
 static bool is_users_ground(const struct sp_resource *r)
 {
-    return r == &sp_resource_keys || r == &sp_resource_points;
+    return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere || r == &sp_resource_points;
 }
 
 /* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */

@@ -101,7 +101,8 @@ SP_METHOD(sp_keys_remove)
 }
 
 struct lister {
-    const struct sp_account *account;
+    const struct sp_account *account; /* whose keys are no news; NULL: all are shown */
+    const char *file;
     cJSON *foreign;
 };
 
@@ -112,26 +113,41 @@ static int list_foreign(const struct sp_authkeys_entry *entry, void *data)
 
     if (entry->fingerprint[0] == '\0')
         return 0;
-    for (size_t i = 0; i < l->account->n_domains; i++)
+    for (size_t i = 0; l->account != NULL && i < l->account->n_domains; i++)
         if (sp_key_list_find(&l->account->domains[i].keys, entry->fingerprint) != NULL)
             return 0;
     o = cJSON_CreateObject();
     if (cJSON_AddStringToObject(o, "fingerprint", entry->fingerprint) &&
         cJSON_AddStringToObject(o, "type", entry->type) &&
         cJSON_AddNumberToObject(o, "line", (double)entry->line_number) &&
-        cJSON_AddItemToArray(l->foreign, o))
+        cJSON_AddStringToObject(o, "file", l->file) && cJSON_AddItemToArray(l->foreign, o))
         return 0;
     cJSON_Delete(o);
     return -1;
 }
 
-/* Whose keys the file holds beside ours: malware plants keys too. */
+/* What cannot be looked at hides nothing that can be. */
+static int add_other(const struct sp_ctx *c, cJSON *foreign, struct sp_error *err)
+{
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    struct lister l = {NULL, sp_keys_other_file(c), foreign};
+
+    if (l.file == NULL || sp_home_read(c->host, c->user, l.file, &have, err) < 0)
+        return 0;
+    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, list_foreign, &l) == 0
+               ? 0
+               : no_memory(err);
+}
+
+/* Whose keys sshd reads beside ours: malware plants keys too. */
 static int add_foreign(struct sp_engine *e, const struct sp_outcome *o, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
     const struct sp_ctx c = {
         .host = e->host, .config = e->config, .user = &o->passwd, .desired = &o->state.desired};
-    struct lister l = {&o->state.desired, cJSON_AddArrayToObject(result, "foreign_keys")};
+    bool home = e->config->key_store == SP_KEY_STORE_HOME;
+    struct lister l = {&o->state.desired, home ? SP_KEYS_HOME_FILE : SP_KEYS_ROOT_DIR,
+                       cJSON_AddArrayToObject(result, "foreign_keys")};
 
     if (l.foreign == NULL)
         return no_memory(err);
@@ -139,9 +155,9 @@ static int add_foreign(struct sp_engine *e, const struct sp_outcome *o, cJSON *r
         return 0;
     if (sp_keys_read(&c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, list_foreign, &l) == 0
-               ? 0
-               : no_memory(err);
+    if (sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, list_foreign, &l) != 0)
+        return no_memory(err);
+    return add_other(&c, l.foreign, err);
 }
 
 SP_METHOD(sp_keys_list)

@@ -72,7 +72,7 @@ int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err)
     for (size_t i = 0; i < p->n; i++) {
         _cleanup_(sp_buf_clear) struct sp_buf text = {0};
 
-        if (p->v[i].effect != SP_LOOSENS && p->v[i].phase != SP_WIDEN)
+        if (p->v[i].effect != SP_LOOSENS && p->v[i].phase < SP_BUILD)
             continue;
         if (describe(&p->v[i], &text, err) < 0)
             return -1;

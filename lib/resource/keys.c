@@ -216,15 +216,14 @@ static int warn_unread(struct sp_plan *p, const char *file, struct sp_error *err
                : sp_plan_warn(p, err, "%s could not be looked at: %s", file, why.text);
 }
 
-/* The other file that sshd reads by its default, or by our drop-in. A key in it is the user's even where we
- * named the same one: there it has none of our limits. */
+/* A key in the other file is the user's even where we named the same one: there it has none of our limits.
+ */
 static int show_other_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    bool root = c->config->key_store == SP_KEY_STORE_ROOT;
-    struct foreign f = {c, root ? SP_KEYS_HOME_FILE : SP_KEYS_HOME_FILE "2", p, err};
+    struct foreign f = {c, sp_keys_other_file(c), p, err};
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
 
-    if (root && c->config->foreign_keys == SP_FOREIGN_REFUSE)
+    if (f.file == NULL)
         return 0;
     if (sp_home_read(c->host, c->user, f.file, &have, err) < 0)
         return err->code == SP_E_NO_MEMORY ? -1 : warn_unread(p, f.file, err);
@@ -354,6 +353,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     for (size_t i = 0; i < want.n; i++)
         if (plan_wanted(&want.v[i], &have, p, err) < 0)
             return -1;
+    sp_keys_see_moves(c, p);
     if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;

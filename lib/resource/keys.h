@@ -14,4 +14,11 @@
 /* The file as it is now. SP_E_NOT_FOUND only when the home is missing. */
 int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err);
 
+/* The further file below the home that sshd reads: by its default, or by our drop-in. NULL: none. */
+const char *sp_keys_other_file(const struct sp_ctx *c);
+
+/* A key that was in force, and stands where key_store was before, moves: bringing it over loosens nothing.
+ */
+void sp_keys_see_moves(const struct sp_ctx *c, struct sp_plan *p);
+
 #endif

@@ -108,6 +108,7 @@ extern const struct sp_resource sp_resource_limits;
 extern const struct sp_resource sp_resource_jail;
 extern const struct sp_resource sp_resource_points;
 extern const struct sp_resource sp_resource_keys;
+extern const struct sp_resource sp_resource_keys_elsewhere;
 extern const struct sp_resource sp_resource_groups;
 extern const struct sp_resource sp_resource_shell;
 

@@ -186,6 +186,51 @@ def test_none_for_the_whole_account_takes_every_domains_sources_from_the_firewal
     assert known() == set()
 
 
+# Every key that lets in is shown, and one that was taken away does not come back
+
+@pytest.mark.parametrize("store", ["home", "root"])
+def test_keys_list_shows_the_keys_of_the_other_file_too(host, store):
+    with configured(host, key_store=store):
+        user, planted = managed("bash"), sp.keypair("planted")
+        host.reload()
+        sp.put_key(user, planted) if store == "root" else None
+        folder = pathlib.Path(user.home, ".ssh")
+        other = folder / ("authorized_keys" if store == "root" else "authorized_keys2")
+        other.write_text(f"# mine\n{planted.public}\n")
+        sp.run(["chown", "-R", f"{user.uid}:{user.gid}", folder], check=True)
+        assert sp.ssh(user, "echo in", key=planted).stdout == "in\n"
+        shown = sp.rpc("keys.list", {"domain": user.domain}).ok()["foreign_keys"]
+        assert shown == [{"fingerprint": planted.fingerprint, "type": "ssh-ed25519", "line": 2, "file": f".ssh/{other.name}"}]
+        # What cannot be read is said, and hides no other key.
+        other.unlink()
+        os.mkfifo(other)
+        assert sp.rpc("keys.list", {"domain": user.domain}).ok()["foreign_keys"] == []
+    remove(user).error
+    apply(sp.make_user(), shell="bash").ok()
+    host.reload()
+
+
+@pytest.mark.parametrize("first", ["home", "root"])
+def test_a_key_that_was_taken_away_does_not_come_back_with_the_key_store(host, first):
+    second = "root" if first == "home" else "home"
+    gone, stays = sp.keypair("gone"), sp.keypair("stays")
+    with configured(host, key_store=first):
+        user = managed("bash", keys=(gone, stays))
+        host.reload()
+        assert sp.ssh(user, "echo in", key=gone).stdout == "in\n"
+    for store in (second, first, second):
+        with configured(host, key_store=store):
+            sp.rpc("keys.remove", {"domain": user.domain, "fingerprint": gone.fingerprint}).ok()
+            sp.rpc("system.reconcile", {}, timeout=60).ok()
+            host.reload()
+            assert sp.ssh(user, "echo in", key=stays).stdout == "in\n", store
+            assert sp.ssh(user, "echo in", key=gone).rc == 255, store
+            in_force(user)
+    remove(user).ok()
+    apply(sp.make_user(), shell="bash").ok()
+    host.reload()
+
+
 # A home behind links of root's
 
 def linked_home(base, *, target_owner=0, mode=0o755):
