@@ -169,6 +169,19 @@ static int narrow_home(int fd, const struct sp_user *u, const struct stat *st, s
     return 0;
 }
 
+/* At the full limit of a quota group btrfs overwrites nothing either, but a mode can be changed. sshd reads
+ * no file that others may write (StrictModes); nobody reaches it, since .ssh is the user's alone; and the
+ * next write finds that mode and mends it. */
+static int shut_file(int fd, const struct sp_homework *w, int errnum, struct sp_error *err)
+{
+    if (fchmod(fd, 0602) != 0 || fsync(fd) != 0)
+        return sp_fail(err, SP_E_IO, errnum, "cannot rewrite %s in place", w->relative);
+    (void)sp_fail(err, SP_E_IO, errnum, "%s could not be rewritten: it lets nobody in by mode 0602",
+                  w->relative);
+    return sp_hint(err, "make room in the file system or the quota of %s, and send it again",
+                   w->user->name);
+}
+
 /* A full disk or quota has no room for a second file, but access must be taken away all the same. The rest
  * is blanked before it is cut off: half of an old line may be a key without the options that bound it. */
 static int shrink_in_place(int at, const char *name, const struct sp_homework *w, struct sp_error *err)
@@ -176,6 +189,7 @@ static int shrink_in_place(int at, const char *name, const struct sp_homework *w
     _cleanup_close_ int fd =
         sp_fsat_open(at, name, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err);
     _cleanup_free_ char *all = NULL;
+    bool acl = false;
     struct stat st;
     size_t size;
 
@@ -192,11 +206,13 @@ static int shrink_in_place(int at, const char *name, const struct sp_homework *w
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for %s", w->relative);
     memset(all, '\n', size);
     memcpy(all, w->bytes, w->len);
-    if (sp_acl_strip(fd, err) != 0)
+    /* Nothing is asked of a full file system that need not be: btrfs wants room even to take off what is
+     * not there. */
+    if (sp_acl_has(fd, &acl, err) != 0 || (acl && sp_acl_strip(fd, err) != 0))
         return -1;
-    if (fchmod(fd, 0600) != 0 || sp_write_all(fd, all, size) != 0 || ftruncate(fd, (off_t)w->len) != 0 ||
-        fsync(fd) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot rewrite %s in place", w->relative);
+    if (((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) != 0) || sp_write_all(fd, all, size) != 0 ||
+        ftruncate(fd, (off_t)w->len) != 0 || fsync(fd) != 0)
+        return shut_file(fd, w, errno, err);
     return 0;
 }
 

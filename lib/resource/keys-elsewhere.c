@@ -18,19 +18,6 @@
 
 enum { LINE, WHOLE };
 
-static bool is_named(const struct sp_account *a, const char *fingerprint)
-{
-    for (size_t i = 0; i < a->n_domains; i++)
-        if (sp_key_list_find(&a->domains[i].keys, fingerprint) != NULL)
-            return true;
-    return false;
-}
-
-static int look_for(const struct sp_authkeys_entry *e, void *data)
-{
-    return sp_streq(e->fingerprint, data);
-}
-
 static int add(struct sp_plan *p, int what, const char *target, const char *from, struct sp_error *err)
 {
     struct sp_change *change =
@@ -42,16 +29,11 @@ static int add(struct sp_plan *p, int what, const char *target, const char *from
     return sp_str_copy(change->from, sizeof(change->from), from);
 }
 
-static int file_of(const struct sp_ctx *c, char out[SP_PATH_SIZE])
-{
-    return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->desired->user);
-}
-
 static int plan_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     char path[SP_PATH_SIZE];
 
-    if (file_of(c, path) < 0 || !sp_fsat_exists(c->host->root_fd, path))
+    if (sp_keys_root_file(c, path) < 0 || !sp_fsat_exists(c->host->root_fd, path))
         return 0;
     return add(p, WHOLE, path, "keys of another key_store", err);
 }
@@ -66,8 +48,8 @@ static int plan_line(const struct sp_authkeys_entry *e, void *data)
 {
     const struct lines *l = data;
 
-    if (e->fingerprint[0] == '\0' ||
-        (!is_named(l->ctx->desired, e->fingerprint) && !is_named(l->ctx->applied, e->fingerprint)))
+    if (e->fingerprint[0] == '\0' || (!sp_keys_is_named(l->ctx->desired, e->fingerprint) &&
+                                      !sp_keys_is_named(l->ctx->applied, e->fingerprint)))
         return 0;
     for (size_t i = 0; i < l->plan->n; i++)
         if (l->plan->v[i].resource == &sp_resource_keys_elsewhere &&
@@ -92,44 +74,6 @@ static int plan_home(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
         return 0;
     }
     return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, plan_line, &l) == 0 ? 0 : -1;
-}
-
-const char *sp_keys_other_file(const struct sp_ctx *c)
-{
-    if (c->config->key_store == SP_KEY_STORE_HOME)
-        return SP_KEYS_HOME_FILE "2";
-    return c->config->foreign_keys == SP_FOREIGN_REFUSE ? NULL : SP_KEYS_HOME_FILE;
-}
-
-/* The same keys in the other place, "" where there are none or nobody can look. */
-static void read_elsewhere(const struct sp_ctx *c, struct sp_home_keys *ret)
-{
-    struct sp_error ignored;
-    char path[SP_PATH_SIZE];
-
-    if (c->config->key_store == SP_KEY_STORE_ROOT)
-        (void)sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, ret, &ignored);
-    else if (file_of(c, path) == 0)
-        (void)sp_fsat_read(c->host->root_fd, path, SP_AUTHORIZED_KEYS_MAX, &ret->bytes, NULL, &ignored);
-}
-
-void sp_keys_see_moves(const struct sp_ctx *c, struct sp_plan *p)
-{
-    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    bool looked = false;
-
-    for (size_t i = 0; i < p->n; i++) {
-        struct sp_change *change = &p->v[i];
-
-        if (change->resource != &sp_resource_keys || change->effect != SP_LOOSENS ||
-            change->from[0] != '\0' || !is_named(c->applied, change->target))
-            continue;
-        if (!looked)
-            read_elsewhere(c, &have);
-        looked = true;
-        if (sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, look_for, change->target) != 0)
-            change->effect = SP_NEUTRAL;
-    }
 }
 
 static int elsewhere_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -175,6 +119,11 @@ static int elsewhere_apply(const struct sp_ctx *c, const struct sp_plan *p, enum
             return -1;
     }
     return c->user != NULL ? remove_lines(c, p, err) : 0;
+}
+
+static int look_for(const struct sp_authkeys_entry *e, void *data)
+{
+    return sp_streq(e->fingerprint, data);
 }
 
 static int elsewhere_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

@@ -22,11 +22,6 @@
 
 enum { REMOVE, CHANGE, ADD, MODE, WHOLE };
 
-static int store_path(const struct sp_ctx *c, char out[SP_PATH_SIZE])
-{
-    return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->desired->user);
-}
-
 int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err)
 {
     char path[SP_PATH_SIZE];
@@ -34,7 +29,7 @@ int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_err
 
     if (c->config->key_store == SP_KEY_STORE_HOME)
         return sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, ret, err);
-    if (store_path(c, path) < 0)
+    if (sp_keys_root_file(c, path) < 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "path too long");
     if (sp_fsat_read(c->host->root_fd, path, SP_AUTHORIZED_KEYS_MAX, &ret->bytes, &st, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
@@ -188,18 +183,11 @@ struct foreign {
     struct sp_error *err;
 };
 
-static bool is_named(const struct sp_account *a, const char *fingerprint)
-{
-    for (size_t i = 0; i < a->n_domains; i++)
-        if (sp_key_list_find(&a->domains[i].keys, fingerprint) != NULL)
-            return true;
-    return false;
-}
-
 static int warn_foreign(const struct sp_authkeys_entry *e, void *data)
 {
     const struct foreign *f = data;
-    bool ours = is_named(f->ctx->desired, e->fingerprint) || is_named(f->ctx->applied, e->fingerprint);
+    bool ours = sp_keys_is_named(f->ctx->desired, e->fingerprint) ||
+                sp_keys_is_named(f->ctx->applied, e->fingerprint);
 
     if (e->fingerprint[0] == '\0' || (ours && f->file == main_file))
         return 0;
@@ -317,7 +305,7 @@ static int plan_whole(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     struct sp_change *change;
     char path[SP_PATH_SIZE];
 
-    if (!sp_ctx_absent(c) || c->config->key_store == SP_KEY_STORE_HOME || store_path(c, path) < 0 ||
+    if (!sp_ctx_absent(c) || c->config->key_store == SP_KEY_STORE_HOME || sp_keys_root_file(c, path) < 0 ||
         !sp_fsat_exists(c->host->root_fd, path))
         return 0;
     change = sp_plan_add(p, &sp_resource_keys, SP_NARROW, SP_TIGHTENS, WHOLE, err);
@@ -353,7 +341,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     for (size_t i = 0; i < want.n; i++)
         if (plan_wanted(&want.v[i], &have, p, err) < 0)
             return -1;
-    sp_keys_see_moves(c, p);
+    sp_keys_see_moves(c, &sp_resource_keys, p);
     if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
         plan_unwanted(c->applied, &want, &have, p, err) < 0)
         return -1;

@@ -19,6 +19,9 @@ const char *sp_keys_other_file(const struct sp_ctx *c);
 
 /* A key that was in force, and stands where key_store was before, moves: bringing it over loosens nothing.
  */
-void sp_keys_see_moves(const struct sp_ctx *c, struct sp_plan *p);
+void sp_keys_see_moves(const struct sp_ctx *c, const struct sp_resource *keys, struct sp_plan *p);
+
+bool sp_keys_is_named(const struct sp_account *a, const char *fingerprint);
+int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE]);
 
 #endif
