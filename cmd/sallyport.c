@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -20,16 +21,24 @@ static const struct sp_verb verbs[] = {
      "how much of the host the sessions of a domain's user may take",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(PROCESSES) | SP_OPT(MEMORY_MIB) | SP_OPT(TMP_MIB), 1, 1,
      sp_verb_limits},
+    {"enable", "DOMAIN [bash|chroot] [--user U --document-root DIR] [--profiles P,..]",
+     "let a domain in over SSH: a jail, unless bash is said",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) |
+         SP_OPT(FORWARDING) | SP_OPT(ACCOUNT_WIDE),
+     1, 2, sp_verb_enable},
+    {"disable", "DOMAIN", "no SSH for a domain; its keys stay, and FTP, mail and PHP go on",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(ACCOUNT_WIDE), 1, 1, sp_verb_disable},
     {"keys",
-     "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] [--expires-at TIME], or "
+     "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] "
+     "[--for 8h | --expires-at TIME], or "
      "check "
      "FILE|-",
      "show, add, remove or check authorized keys",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 2, 3,
      sp_verb_keys},
     {"firewall",
-     "[status|open|restrict|close|allow|unallow|unmanage|restore] [SOURCE..] [--comment C] [--expires-at "
-     "TIME]",
+     "[status|open|restrict|close|allow|unallow|unmanage|restore] [SOURCE..] [--comment C] "
+     "[--for 8h | --expires-at TIME]",
      "who may reach the SSH port",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT) | SP_OPT(FORCE) | SP_OPT(YES), 0,
      1000, sp_verb_firewall},
@@ -60,6 +69,8 @@ static const struct sp_verb verbs[] = {
     {"list", "", "every domain with SSH access", SP_OPT(JSON), 0, 0, sp_verb_list},
     {"plan", "FILE|-", "what a request would change (the params of domain.apply, as JSON)", SP_OPT(JSON), 1,
      1, sp_verb_plan},
+    {"apply", "FILE|DIRECTORY|-", "carry out a request, or all *.json of a directory",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN), 1, 1, sp_verb_apply},
     {"rebind", "DOMAIN [--to NEWNAME] [--document-root DIR] [--user NEWNAME]",
      "move a domain to another name or document root, or after its user was renamed",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(TO) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(USER), 1, 1,
@@ -84,6 +95,7 @@ static const struct {
     [SP_OPT_LABEL] = {"--label", true},
     [SP_OPT_FROM] = {"--from", true},
     [SP_OPT_EXPIRES_AT] = {"--expires-at", true},
+    [SP_OPT_FOR] = {"--for", true},
     [SP_OPT_COMMENT] = {"--comment", true},
     [SP_OPT_FORCE] = {"--force", false},
     [SP_OPT_YES] = {"--yes", false},
@@ -110,12 +122,17 @@ static void help(FILE *to)
     (void)fprintf(to, "\n`sallyport VERB --help` shows a verb's arguments; sallyport(8) tells the rest.\n");
 }
 
+static bool knows(const struct sp_verb *v, int option)
+{
+    return (v->options & UINT64_C(1) << (option == SP_OPT_FOR ? SP_OPT_EXPIRES_AT : option)) != 0;
+}
+
 static void verb_help(const struct sp_verb *v, FILE *to)
 {
     (void)fprintf(to, "usage: sallyport %s %s\n%s\n", v->name, v->synopsis, v->summary);
     (void)fprintf(to, "options:");
     for (int i = 0; i < SP_OPT_COUNT; i++)
-        if ((v->options & UINT64_C(1) << i) != 0)
+        if (knows(v, i))
             (void)fprintf(to, " %s%s", options[i].name, options[i].takes_value ? " VALUE" : "");
     (void)fprintf(to, "\n");
 }
@@ -129,12 +146,55 @@ static int wrong(const struct sp_verb *v, const char *what, const char *word)
     return sp_show_error(&err);
 }
 
+/* "8h", "1d12h", "90m": seconds, or 0. */
+static int64_t duration(const char *text)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    int64_t all = 0;
+
+    while (*text != '\0') {
+        size_t digits = strspn(text, "0123456789"), i = 0;
+        char number[8];
+        uint64_t n;
+        if (sp_str_format(number, sizeof(number), "%.*s", (int)digits, text) < 0 ||
+            sp_str_to_u64(number, 1000000, &n) < 0)
+            return 0;
+        while (i < SP_COUNT(units) && units[i].unit != text[digits])
+            i++;
+        if (i == SP_COUNT(units))
+            return 0;
+        all += (int64_t)n * units[i].seconds;
+        text += digits + 1;
+    }
+    return all;
+}
+
+/* --for is --expires-at, counted from now. */
+static int count_from_now(const struct sp_verb *v, struct sp_args *a)
+{
+    int64_t seconds;
+
+    if (a->option[SP_OPT_FOR] == NULL)
+        return 0;
+    seconds = duration(a->option[SP_OPT_FOR]);
+    if (seconds <= 0)
+        return wrong(v, "--for takes a time as 90m, 8h, 1d12h or 2w, not", a->option[SP_OPT_FOR]);
+    if (a->option[SP_OPT_EXPIRES_AT] != NULL)
+        return wrong(v, "--for and --expires-at say the same thing twice", NULL);
+    sp_when_format((int64_t)time(NULL) + seconds, a->expiry);
+    a->option[SP_OPT_EXPIRES_AT] = a->expiry;
+    return 0;
+}
+
 /* --name VALUE or --name=VALUE. Returns how many words it took, or 0. */
 static int read_option(const struct sp_verb *v, char **argv, int left, struct sp_args *a)
 {
     for (int i = 0; i < SP_OPT_COUNT; i++) {
         const char *rest = NULL;
-        if ((v->options & UINT64_C(1) << i) == 0 || !sp_str_prefix(argv[0], options[i].name, &rest))
+        if (!knows(v, i) || !sp_str_prefix(argv[0], options[i].name, &rest))
             continue;
         if (rest[0] == '\0' && !options[i].takes_value) {
             a->option[i] = "";
@@ -157,6 +217,7 @@ static int run_verb(const struct sp_verb *v, int argc, char **argv, struct sp_st
     const char *words[1024] = {NULL};
     struct sp_args a = {.engine = &start->engine, .words = words};
     struct sp_error err;
+    int status;
 
     for (int i = 0, took; i < argc; i += took) {
         took = 1;
@@ -175,6 +236,9 @@ static int run_verb(const struct sp_verb *v, int argc, char **argv, struct sp_st
     }
     if (a.n_words < v->min_words || a.n_words > v->max_words)
         return wrong(v, a.n_words < v->min_words ? "an argument is missing" : "an argument too many", NULL);
+    status = count_from_now(v, &a);
+    if (status != 0)
+        return status;
     if (sp_start_engine(start, &err) < 0)
         return sp_show_error(&err);
     return v->run(&a);

@@ -65,11 +65,6 @@ void sp_show_changes(const cJSON *result)
     }
 }
 
-/* A reconcile in which an account failed, a refresh in which a jail did: the others were done, and cron and
- * monitoring shall notice. Jails that are older than the host are no fault yet. error.c has no code with
- * these numbers. */
-enum { EXIT_SOME_FAILED = 20, EXIT_STALE = 21, EXIT_REFUSED = 22 };
-
 static bool some_failed(const cJSON *result)
 {
     const cJSON *failed = cJSON_GetObjectItemCaseSensitive(result, "failed");
@@ -83,12 +78,12 @@ static int status_of(const cJSON *result)
     const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(result, "verdict");
 
     if (some_failed(result) || some_failed(cJSON_GetObjectItemCaseSensitive(result, "jails")))
-        return EXIT_SOME_FAILED;
+        return SP_EXIT_SOME_FAILED;
     if (cJSON_IsString(verdict) && sp_streq(verdict->valuestring, "refused"))
-        return EXIT_REFUSED;
+        return SP_EXIT_REFUSED;
     if (!cJSON_IsString(state) || sp_streq(state->valuestring, "good"))
         return 0;
-    return sp_streq(state->valuestring, "stale") ? EXIT_STALE : sp_code_exit(SP_E_NOT_IN_FORCE);
+    return sp_streq(state->valuestring, "stale") ? SP_EXIT_STALE : sp_code_exit(SP_E_NOT_IN_FORCE);
 }
 
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* status, list, plan, rebind, remove: what a domain has, would get, and loses. */
+/* status, list, rebind, remove: what a domain has, would get, and loses. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/table.h"
 #include "cmd/verb.h"
 #include "model/json.h"
 
@@ -86,22 +87,37 @@ int sp_verb_status(const struct sp_args *a)
     return sp_verb_call(a, "domain.get", params, show_status);
 }
 
+static const char *remark_of(const cJSON *item)
+{
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pending")))
+        return "pending";
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "suspended")) ? "suspended" : "";
+}
+
 static void show_list(const cJSON *r)
 {
+    static const struct sp_column columns[] = {{"DOMAIN", SP_COLUMN_PLAIN},       {"USER", SP_COLUMN_PLAIN},
+                                               {"SHELL", SP_COLUMN_PLAIN},        {"KEYS", SP_COLUMN_RIGHT},
+                                               {"DOCUMENT ROOT", SP_COLUMN_WRAP}, {"", SP_COLUMN_PLAIN}};
     const cJSON *item = NULL, *domains = cJSON_GetObjectItemCaseSensitive(r, "domains");
+    struct sp_table *t = NULL;
 
     if (cJSON_GetArraySize(domains) == 0)
         (void)printf("no domain has SSH access from sallyport\n");
     else
-        (void)printf("%-32s %-16s %-7s %5s  %s\n", "DOMAIN", "USER", "SHELL", "KEYS", "DOCUMENT ROOT");
+        t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(item, domains)
     {
-        (void)printf("%-32s %-16s %-7s %5d  %s%s\n", text_of(item, "domain"), text_of(item, "user"),
-                     text_of(item, "shell"),
-                     (int)cJSON_GetObjectItemCaseSensitive(item, "keys")->valuedouble,
-                     text_of(item, "document_root"),
-                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pending")) ? "  (pending)" : "");
+        const cJSON *n = cJSON_GetObjectItemCaseSensitive(item, "keys");
+        char keys[16];
+        (void)snprintf(keys, sizeof(keys), "%d", cJSON_IsNumber(n) ? (int)n->valuedouble : 0);
+        sp_table_row(t,
+                     (const char *const[]){text_of(item, "domain"), text_of(item, "user"),
+                                           text_of(item, "shell"), keys, text_of(item, "document_root"),
+                                           remark_of(item)},
+                     SP_COUNT(columns));
     }
+    sp_table_show(t);
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "broken"))
     {
         (void)printf("broken: %s\n", text_of(item, "error"));
@@ -111,41 +127,6 @@ static void show_list(const cJSON *r)
 int sp_verb_list(const struct sp_args *a)
 {
     return sp_verb_call(a, "domain.list", cJSON_CreateObject(), show_list);
-}
-
-/* A whole request is taken too: its params count. */
-static int read_request(const char *path, cJSON **ret, struct sp_error *err)
-{
-    _cleanup_close_ int fd =
-        sp_streq(path, "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
-    cJSON *params;
-
-    if (fd < 0)
-        return sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
-    if (sp_buf_read_fd(&text, fd, SP_JSON_MAX_BYTES, 0, err) < 0 ||
-        sp_json_parse(sp_buf_str(&text), text.len, ret, err) < 0)
-        return -1;
-    params = cJSON_DetachItemFromObjectCaseSensitive(*ret, "params");
-    if (params != NULL) {
-        sp_json_wipe(*ret);
-        *ret = params;
-    }
-    return cJSON_IsObject(*ret) ? 0 : sp_fail(err, SP_E_INVALID, 0, "%s holds no JSON object", path);
-}
-
-int sp_verb_plan(const struct sp_args *a)
-{
-    cJSON *params = NULL;
-    struct sp_error err;
-
-    if (read_request(a->words[0], &params, &err) < 0) {
-        sp_json_wipe(params);
-        return sp_show_error(&err);
-    }
-    cJSON_DeleteItemFromObjectCaseSensitive(params, "dry_run");
-    (void)cJSON_AddTrueToObject(params, "dry_run");
-    return sp_verb_call(a, "domain.apply", params, sp_show_changes);
 }
 
 int sp_verb_rebind(const struct sp_args *a)

@@ -27,12 +27,12 @@ int sp_verb_limits(const struct sp_args *a)
     return sp_verb_call(a, "domain.apply", params, sp_show_changes);
 }
 
-int sp_verb_shell(const struct sp_args *a)
+static int set(const struct sp_args *a, const char *shell)
 {
     cJSON *params = cJSON_CreateObject(), *jail;
 
     sp_params_text(params, "domain", a->words[0]);
-    sp_params_text(params, "shell", a->words[1]);
+    sp_params_text(params, "shell", shell);
     sp_params_text(params, "user", a->option[SP_OPT_USER]);
     sp_params_text(params, "document_root", a->option[SP_OPT_DOCUMENT_ROOT]);
     sp_params_text(params, "forwarding", a->option[SP_OPT_FORWARDING]);
@@ -43,4 +43,23 @@ int sp_verb_shell(const struct sp_args *a)
         sp_params_list(jail, "profiles", a->option[SP_OPT_PROFILES]);
     }
     return sp_verb_call(a, "domain.apply", params, sp_show_changes);
+}
+
+int sp_verb_shell(const struct sp_args *a)
+{
+    return set(a, a->words[1]);
+}
+
+int sp_verb_enable(const struct sp_args *a)
+{
+    const char *shell = a->n_words > 1 ? a->words[1] : "chroot";
+
+    if (!sp_streq(shell, "chroot") && !sp_streq(shell, "bash"))
+        return sp_verb_usage(a, "enable gives bash or chroot; disable takes SSH away");
+    return set(a, shell);
+}
+
+int sp_verb_disable(const struct sp_args *a)
+{
+    return set(a, "none");
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/dispatch.h"
+#include "model/when.h"
 
 /* Every option there is; a verb's table row says which of them it knows. */
 enum sp_option {
@@ -24,6 +25,7 @@ enum sp_option {
     SP_OPT_LABEL,
     SP_OPT_FROM,
     SP_OPT_EXPIRES_AT,
+    SP_OPT_FOR, /* goes with EXPIRES_AT, and becomes it */
     SP_OPT_COMMENT,
     SP_OPT_FORCE,
     SP_OPT_YES,
@@ -51,6 +53,7 @@ struct sp_args {
                                          borrowed from argv */
     const char *const *words;         /* what is left: not options; borrowed from argv */
     int n_words;
+    char expiry[SP_WHEN_SIZE]; /* what --for came to */
 };
 
 struct sp_verb {
@@ -80,10 +83,18 @@ int sp_verb_jail(const struct sp_args *a);
 int sp_verb_doctor(const struct sp_args *a);
 int sp_verb_status(const struct sp_args *a);
 int sp_verb_list(const struct sp_args *a);
+int sp_verb_apply(const struct sp_args *a);
+int sp_verb_enable(const struct sp_args *a);
+int sp_verb_disable(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);
 int sp_verb_rebind(const struct sp_args *a);
 int sp_verb_remove(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
+
+/* A reconcile in which an account failed, a refresh in which a jail did, a directory in which a request
+ * did: the others were done, and cron and monitoring shall notice. error.c has no code with these numbers.
+ */
+enum { SP_EXIT_SOME_FAILED = 20, SP_EXIT_STALE = 21, SP_EXIT_REFUSED = 22 };
 
 /* Send `params` (taken) and show the answer with `show`, or as JSON with --json; the exit status, which is
  * 20 where some of several accounts or jails failed; jail.check: 12 where a promise is broken, 21 where
