@@ -130,6 +130,17 @@ def check_shells(build, layers):
                     problem(f"shells/{program}: contains {line.split()[-1]}: no JSON in a shell")
 
 
+def check_pam(build):
+    """The module runs inside other programs: it shows PAM's entry points alone, and does not end its host."""
+    for program, objects in built(build, "lib/pam").items():
+        for one in objects:
+            check_forbidden(f"lib/pam/{program}", one, NOWHERE, NOT_IN_LIB)
+        for line in symbols(build / "lib/pam" / program, "-D"):
+            kind, symbol = line.split()[-2:]
+            if "cJSON" in symbol or (kind == "T" and not symbol.startswith("pam_sm_")):
+                problem(f"lib/pam/{program}: shows {symbol}")
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     layers = {}
@@ -143,6 +154,7 @@ def main():
         check_layer(layer, layers, libc)
     check_resources(layers["resource"])
     check_shells(build, layers)
+    check_pam(build)
     for program, objects in built(build, "cmd").items():
         for one in objects:
             check_forbidden(f"cmd/{program}", one, NOWHERE)

@@ -18,6 +18,7 @@
 #include "host/fsat.h"
 #include "host/lock.h"
 #include "host/replace.h"
+#include "model/pamrecord.h"
 
 struct adoption {
     struct sp_engine *engine;
@@ -107,6 +108,17 @@ static int move_index(struct adoption *a, const struct sp_account *of, struct sp
 }
 
 /* With key_store = root a key file has the user's name; where keys are elsewhere there is none. */
+/* The access record names its user: the new one is written by the run that follows. */
+static int drop_record(const struct adoption *a, struct sp_error *err)
+{
+    _cleanup_close_ int dir =
+        sp_fsat_open_dir(a->engine->host->root_fd, SP_PAMRECORD_DIR, SP_FSAT_NONE, err);
+
+    if (dir < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return sp_replace_remove(dir, a->old, err);
+}
+
 static int move_keys(const struct adoption *a, struct sp_error *err)
 {
     _cleanup_close_ int dir =
@@ -147,7 +159,7 @@ static int look(struct adoption *a, const struct sp_run *run, struct sp_error *e
 static int carry_out(struct adoption *a, struct sp_error *err)
 {
     if ((!a->had.exists && save_new(a, err) < 0) || move_index(a, &a->state.desired, err) < 0 ||
-        move_index(a, &a->state.applied, err) < 0 || move_keys(a, err) < 0 ||
+        move_index(a, &a->state.applied, err) < 0 || move_keys(a, err) < 0 || drop_record(a, err) < 0 ||
         sp_sync_now(a->engine->host, err) < 0)
         return -1;
     return sp_store_remove(a->engine->host, a->old, err);

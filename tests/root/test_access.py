@@ -81,7 +81,7 @@ def test_a_suspended_account_has_no_login_and_no_session_and_resume_brings_back_
     with session(user) as child:
         answer = ask("account.suspend", user).ok()
         assert answer["suspended"] is True and answer["changed"] is True
-        assert [change["resource"] for change in answer["changes"]] == ["gate", "sessions"]
+        assert [change["resource"] for change in answer["changes"]] == ["gate", "access", "sessions"]
         assert ended(child)
     assert not by_key(user) and not by_password(user)
     now = get(user)
