@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Escape and abuse tests of the jail, techniques 31, 32, 41, 42, 45, 46 and 48: the moment of entry, and what is joined."""
+"""Escape and abuse tests of the jail, techniques 31 to 34, 41, 42, 45, 46 and 48: the moment of entry, and what is joined."""
 
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -263,21 +264,64 @@ time.sleep(1000)
         assert time.monotonic() - start < 15
 
 
+def cron_lines(site, out, who=""):
+    """As a panel writes them for a jailed customer: `who` is the user's column of /etc/cron.d."""
+    return (f"SHELL={sp.CHROOT_BASH}\nMAILTO=\"\"\nBASH_ENV={site.home}/evil.sh\n"
+            f"* * * * * {who}(pwd; readlink /proc/self/ns/mnt; test -e /boot && echo OUT; id -u) > {out}.new; mv {out}.new {out}\n")
+
+
+@sp.covers("tree crontab")
 def test_jail_48_a_crontab_line_with_the_jail_as_shell_runs_inside(site):
-    """The real cron, at its next minute."""
-    out = pathlib.Path(site.home) / "cron.out"
+    """The real cron, at its next minute: the user's own table, and a file of the panel's."""
+    outs = [pathlib.Path(site.home) / name for name in ("cron.out", "panel.out")]
     table = pathlib.Path("/var/spool/cron/crontabs") / site.name
-    table.write_text(f"SHELL={sp.CHROOT_BASH}\nMAILTO=\"\"\nBASH_ENV={site.home}/evil.sh\n"
-                     f"* * * * * (pwd; readlink /proc/self/ns/mnt; test -e /boot && echo OUT; id -u) > {out}.new; mv {out}.new {out}\n")
+    table.write_text(cron_lines(site, outs[0]))
     table.chmod(0o600)
     os.chown(table, site.uid, table.parent.stat().st_gid)
+    panel = pathlib.Path("/etc/cron.d/panel")
+    panel.write_text(cron_lines(site, outs[1], site.name + " "))
     pathlib.Path(site.home, "evil.sh").write_text(f"touch {site.home}/evil-ran\n")
     cron = subprocess.Popen(["/usr/sbin/cron", "-f"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        sp.wait_for(out.exists, 75, "cron's run")
+        sp.wait_for(lambda: all(out.exists() for out in outs), 75, "cron's run")
     finally:
         cron.terminate()
         cron.wait(10)
-    where, space, uid = out.read_text().split()
-    assert (where, uid) == (site.home, str(site.uid)) and space != os.readlink("/proc/self/ns/mnt")
+        panel.unlink()
+    for out in outs:
+        where, space, uid = out.read_text().split()
+        assert (where, uid) == (site.home, str(site.uid)) and space != os.readlink("/proc/self/ns/mnt")
     assert not os.path.exists(f"{site.home}/evil-ran")
+
+
+def test_jail_33_no_service_manager_of_the_host_is_reached(site):
+    """Units that the user writes are files; what would run them outside answers nowhere in the jail."""
+    sockets = [pathlib.Path(path) for path in (f"/run/user/{site.uid}/bus", f"/run/user/{site.uid}/systemd/private", "/run/dbus/system_bus_socket",
+                                               "/run/systemd/private", "/run/systemd/io.system.ManagedOOM")]
+    servers = []
+    for path in sockets:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        servers.append(socket.socket(socket.AF_UNIX))
+        servers[-1].bind(str(path))
+        servers[-1].listen()
+        path.chmod(0o666)
+    sp.run(["chown", "-R", str(site.uid), f"/run/user/{site.uid}"], check=True)
+    done = sp.ssh(site, "mkdir -p ~/.config/systemd/user/default.target.wants; printf '[Service]\nExecStart=/bin/true\n' >~/.config/systemd/user/x.service;"
+                        " ln -s ../x.service ~/.config/systemd/user/default.target.wants/; env | grep -e XDG_RUNTIME -e DBUS;"
+                        f" ls -d {' '.join(map(str, sockets))} /run/user /run/dbus /run/systemd /var/lib/systemd 2>/dev/null;"
+                        " systemctl --user daemon-reload 2>/dev/null && echo reached; loginctl enable-linger 2>/dev/null && echo lingers; echo end")
+    for server in servers:
+        server.close()
+    assert done.stdout == "end\n", done
+    assert not os.path.exists(f"/var/lib/systemd/linger/{site.name}")
+
+
+def test_jail_34_no_crontab_and_no_at_job_is_made_from_inside(site):
+    """The spools are not in the jail, and no setgid program that writes them is; a table of the panel's runs inside (48)."""
+    before = sp.snapshot(["/var/spool/cron"])
+    done = sp.ssh(site, "echo '* * * * * touch ~/out' | crontab - 2>/dev/null && echo made; crontab -l 2>/dev/null && echo listed;"
+                        " echo 'touch ~/out' | at now 2>/dev/null && echo at; echo 'touch ~/out' | batch 2>/dev/null && echo batch;"
+                        " ls -d /var/spool/cron /var/spool/at /etc/cron.d /etc/crontab 2>/dev/null; echo end")
+    assert done.stdout == "end\n", done
+    assert before.diff(sp.snapshot(["/var/spool/cron"])) == []
