@@ -26,7 +26,7 @@ static void close_dir(DIR **d)
         (void)closedir(*d);
 }
 
-/* The first program whose name has the choice in it. */
+/* The first program or tree whose name has the choice in it. */
 static bool find_program(const char *text, char ret[SP_PATH_SIZE])
 {
     const char *word = NULL;
@@ -34,7 +34,7 @@ static bool find_program(const char *text, char ret[SP_PATH_SIZE])
     for (const char *line = text; *line != '\0'; line += *line == '\n') {
         size_t n = strcspn(line, "\n");
 
-        if (sp_str_prefix(line, "program ", &word) &&
+        if ((sp_str_prefix(line, "program ", &word) || sp_str_prefix(line, "tree ", &word)) &&
             sp_str_format(ret, SP_PATH_SIZE, "%.*s", (int)(line + n - word), word) == 0 &&
             strstr(ret, "%i") != NULL)
             return true;

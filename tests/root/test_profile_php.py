@@ -201,3 +201,22 @@ def test_a_version_that_is_not_there_or_not_what_it_says_is_refused(site):
     answer = ask("php@9.8")
     assert answer.reason == "not_in_force" and 'promises "php is PHP 9.8"' in answer.error["message"], answer.body
     assert php(site, "echo 6 * 7;") == "42"
+
+
+def test_a_domain_chooses_a_version_below_opt(host):
+    version = php_version()
+    plesk = pathlib.Path("/opt/plesk/php", version)
+    (plesk / "bin").mkdir(parents=True)
+    sp.run(["cp", f"/usr/bin/php{version}", plesk / "bin/php"], check=True)
+    for part, file in (("etc/php.d", "10-own.ini"), ("etc/php-fpm.d", "neighbour.example.conf")):
+        (plesk / part).mkdir(parents=True)
+        (plesk / part / file).write_text("")
+    listed = [one["name"] for one in sp.rpc("jail.profiles").ok()["profiles"] if one["available"]]
+    assert f"plesk-php@{version}" in listed
+    user = sp_site.account(params={"jail": {"profiles": [f"plesk-php@{version}"]}})
+    assert php(user, "echo PHP_BINARY, PHP_MINOR_VERSION;") == f"{plesk}/bin/php{version.split('.')[1]}"
+    put(user, {"env": "#!/usr/bin/env php\n<?php echo 6 * 7;"}, 0o755)
+    assert said(user, "./env") == "42"
+    assert said(user, f"ls {plesk}/etc/php.d; find /opt | grep -c 'neighbour\\|fpm'; true") == "10-own.ini\n0\n"
+    answer = sp_site.apply(user, shell="chroot", jail={"profiles": ["plesk-php@4.2"]})
+    assert answer.reason == "not_in_force" and 'promises "php is PHP 4.2"' in answer.error["message"], answer.body

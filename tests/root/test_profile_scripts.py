@@ -130,3 +130,15 @@ def test_python_has_its_standard_library_and_not_the_hosts_own(site):
 def test_a_python_process_outlives_its_login_and_answers(site):
     assert said(site, "nohup python3 -m http.server --bind 127.0.0.1 8124 >/dev/null 2>&1 </dev/null & echo up") == "up\n"
     said(site, "for i in $(seq 100); do curl -sf http://127.0.0.1:8124/wheels/ | grep greeting && break; sleep 0.1; done; pkill -f http.server")
+
+
+def test_a_domain_chooses_a_node_below_opt(host):
+    version = sp.run(["node", "-p", "process.versions.node.split('.')[0]"], check=True).stdout.strip()
+    programs = pathlib.Path("/opt/plesk/node", version, "bin")
+    programs.mkdir(parents=True)
+    sp.run(["cp", "/usr/bin/node", programs / "node"], check=True)
+    for name in ("npm", "npx"):
+        (programs / name).write_text(f"#!/usr/bin/env node\nconsole.log('{name} by', process.execPath);\n")
+        (programs / name).chmod(0o755)
+    user = sp_site.account(params={"jail": {"profiles": [f"plesk-node@{version}"]}})
+    assert said(user, "node -p process.execPath; npm; npx") == f"{programs}/node\nnpm by {programs}/node\nnpx by {programs}/node\n"
