@@ -24,6 +24,7 @@ static int add_items(const struct sp_profile *p, cJSON *o, struct sp_error *err)
         [SP_PROFILE_REQUIRES] = "requires", [SP_PROFILE_PROGRAM] = "program",
         [SP_PROFILE_LIBRARY] = "library",   [SP_PROFILE_TREE] = "tree",
         [SP_PROFILE_LINK] = "link",         [SP_PROFILE_PROMISE] = "promise",
+        [SP_PROFILE_MOUNT] = "tree",        [SP_PROFILE_SOCKET] = "socket",
         [SP_PROFILE_PROVE] = "prove",       [SP_PROFILE_PROVE_SH] = "prove-sh",
     };
     cJSON *array = cJSON_AddArrayToObject(o, "promises");

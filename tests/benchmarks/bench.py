@@ -3,9 +3,11 @@
 
 import base64
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import struct
@@ -18,6 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sp  # noqa: E402  goes on only inside tests/host
 
 HERE = pathlib.Path(__file__).parent
+PROFILES = HERE.parent.parent / "templates/profiles"
+STORE = pathlib.Path("/var/lib/sallyport")
 TOOLS = pathlib.Path(os.environ["SALLYPORT_BUILD"]) / "tests"
 WORK = pathlib.Path("/srv/bench")
 SITES = pathlib.Path("/var/www/vhosts")
@@ -167,6 +171,46 @@ def goal_1():
     yield Row(1, f"  its inodes (jk_init: {peer_inodes})", "", 0, inodes, 30, "inodes")
 
 
+def timed(*argv):
+    start = time.monotonic()
+    sp.run(argv, check=True, timeout=300)
+    return (time.monotonic() - start) * 1000
+
+
+def goal_2():
+    """The first generation of a server, proved and durable, where no other one lends it files."""
+    if not have("jk_init"):
+        return
+    got = {"jk_init": [], "ours": []}
+    for path in (STORE / "gen", STORE / "sets"):
+        path.rename(f"{path}.away")
+    for number in range(3):
+        got["jk_init"].append(timed("jk_init", "-j", f"/srv/jk/first{number}", *SECTIONS))
+        got["ours"].append(timed("sallyport", "jail", "build", "git"))
+        shutil.rmtree(f"/srv/jk/first{number}")
+        for path in (STORE / "gen", STORE / "sets"):
+            shutil.rmtree(path)
+    for path in (STORE / "gen", STORE / "sets"):
+        pathlib.Path(f"{path}.away").rename(path)
+    yield Row(2, "a server's first generation, base and git", "jk_init", statistics.median(got["jk_init"]),
+              statistics.median(got["ours"]), 0.15)
+
+
+def goal_3():
+    """Nothing has changed since the jail was made. Ours looks at every source; jail refresh at every file of the store too."""
+    if not have("jk_update"):
+        return
+    jail = "/srv/jk/current"
+    sp.run(["jk_init", "-j", jail, *SECTIONS], check=True, timeout=300)
+    sp.run(["mkdir", "-p", f"{jail}/opt"], check=True)  # it looks there, and fails where nothing is
+    sp.run(["sallyport", "jail", "build", "git"], check=True)
+    got = compare(41, [
+        Command("jk_update", ["/usr/sbin/jk_update", "-j", jail], every=4),
+        Command("check", [TOOLS / "generation", "check", PROFILES / "base.profile", PROFILES / "git.profile"]),
+    ])
+    yield Row(3, "a current jail looked at", "jk_update", got["jk_update"], got["check"], 0.02)
+
+
 def jailkit_user(number):
     """An account whose login is jk_chrootsh into a jail of its own."""
     jail = pathlib.Path("/srv/jk/entry")
@@ -294,14 +338,109 @@ def goal_10():
     yield Row(10, "  asked again, nothing to do", "helper --version", same["spawn"], same["ours"], 2.0)
 
 
+def copy_domain(first, numbers):
+    """The domain of account `first` for others too: its records, copied. A request for each would take minutes."""
+    uid, user = str(FIRST_UID + first), account(first)
+    state = (STORE / "state" / f"{user}.json").read_text().splitlines()[0]
+    texts = {kind: path.read_text() for kind, path in (("entry", STORE / "entry" / uid), ("passwd", STORE / "names" / uid / "passwd"),
+                                                       ("group", STORE / "names" / uid / "group"))}
+    for number in numbers:
+        def mine(text, new=(account(number), str(FIRST_UID + number))):
+            return text.replace(user, new[0]).replace(uid, new[1])
+
+        line = mine(state)
+        (STORE / "state" / f"{account(number)}.json").write_text(f"{line}\nsha256 {hashlib.sha256(line.encode()).hexdigest()}\n")
+        (STORE / "domains" / f"{account(number)}.example").symlink_to(account(number))
+        entry = STORE / "entry" / mine(uid)
+        entry.write_text(mine(texts["entry"]))
+        entry.chmod(0o640)
+        os.chown(entry, 0, FIRST_UID + number)
+        names = STORE / "names" / mine(uid)
+        names.mkdir()
+        for kind in ("passwd", "group"):
+            (names / kind).write_text(mine(texts[kind]))
+    every = [account(number) for number in numbers]
+    for name in ("group", "gshadow"):
+        path = pathlib.Path("/etc", name)
+        lines = path.read_text().splitlines()
+        for i, text in enumerate(lines):
+            if text.startswith(("sallyport:", "sallyport-chroot:", "sallyport-local:")):
+                lines[i] = ",".join([text, *every])
+        path.write_text("\n".join(lines) + "\n")
+    path = pathlib.Path("/etc/passwd")
+    shells = re.compile(f"^({'|'.join(every)}):(.*):[^:]*$", re.MULTILINE)
+    path.write_text(shells.sub(f"\\1:\\2:{sp.CHROOT_BASH}", path.read_text()))
+
+
+class Sizes:
+    """The same host with ten domains and with all of them: records and account files that change places."""
+
+    FILES = ("passwd", "shadow", "group", "gshadow")
+    PARTS = ("state", "entry", "names", "domains")
+
+    def __init__(self, few):
+        self.now = "many"
+        users = {account(number) for number in few}
+        keep = users | {f"{user}.json" for user in users} | {f"{user}.lock" for user in users} | {f"{user}.example" for user in users} | \
+            {str(FIRST_UID + number) for number in few}
+        for name in self.FILES:
+            path = pathlib.Path("/etc", name)
+            shutil.copy2(path, f"{path}.few")
+            lines = [re.sub(r"\b[uv]\d{5}\b,?", lambda found: found[0] if found[0].rstrip(",") in users else "", line)
+                     if line.startswith("sallyport") else line for line in path.read_text().splitlines()
+                     if not re.match(r"[uv]\d{5}:", line) or line.partition(":")[0] in users]
+            pathlib.Path(f"{path}.few").write_text("\n".join(line.rstrip(",") for line in lines) + "\n")
+        for name in self.PARTS:
+            sp.run(["cp", "-a", "--no-target-directory", STORE / name, STORE / f"{name}.few"], check=True)
+            for path in (STORE / f"{name}.few").iterdir():
+                if path.name not in keep:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def switch(self, which):
+        if which == self.now:
+            return
+        for path in [pathlib.Path("/etc", name) for name in self.FILES] + [STORE / name for name in self.PARTS]:
+            path.rename(f"{path}.{self.now}")
+            pathlib.Path(f"{path}.{which}").rename(path)
+        self.now = which
+
+
+def goal_6():
+    """Whole logins over the network, and the jail's part of them alone, in turns on a host of ten and of ten thousand domains."""
+    few, key = range(5000, 5010), sp.keypair()
+    for number in few:
+        make_site(number)
+        apply(number, shell="chroot", authorized_keys=[{"key": key.public}])
+    others = [number for number in range(USERS - 81) if number not in few and not (STORE / "state" / f"{account(number)}.json").exists()]
+    copy_domain(few[0], others)
+    listed = json.loads(sp.run(["sallyport", "list", "--json"], check=True, timeout=120).stdout)
+    count = len(listed["domains"])
+    assert count >= USERS - 100 and not listed.get("broken"), listed.get("broken")
+    uid, sizes = FIRST_UID + few[1], Sizes(few)
+    server = sp.Host()
+    server.start()
+    commands = [Command("login", sp.client("ssh", key) + [f"{account(few[1])}@{sp.HOST4}", "true"], every=5),
+                Command("jail", [sp.CHROOT_BASH, "-c", "true"], uid=uid)]
+    commands[0].argv[0] = shutil.which(str(commands[0].argv[0]))
+    got = {"few": [], "many": []}
+    for _ in range(5):
+        for which in got:
+            sizes.switch(which)
+            got[which].append(compare(40, commands))
+    sizes.switch("many")
+    server.stop()
+    for name, what in (("login", "a login over ssh"), ("jail", "  its jail alone, first login")):
+        yield Row(6, f"{what}, {count} domains", "10 domains", *(statistics.median(one[name] for one in got[which]) for which in got), 1.1)
+
+
 def goal_11():
     got = compare(600, [Command("noop", [TOOLS / "bench-noop"]), Command("ours", [sp.HELPER, "--version"])])
     yield Row(11, "the helper started and ended", "a static no-op", got["noop"], got["ours"], 1.6)
 
 
-GOALS = {1: goal_1, 4: goal_4, 5: goal_5, 7: goal_7, 9: goal_9, 10: goal_10, 11: goal_11}
+GOALS = {1: goal_1, 2: goal_2, 3: goal_3, 4: goal_4, 5: goal_5, 6: goal_6, 7: goal_7, 9: goal_9, 10: goal_10, 11: goal_11}
 # The host is small at first and gets its ten thousand users between the two groups.
-SMALL, LARGE = (11, 9, 1, 4, 5), (7, 10)
+SMALL, LARGE = (11, 9, 1, 2, 3, 4, 5), (7, 10, 6)
 
 
 def prepare():
