@@ -42,6 +42,14 @@ static const struct sp_verb verbs[] = {
      "who may reach the SSH port",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT) | SP_OPT(FORCE) | SP_OPT(YES), 0,
      1000, sp_verb_firewall},
+    {"certificates",
+     "issue DOMAIN FINGERPRINT [--lifetime 6h] [--from CIDR,..] [--command C], list [DOMAIN] [--all], "
+     "revoke "
+     "SERIAL|FINGERPRINT|KEYID|DOMAIN, why DOMAIN, or ca [create|rotate|drop N]",
+     "short-lived certificates for registered keys",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LIFETIME) | SP_OPT(EXPIRES_AT) | SP_OPT(FROM) |
+         SP_OPT(COMMAND) | SP_OPT(REASON) | SP_OPT(HOST) | SP_OPT(KEY) | SP_OPT(ALL),
+     1, 3, sp_verb_certificates},
     {"host", "[DOMAIN] [--host NAME]", "host keys, fingerprints, and what a domain's people type to get in",
      SP_OPT(JSON) | SP_OPT(HOST), 0, 1, sp_verb_host},
     {"access",
@@ -106,6 +114,10 @@ static const struct {
     [SP_OPT_PORT] = {"--port", true},
     [SP_OPT_FIX] = {"--fix", false},
     [SP_OPT_HOST] = {"--host", true},
+    [SP_OPT_LIFETIME] = {"--lifetime", true},
+    [SP_OPT_COMMAND] = {"--command", true},
+    [SP_OPT_REASON] = {"--reason", true},
+    [SP_OPT_ALL] = {"--all", false},
     [SP_OPT_PROCESSES] = {"--processes", true},
     [SP_OPT_MEMORY_MIB] = {"--memory-mib", true},
     [SP_OPT_TMP_MIB] = {"--tmp-mib", true},

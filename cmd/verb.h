@@ -35,6 +35,10 @@ enum sp_option {
     SP_OPT_PORT,
     SP_OPT_FIX,
     SP_OPT_HOST,
+    SP_OPT_LIFETIME,
+    SP_OPT_COMMAND,
+    SP_OPT_REASON,
+    SP_OPT_ALL,
     SP_OPT_PROCESSES,
     SP_OPT_MEMORY_MIB,
     SP_OPT_TMP_MIB,
@@ -78,6 +82,7 @@ int sp_verb_resume(const struct sp_args *a);
 int sp_verb_password(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
+int sp_verb_certificates(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);
 int sp_verb_jail(const struct sp_args *a);
 int sp_verb_doctor(const struct sp_args *a);

@@ -242,12 +242,6 @@ static bool is_users_ground(const struct sp_resource *r)
     return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere || r == &sp_resource_points;
 }
 
-/* A key that lets nobody in need not be there: a home without room for it holds up no `none`. */
-static bool may_fail(const struct flight *f, enum sp_phase phase, const struct sp_resource *r)
-{
-    return phase == SP_BUILD && f->desired.shell == SP_SHELL_NONE && is_users_ground(r);
-}
-
 /* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
 static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
 {
@@ -259,11 +253,6 @@ static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err
         const struct sp_resource *r = in_phase(phase, i);
         if (r->apply(&f->ctx, p, phase, &now) == 0)
             continue;
-        if (may_fail(f, phase, r)) {
-            if (sp_plan_warn(p, err, "%s could not be written: %s", r->name, now.text) < 0)
-                return -1;
-            continue;
-        }
         if (rc == 0)
             first = now;
         rc = -1;

@@ -9,6 +9,8 @@
 #include "host/audit.h"
 #include "model/json.h"
 
+enum origin { BY_PANEL, BY_ADMIN };
+
 static const struct sp_method *find_method(const char *name)
 {
     for (const struct sp_method *m = sp_methods; m->name != NULL; m++)
@@ -52,14 +54,26 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
     sp_audit(e->host, message, fields);
 }
 
-static int call(struct sp_engine *e, const char *method, const cJSON *params, const char *id,
-                cJSON **ret_result, struct sp_error *err)
+/* A panel that is broken into must not get at what opens every account. */
+static int check_origin(const struct sp_engine *e, const struct sp_method *m, enum origin from,
+                        struct sp_error *err)
+{
+    if (from == BY_ADMIN || m->kind != SP_METHOD_ADMIN || sp_words_have(&e->config->panel_methods, m->name))
+        return 0;
+    sp_fail(err, SP_E_FORBIDDEN, 0, "%s is an admin's, by the command sallyport", m->name);
+    sp_hint(err, "panel_methods in sallyport.conf lets panels have it");
+    return sp_field(err, "method");
+}
+
+static int call(struct sp_engine *e, enum origin from, const char *method, const cJSON *params,
+                const char *id, cJSON **ret_result, struct sp_error *err)
 {
     _cleanup_(sp_params_clear) struct sp_params p = {0};
     _cleanup_json_ cJSON *result = cJSON_CreateObject();
     const struct sp_method *m = find_method(method);
     int rc;
 
+    e->request_id = id;
     if (result == NULL)
         rc = sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     else if (m == NULL)
@@ -67,8 +81,11 @@ static int call(struct sp_engine *e, const char *method, const cJSON *params, co
     else {
         rc = sp_params_decode(m->params, params, &p, err);
         if (rc == 0)
+            rc = check_origin(e, m, from, err);
+        if (rc == 0)
             rc = m->run(e, &p, params, result, err);
-        if (rc < 0 && !sp_str_prefix(err->field, "sallyport.conf", NULL) && err->field[0] != '\0')
+        if (rc < 0 && !sp_str_prefix(err->field, "sallyport.conf", NULL) &&
+            !sp_streq(err->field, "method") && err->field[0] != '\0')
             sp_field_prefix(err, "params");
     }
     log_call(e, m != NULL ? method : "unknown", id, &p, result, rc < 0 ? err : NULL);
@@ -81,7 +98,7 @@ int sp_call_method(struct sp_engine *e, const char *method, const cJSON *params,
                    cJSON **ret_result, struct sp_error *err)
 {
     *ret_result = NULL;
-    return call(e, method, params, id, ret_result, err);
+    return call(e, BY_ADMIN, method, params, id, ret_result, err);
 }
 
 /* {"jsonrpc":"2.0","id":..,"result":..} or {.."error":{"code","message","data":{"reason","field","hint"}}}.
@@ -118,7 +135,7 @@ static cJSON *answer_one(struct sp_engine *e, const cJSON *request, int *exit_st
             (void)sp_str_copy(id, sizeof(id), c.id->valuestring);
         else if (cJSON_IsNumber(c.id))
             (void)snprintf(id, sizeof(id), "%.17g", c.id->valuedouble);
-        if (call(e, c.method, c.params, id, &result, &err) == 0)
+        if (call(e, BY_PANEL, c.method, c.params, id, &result, &err) == 0)
             return envelope(c.id, result, NULL);
     } else {
         const struct sp_params none = {0};

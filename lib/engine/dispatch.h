@@ -12,7 +12,8 @@
 #include "engine/engine.h"
 #include "model/request.h"
 
-enum sp_method_kind { SP_METHOD_READS, SP_METHOD_CHANGES };
+/* SP_METHOD_ADMIN: sallyport-helper answers it only where panel_methods in sallyport.conf names it. */
+enum sp_method_kind { SP_METHOD_READS, SP_METHOD_CHANGES, SP_METHOD_ADMIN };
 
 struct sp_method {
     const char *name;

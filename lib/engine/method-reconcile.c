@@ -4,6 +4,7 @@
  * is reported and kept, unless restore_access; one account that fails never stops the others.
  */
 #include "base/mem.h"
+#include "engine/certs.h"
 #include "engine/methods.h"
 #include "engine/refresh.h"
 #include "model/json.h"
@@ -87,7 +88,9 @@ SP_METHOD(sp_system_reconcile)
     (void)raw;
     if (details == NULL)
         return no_memory(err);
-    if (refresh(e, p->dry_run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
+    /* The list of revoked ones first: broken, it keeps everybody out. */
+    if (sp_reconcile_certificates(e, run.flags, result, err) < 0 ||
+        refresh(e, p->dry_run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++)
         if (one(e, users.v[i], &run, details, &t, err) < 0)

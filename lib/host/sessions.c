@@ -14,12 +14,14 @@
 #include "host/proctable.h"
 
 #define GRACE_MS 500
+#define SLACK_S 120
 
 /* What is known of each process of a table, in the table's order. */
 enum mark {
     MARK_OURS = 1 << 0,   /* by itself: the connection's sshd, a jail's PID 1, a session of the account */
     MARK_BELOW = 1 << 1,  /* descends from one that is */
     MARK_SERVER = 1 << 2, /* the account's sshd, root's half */
+    MARK_SPARED = 1 << 3, /* of a login that is not meant */
 };
 
 void sp_sessions_clear(struct sp_sessions *s)
@@ -132,6 +134,43 @@ static void mark_all(const struct sp_proctable *t, const char *user, uid_t uid, 
             marks[i] |= MARK_BELOW;
 }
 
+/* The logins of the account that are not meant. */
+struct spared {
+    const pid_t *servers;
+    size_t n;
+};
+
+static bool is_spared(const struct sp_proctable *t, const struct sp_proc *p, const struct spared *s)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        size_t server = find_pid(t, s->servers[k]);
+        if (p->pid == s->servers[k] ||
+            (server < t->n && p->session != SP_PROC_UNSET && t->procs[server].session == p->session))
+            return true;
+    }
+    return s->n > 0 && p->is_jail_init;
+}
+
+/* It, or one of its ancestors. */
+static bool is_below_spared(const struct sp_proctable *t, size_t i, const struct spared *s)
+{
+    for (size_t steps = 0; i < t->n && steps < t->n; steps++) {
+        if (is_spared(t, &t->procs[i], s))
+            return true;
+        i = find_pid(t, t->procs[i].ppid);
+        if (i < t->n && t->procs[i].is_jail_init) /* the jail that it shares answers for nobody */
+            return false;
+    }
+    return false;
+}
+
+static void spare(const struct sp_proctable *t, const struct spared *s, unsigned char *marks)
+{
+    for (size_t i = 0; s->n > 0 && i < t->n; i++)
+        if (marks[i] != 0 && is_below_spared(t, i, s))
+            marks[i] |= MARK_SPARED;
+}
+
 /* An sshd that still asks for a password serves nobody yet: it is ended, but it is no login. */
 static bool serves_somebody(const struct sp_proctable *t, const unsigned char *marks, size_t server)
 {
@@ -149,7 +188,7 @@ static int pick(const struct sp_proctable *t, const unsigned char *marks, struct
     if (ret->pids == NULL || ret->starts == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
     for (size_t i = 0; i < t->n; i++) {
-        if (marks[i] == 0 || t->procs[i].pid == getpid())
+        if (marks[i] == 0 || (marks[i] & MARK_SPARED) || t->procs[i].pid == getpid())
             continue;
         ret->pids[ret->n] = t->procs[i].pid;
         ret->starts[ret->n++] = t->procs[i].start;
@@ -158,23 +197,76 @@ static int pick(const struct sp_proctable *t, const unsigned char *marks, struct
     return 0;
 }
 
-int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_sessions *ret,
-                     struct sp_error *err)
+static int look(struct sp_host *h, const char *user, uid_t uid, struct sp_proctable *t,
+                unsigned char **ret_marks, struct sp_error *err)
+{
+    if (uid == 0)
+        return sp_fail(err, SP_E_FORBIDDEN, 0, "the sessions of uid 0 are not ended here");
+    if (sp_proctable_read(h, uid, t, err) != 0)
+        return -1;
+    *ret_marks = calloc(t->n + 1, 1);
+    if (*ret_marks == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
+    if (t->n > 0)
+        qsort(t->procs, t->n, sizeof(*t->procs), compare_pids);
+    mark_all(t, user, uid, *ret_marks);
+    return 0;
+}
+
+static int find_but(struct sp_host *h, const char *user, uid_t uid, const struct spared *s,
+                    struct sp_sessions *ret, struct sp_error *err)
 {
     _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
     _cleanup_free_ unsigned char *marks = NULL;
 
-    if (uid == 0)
-        return sp_fail(err, SP_E_FORBIDDEN, 0, "the sessions of uid 0 are not ended here");
-    if (sp_proctable_read(h, uid, &t, err) != 0)
+    if (look(h, user, uid, &t, &marks, err) < 0)
         return -1;
-    marks = calloc(t.n + 1, 1);
-    if (marks == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
-    if (t.n > 0)
-        qsort(t.procs, t.n, sizeof(*t.procs), compare_pids);
-    mark_all(&t, user, uid, marks);
+    spare(&t, s, marks);
     return pick(&t, marks, ret, err);
+}
+
+int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_sessions *ret,
+                     struct sp_error *err)
+{
+    const struct spared nobody = {0};
+
+    return find_but(h, user, uid, &nobody, ret, err);
+}
+
+/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess, on the early side. */
+static int64_t began(struct sp_host *h, uint64_t ticks)
+{
+    struct timespec up = {0};
+    long hertz = sysconf(_SC_CLK_TCK);
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &up);
+    return h->ops->now(h) - up.tv_sec + (int64_t)(ticks / (uint64_t)(hertz > 0 ? hertz : 100)) - SLACK_S;
+}
+
+int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **ret, size_t *ret_n,
+                        int64_t *ret_oldest, struct sp_error *err)
+{
+    _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
+    _cleanup_free_ unsigned char *marks = NULL;
+    pid_t *pids;
+    size_t n = 0;
+
+    if (look(h, user, uid, &t, &marks, err) < 0)
+        return -1;
+    pids = calloc(t.n + 1, sizeof(*pids));
+    if (pids == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
+    *ret_oldest = h->ops->now(h);
+    for (size_t i = 0; i < t.n; i++) {
+        if (!(marks[i] & MARK_SERVER))
+            continue;
+        pids[n++] = t.procs[i].pid;
+        if (began(h, t.procs[i].start) < *ret_oldest)
+            *ret_oldest = began(h, t.procs[i].start);
+    }
+    *ret = pids;
+    *ret_n = n;
+    return 0;
 }
 
 static long long now_ms(void)
@@ -213,14 +305,14 @@ static size_t count_new(const struct sp_sessions *now, const struct sp_sessions 
     return n;
 }
 
-int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
-                    struct sp_error *err)
+static int end_but(struct sp_host *h, const char *user, uid_t uid, const struct spared *s,
+                   unsigned deadline_ms, size_t *ret_ended, struct sp_error *err)
 {
     const struct timespec step = {.tv_nsec = 10000000};
     long long begin = now_ms();
     _cleanup_(sp_sessions_clear) struct sp_sessions first = {0};
 
-    if (sp_sessions_find(h, user, uid, &first, err) != 0)
+    if (find_but(h, user, uid, s, &first, err) != 0)
         return -1;
     *ret_ended = first.n;
     if (!h->real || first.n == 0)
@@ -230,7 +322,7 @@ int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned dea
         _cleanup_(sp_sessions_clear) struct sp_sessions left = {0};
         long long spent;
         (void)nanosleep(&step, NULL);
-        if (sp_sessions_find(h, user, uid, &left, err) != 0)
+        if (find_but(h, user, uid, s, &left, err) != 0)
             return -1;
         if (left.n == 0)
             return 0;
@@ -243,4 +335,20 @@ int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned dea
             signal_all(h, &left, SIGKILL);
         *ret_ended = first.n + count_new(&left, &first);
     }
+}
+
+int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
+                    struct sp_error *err)
+{
+    const struct spared nobody = {0};
+
+    return end_but(h, user, uid, &nobody, deadline_ms, ret_ended, err);
+}
+
+int sp_sessions_end_but(struct sp_host *h, const char *user, uid_t uid, const pid_t *keep, size_t n,
+                        unsigned deadline_ms, size_t *ret_ended, struct sp_error *err)
+{
+    const struct spared s = {keep, n};
+
+    return end_but(h, user, uid, &s, deadline_ms, ret_ended, err);
 }

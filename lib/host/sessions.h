@@ -35,4 +35,15 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
 int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
                     struct sp_error *err);
 
+/* Root's half of each living connection of the account. *ret is an array of n, to be freed; *ret_oldest is
+ * when the first of them began, in seconds since the epoch. */
+int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **ret, size_t *ret_n,
+                        int64_t *ret_oldest, struct sp_error *err);
+
+/* The same as sp_sessions_end(), but for the logins that these n servers serve: their descendants, and what
+ * is left of their audit sessions. A jail that they may share goes on. What no living server can answer for
+ * (tmux) is ended. */
+int sp_sessions_end_but(struct sp_host *h, const char *user, uid_t uid, const pid_t *keep, size_t n,
+                        unsigned deadline_ms, size_t *ret_ended, struct sp_error *err);
+
 #endif

@@ -205,3 +205,14 @@ int sp_name_check_label(const char *label, struct sp_error *err)
     }
     return 0;
 }
+
+int sp_name_check_host(const char *name, struct sp_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
+
+    if (name[0] != '\0' && name[0] != '-' && name[strspn(name, allowed)] == '\0' &&
+        strlen(name) < SP_DOMAIN_SIZE)
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "no name or address of a host");
+    return sp_hint(err, "give the name by which clients reach this host, or leave it out");
+}

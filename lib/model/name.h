@@ -22,6 +22,10 @@ int sp_name_check_user(const char *name, struct sp_error *err);
  * for nothing. */
 int sp_name_check_domain(const char *name, struct sp_error *err);
 
+/* What clients call a host: a name or an address, at most 253 of letters, digits, '.', '-' and ':', so that
+ * it can stand in lines that people copy. */
+int sp_name_check_host(const char *name, struct sp_error *err);
+
 /* Absolute, normalised (no "//", ".", "..", no trailing slash but "/" itself), clean UTF-8, no ':' and no
  * control byte (passwd and the entry record separate with them), shorter than SP_PATH_SIZE. */
 int sp_name_check_path(const char *path, struct sp_error *err);

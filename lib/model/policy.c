@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/when.h"
 
 void sp_words_clear(struct sp_words *w)
 {
@@ -57,6 +58,7 @@ void sp_config_clear(struct sp_config *c)
     sp_words_clear(&c->denied_callers);
     sp_words_clear(&c->jail_trees);
     sp_words_clear(&c->jail_sockets);
+    sp_words_clear(&c->panel_methods);
     sp_cidr_list_clear(&c->always_allow);
     *c = (struct sp_config){0};
 }
@@ -205,6 +207,33 @@ static int set_path(char *dst, const char *value, struct sp_error *err)
     return sp_str_copy(dst, SP_PATH_SIZE, value);
 }
 
+static int set_lifetime(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return sp_when_duration(value, &c->certificate_lifetime, err);
+}
+
+static int set_lifetime_max(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return sp_when_duration(value, &c->certificate_max, err);
+}
+
+static int set_ca_agent(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    c->ca_agent[0] = '\0';
+    return value[0] != '\0' ? set_path(c->ca_agent, value, err) : 0;
+}
+
+static int set_auth_log(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    c->auth_log[0] = '\0';
+    return value[0] != '\0' ? set_path(c->auth_log, value, err) : 0;
+}
+
+static int set_panel_methods(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    return sp_words_split(value, " ,\t", &c->panel_methods, err);
+}
+
 static int set_key_blocklist(struct sp_config *c, const char *value, struct sp_error *err)
 {
     c->key_blocklist[0] = '\0';
@@ -232,6 +261,11 @@ static const struct option {
     {"denied_users", set_denied_users, "root,nobody,www-data,apache,nginx,psaadm,psaftp"},
     {"required_groups", set_required_groups, ""},
     {"denied_callers", set_denied_callers, "www-data,apache,nginx,nobody"},
+    {"panel_methods", set_panel_methods, ""},
+    {"certificate_lifetime", set_lifetime, "6h"},
+    {"certificate_max", set_lifetime_max, "1d"},
+    {"ca_agent", set_ca_agent, ""},
+    {"auth_log", set_auth_log, ""},
     {"key_store", set_key_store, "home"},
     {"key_blocklist", set_key_blocklist, ""},
     {"foreign_keys", set_foreign_keys, "keep"},
@@ -248,10 +282,12 @@ static const struct option {
 };
 
 const char *const sp_config_names[] = {
-    "document_roots", "uid_min",   "uid_max",       "denied_users", "required_groups",
-    "denied_callers", "key_store", "key_blocklist", "foreign_keys", "forwarding",
-    "tmp_mib",        "processes", "memory_mib",    "jail_trees",   "jail_sockets",
-    "always_allow",   "sshd",      "sshd_config",   NULL,
+    "document_roots",  "uid_min",        "uid_max",       "denied_users",
+    "required_groups", "denied_callers", "panel_methods", "certificate_lifetime",
+    "certificate_max", "ca_agent",       "auth_log",      "key_store",
+    "key_blocklist",   "foreign_keys",   "forwarding",    "tmp_mib",
+    "processes",       "memory_mib",     "jail_trees",    "jail_sockets",
+    "always_allow",    "sshd",           "sshd_config",   NULL,
 };
 
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err)

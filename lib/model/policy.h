@@ -32,6 +32,11 @@ struct sp_config {
     uint32_t tmp_mib;
     struct sp_limits limits; /* of accounts that never said; 0: none */
     struct sp_cidr_list always_allow;
+    uint32_t certificate_lifetime; /* seconds, for requests that do not say */
+    uint32_t certificate_max;      /* seconds, for those that do */
+    char ca_agent[SP_PATH_SIZE];   /* the socket of an ssh-agent that holds the CA's key; "" means a file */
+    char auth_log[SP_PATH_SIZE];   /* where sshd logs to; "" means the journal, or the usual file */
+    struct sp_words panel_methods; /* methods of an admin's that sallyport-helper answers all the same */
     char key_blocklist[SP_PATH_SIZE]; /* fingerprints that no request may bring; "" means none */
     char sshd[SP_PATH_SIZE];          /* /usr/sbin/sshd */
     char sshd_config[SP_PATH_SIZE];   /* "" means sshd's own default */

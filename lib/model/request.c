@@ -97,18 +97,13 @@ static int read_new_domain(const cJSON *v, void *dst, struct sp_error *err)
     return sp_str_copy(p->new_domain, sizeof(p->new_domain), v->valuestring);
 }
 
-/* What clients call this host: a name or an address. It goes into lines that people copy. */
 static int read_host(const cJSON *v, void *dst, struct sp_error *err)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
     struct sp_params *p = dst;
-    const char *text = v->valuestring;
 
-    if (text[0] != '\0' && text[0] != '-' && text[strspn(text, allowed)] == '\0' &&
-        sp_str_copy(p->host, sizeof(p->host), text) == 0)
-        return 0;
-    sp_fail(err, SP_E_INVALID, 0, "no name or address of a host");
-    return sp_hint(err, "give the name by which clients reach this host, or leave it out");
+    if (sp_name_check_host(v->valuestring, err) < 0)
+        return -1;
+    return sp_str_copy(p->host, sizeof(p->host), v->valuestring);
 }
 
 static int read_user(const cJSON *v, void *dst, struct sp_error *err)

@@ -203,6 +203,12 @@ static void read_message(const char *text, struct sp_sshdlog *ret)
         read_accepted(rest, ret);
         return;
     }
+    if (sp_str_prefix(text, "Partial ", &rest)) {
+        read_accepted(rest, ret);
+        if (ret->kind == SP_SSHDLOG_ACCEPTED)
+            ret->kind = SP_SSHDLOG_PARTIAL;
+        return;
+    }
     for (size_t i = 0; i < SP_COUNT(closings); i++)
         if (sp_str_prefix(text, closings[i].begins, &rest)) {
             ret->kind = closings[i].kind;

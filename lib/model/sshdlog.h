@@ -20,6 +20,7 @@ enum sp_sshdlog_kind {
     SP_SSHDLOG_OTHER,    /* nothing that is known here */
     SP_SSHDLOG_ACCEPTED, /* user, address, port, method; of a key its type and fingerprint, of a
                             certificate key_id, serial and the CA's fingerprint too */
+    SP_SSHDLOG_PARTIAL,  /* the same, where sshd wants another proof too (AuthenticationMethods) */
     SP_SSHDLOG_REFUSED,  /* why and mend; the user only where the line names him */
     SP_SSHDLOG_CLOSED,   /* the end of a connection that never got in: it names the user */
 };

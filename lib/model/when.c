@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 #define DAY 86400
+#define YEAR_S (366U * DAY)
 
 static bool is_leap(int year)
 {
@@ -129,4 +131,28 @@ void sp_when_format(int64_t when, char out[SP_WHEN_SIZE])
         days -= month_days(year, month);
     (void)sp_str_format(out, SP_WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, (int)days + 1,
                         (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+}
+
+int sp_when_duration(const char *text, uint32_t *ret_seconds, struct sp_error *err)
+{
+    static const struct {
+        char unit;
+        uint32_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    uint32_t seconds = 1;
+    size_t len = strlen(text);
+    char digits[16];
+    uint64_t n = 0;
+
+    for (size_t i = 0; len > 0 && i < SP_COUNT(units); i++)
+        if (text[len - 1] == units[i].unit) {
+            seconds = units[i].seconds;
+            len--;
+            break;
+        }
+    if (sp_str_format(digits, sizeof(digits), "%.*s", (int)len, text) < 0 ||
+        sp_str_to_u64(digits, YEAR_S / seconds, &n) < 0 || n == 0)
+        return sp_fail(err, SP_E_INVALID, 0, "\"%.40s\" is no time such as 90m, 6h or 7d", text);
+    *ret_seconds = (uint32_t)n * seconds;
+    return 0;
 }

@@ -18,4 +18,7 @@ int sp_when_parse(const char *text, int64_t *ret, struct sp_error *err);
 /* RFC 3339 in UTC; what lies outside the years above comes out as the nearest of them. */
 void sp_when_format(int64_t when, char out[SP_WHEN_SIZE]);
 
+/* "90m", "6h", "7d"; a plain number is seconds. From one second to a year. */
+int sp_when_duration(const char *text, uint32_t *ret_seconds, struct sp_error *err);
+
 #endif

@@ -102,6 +102,7 @@ extern const struct sp_resource *const sp_resources[];
 
 extern const struct sp_resource sp_resource_policy;
 extern const struct sp_resource sp_resource_access;
+extern const struct sp_resource sp_resource_certificates;
 extern const struct sp_resource sp_resource_gate;
 extern const struct sp_resource sp_resource_sessions;
 extern const struct sp_resource sp_resource_generation;

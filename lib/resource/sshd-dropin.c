@@ -18,6 +18,7 @@
 #include "host/spawn.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
+#include "resource/sshd-certs.h"
 #include "resource/sshd.h"
 
 #define PID_FILE "/run/sshd.pid"
@@ -65,12 +66,15 @@ static const char dropin_internal[] =
     "\n"
     "\tForceCommand " SP_FORCED_SESSION "\n";
 
-int sp_sshd_dropin(const struct sp_config *c, enum sp_sftp sftp, struct sp_buf *out, struct sp_error *err)
+int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, struct sp_buf *out, struct sp_error *err)
 {
+    const struct sp_config *c = ctx->config;
+
     sp_buf_puts(out, dropin_head);
     if (c->key_store == SP_KEY_STORE_ROOT)
         sp_buf_printf(out, "\tAuthorizedKeysFile %s/%%u%s\n", SP_KEYS_ROOT_DIR,
                       c->foreign_keys == SP_FOREIGN_REFUSE ? "" : " " SP_KEYS_HOME_FILE);
+    sp_sshd_certs_lines(ctx, out);
     if (sftp == SP_SFTP_INTERNAL)
         sp_buf_puts(out, dropin_internal);
     sp_buf_puts(out, "Match all\n");
@@ -87,7 +91,7 @@ static int wanted_dropin(const struct sp_ctx *c, const struct sp_buf *have, stru
 
     if (sp_sshd_sftp(c, &sftp, &ignored) < 0)
         sftp = strstr(sp_buf_str(have), SP_FORCED_SESSION) != NULL ? SP_SFTP_INTERNAL : SP_SFTP_PROGRAM;
-    return sp_sshd_dropin(c->config, sftp, out, err);
+    return sp_sshd_dropin(c, sftp, out, err);
 }
 
 static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *err)
@@ -190,7 +194,7 @@ static void reload_sshd(struct sp_host *h, const char *sshd)
 }
 
 /* A drop-in that sshd refuses would keep everybody out at its next start: the old one comes back. */
-static int write_dropin(const struct sp_ctx *c, struct sp_error *err)
+int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
 {
     const struct sp_replace how = {.mode = 0644, .uid = 0, .gid = 0};
     _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0}, shown = {0};
@@ -222,7 +226,7 @@ static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp
         for (size_t g = 0; change->what == GROUPS && g < SP_COUNT(group_names); g++)
             if (sp_userdb_ensure_group(c->host, group_names[g], err) < 0)
                 return -1;
-        if (change->what == DROPIN && write_dropin(c, err) < 0)
+        if (change->what == DROPIN && sp_sshd_write_dropin(c, err) < 0)
             return -1;
     }
     return 0;

@@ -17,6 +17,7 @@
 #include "model/sshdconf.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
+#include "resource/sshd-certs.h"
 #include "resource/sshd-files.h"
 #include "resource/sshd.h"
 
@@ -330,7 +331,8 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
     for (size_t i = 0; i < SP_COUNT(all); i++)
         if (expect(c, &conf, &all[i], err) < 0)
             return -1;
-    if (expect_keys(c, &conf, err) < 0 || expect_unlocked(c, &conf, ret, err) < 0)
+    if (sp_sshd_certs_expect(c, &conf, err) < 0 || expect_keys(c, &conf, err) < 0 ||
+        expect_unlocked(c, &conf, ret, err) < 0)
         return -1;
     if (sp_ctx_shut(c))
         return 0;

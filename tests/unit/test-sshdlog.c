@@ -62,6 +62,11 @@ static void a_key_that_was_accepted_is_no_certificate(void **state)
     assert_string_equal(l.method, "password");
     assert_string_equal(l.fingerprint, "");
     l = parse(
+        "<38>Nov 21 03:16:14 sshd[13]: Partial publickey for site2 from 192.0.2.2 port 4 ssh2: "
+        "ED25519 " PRINT);
+    assert_int_equal(l.kind, SP_SSHDLOG_PARTIAL);
+    assert_string_equal(l.fingerprint, PRINT);
+    l = parse(
         "1795230974.123456 web sshd-session[14]: Accepted publickey for u from ::1 port 9 ssh2: "
         "RSA " PRINT);
     assert_int_equal(l.pid, 14);

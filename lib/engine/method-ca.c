@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * certificate.ca.*: the authorities whose certificates open managed accounts. Rotation is: add one (both
+ * are trusted, the new one signs), wait until the old one's certificates have ended, drop it. sshd reads
+ * the list at each login: only the first and the last need the drop-in written.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/certs.h"
+#include "engine/methods.h"
+#include "host/fsat.h"
+#include "host/replace.h"
+#include "host/spawn.h"
+#include "resource/logins.h"
+#include "resource/sshd-certs.h"
+#include "resource/sshd.h"
+
+#define KEYGEN_DEADLINE_MS 20000
+
+enum ca_method { CREATE, ROTATE };
+
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+static int report(struct sp_engine *e, cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_cas_clear) struct sp_cas cas = {0};
+    cJSON *array = cJSON_AddArrayToObject(result, "cas");
+
+    if (array == NULL)
+        return no_memory(err);
+    if (sp_cas_read(e->host, &cas, err) < 0)
+        return -1;
+    for (size_t i = 0; i < cas.n; i++) {
+        _cleanup_(sp_buf_clear) struct sp_buf line = {0};
+        cJSON *o = cJSON_CreateObject();
+        sp_sshkey_format(&cas.v[i].key, &line);
+        if (o == NULL || !cJSON_AddItemToArray(array, o) ||
+            !cJSON_AddNumberToObject(o, "number", cas.v[i].number) ||
+            !cJSON_AddStringToObject(o, "fingerprint", cas.v[i].key.fingerprint) ||
+            !cJSON_AddStringToObject(o, "key", sp_buf_str(&line)) ||
+            !cJSON_AddBoolToObject(o, "in_agent", cas.v[i].in_agent) ||
+            !cJSON_AddBoolToObject(o, "signs", i + 1 == cas.n))
+            return no_memory(err);
+    }
+    return 0;
+}
+
+SP_METHOD(sp_certificate_ca_get)
+{
+    _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
+
+    (void)p;
+    return sp_cert_request_decode(SP_CERT_CA_GET, raw, &r, err) < 0 ? -1 : report(e, result, err);
+}
+
+static int begin_report(cJSON *result, struct sp_error *err)
+{
+    return cJSON_AddBoolToObject(result, "changed", true) && cJSON_AddArrayToObject(result, "changes") &&
+                   cJSON_AddArrayToObject(result, "warnings")
+               ? 0
+               : no_memory(err);
+}
+
+/* One more than any number that a file here bears, a half-made CA's too. */
+static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
+{
+    int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    const struct dirent *entry;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    *ret = 1;
+    if (dir == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return fd < 0 ? -1 : sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        unsigned long n = strtoul(entry->d_name, NULL, 10);
+        if (n < 999999 && n >= *ret)
+            *ret = (unsigned)n + 1;
+    }
+    (void)closedir(dir);
+    return 0;
+}
+
+/* ssh-keygen syncs nothing. */
+static int sync_path(struct sp_host *h, const char *path, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_RDONLY, 0, SP_FSAT_NONE, err);
+
+    if (fd < 0)
+        return -1;
+    return fsync(fd) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "%s", path);
+}
+
+static int make_key(struct sp_host *h, unsigned number, struct sp_error *err)
+{
+    char path[SP_PATH_SIZE], public[SP_PATH_SIZE], comment[64];
+    const char *argv[] = {SP_SSH_KEYGEN, "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path, NULL};
+    _cleanup_(sp_spawn_clear) struct sp_spawn run = {
+        .argv = argv, .deadline_ms = KEYGEN_DEADLINE_MS, .max_output = 4096};
+
+    (void)sp_str_format(path, sizeof(path), SP_CA_DIR "/%u", number);
+    (void)sp_str_format(public, sizeof(public), "%s.pub", path);
+    (void)sp_str_format(comment, sizeof(comment), "sallyport-ca-%u", number);
+    if (h->ops->spawn(h, &run, err) < 0)
+        return -1;
+    if (run.status != 0)
+        return sp_fail(err, SP_E_REJECTED, 0, "ssh-keygen makes no CA: %.250s", sp_buf_str(&run.err_out));
+    return sync_path(h, path, err) < 0 || sync_path(h, public, err) < 0 || sync_path(h, SP_CA_DIR, err) < 0
+               ? -1
+               : 0;
+}
+
+static int note_key(struct sp_engine *e, unsigned number, const struct sp_sshkey *key, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = 0, .gid = 0};
+    _cleanup_(sp_buf_clear) struct sp_buf line = {0};
+    char path[SP_PATH_SIZE];
+
+    if (e->config->ca_agent[0] == '\0') {
+        sp_fail(err, SP_E_INVALID, 0, "ca_agent names no agent that holds this key");
+        sp_hint(err,
+                "set ca_agent to the agent's socket, or leave the key out: then a CA is made in a file");
+        return sp_field(err, "key");
+    }
+    sp_sshkey_format(key, &line);
+    sp_buf_puts(&line, "\n");
+    (void)sp_str_format(path, sizeof(path), SP_CA_DIR "/%u.pub", number);
+    return sp_replace_path(e->host, path, sp_buf_str(&line), line.len, &how, err);
+}
+
+static int check_number(const struct sp_cas *cas, enum ca_method which, struct sp_error *err)
+{
+    if (which == CREATE && cas->n > 0) {
+        sp_fail(err, SP_E_CONFLICT, 0, "there is a certificate authority already");
+        return sp_hint(err, "certificate.ca.rotate adds the next one");
+    }
+    if (which == ROTATE && cas->n == 0) {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no certificate authority yet");
+        return sp_hint(err, "certificate.ca.create makes the first one");
+    }
+    if (cas->n < SP_CA_MAX)
+        return 0;
+    sp_fail(err, SP_E_CONFLICT, 0, "%d certificate authorities are trusted already", SP_CA_MAX);
+    return sp_hint(err, "certificate.ca.drop takes one away");
+}
+
+/* The list of revoked ones is there before sshd is told to look at it. */
+static int put_in_force(struct sp_engine *e, const struct sp_ctx *c, enum ca_method which,
+                        struct sp_error *err)
+{
+    _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
+    _cleanup_(sp_cas_clear) struct sp_cas cas = {0};
+
+    if (sp_cas_read(e->host, &cas, err) < 0 || sp_certstore_read(e->host, &log, err) < 0 ||
+        sp_certstore_krl(e->host, &log, e->host->ops->now(e->host), NULL, err) < 0 ||
+        sp_cas_trust(e->host, &cas, NULL, err) < 0)
+        return -1;
+    if (which == ROTATE || sp_sshd_write_dropin(c, err) == 0)
+        return 0;
+    (void)unlinkat(e->host->root_fd, &SP_CA_TRUSTED[1], 0);
+    return -1;
+}
+
+static int add_ca(struct sp_engine *e, const cJSON *raw, enum ca_method which, cJSON *result,
+                  struct sp_error *err)
+{
+    _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
+    _cleanup_(sp_cas_clear) struct sp_cas cas = {0};
+    const struct sp_ctx c = {.host = e->host, .config = e->config};
+    _cleanup_close_ int lock = -1;
+    unsigned number = 0;
+    char target[16];
+
+    if (sp_cert_request_decode(SP_CERT_CA_CREATE, raw, &r, err) < 0)
+        return -1;
+    lock = sp_certstore_lock(e->host, err);
+    if (lock < 0 || sp_cas_read(e->host, &cas, err) < 0 || check_number(&cas, which, err) < 0 ||
+        sp_sshd_certs_conflict(&c, err) < 0 || next_number(e->host, &number, err) < 0)
+        return -1;
+    if ((r.key.blob != NULL ? note_key(e, number, &r.key, err) : make_key(e->host, number, err)) < 0 ||
+        put_in_force(e, &c, which, err) < 0 || begin_report(result, err) < 0 || report(e, result, err) < 0)
+        return -1;
+    (void)sp_str_format(target, sizeof(target), "%u", number);
+    return sp_report_first(result, "certificate_authority", target, "", "trusted", "trusted", err);
+}
+
+SP_METHOD(sp_certificate_ca_create)
+{
+    (void)p;
+    return add_ca(e, raw, CREATE, result, err);
+}
+
+SP_METHOD(sp_certificate_ca_rotate)
+{
+    (void)p;
+    return add_ca(e, raw, ROTATE, result, err);
+}
+
+static bool signed_by(const struct sp_sshdlog *l, void *data)
+{
+    return l->is_certificate && sp_streq(l->ca, data);
+}
+
+/* A CA is dropped when it is old or stolen; nobody knows which, so what it opened ends. */
+static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error *err)
+{
+    _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
+
+    if (sp_certstore_read(e->host, &log, err) < 0)
+        return -1;
+    for (size_t i = 0; i < log.n; i++) {
+        const struct sp_certificate *c = &log.v[i];
+        struct sp_user now;
+        size_t ended = 0;
+        bool done = false;
+        for (size_t k = 0; !done && k < i; k++)
+            done = sp_streq(log.v[k].user, c->user);
+        if (done || sp_userdb_get(e->host, c->user, &now, err) < 0 || now.uid != c->uid)
+            continue;
+        if (sp_logins_end(e->host, e->config, c->user, c->uid, signed_by, fingerprint, &ended, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The public half goes first: the list of trusted ones is made of those, whoever makes it. */
+static int drop(struct sp_engine *e, const struct sp_ca *ca, struct sp_error *err)
+{
+    const struct sp_ctx c = {.host = e->host, .config = e->config};
+    _cleanup_close_ int dir = sp_fsat_open_dir(e->host->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
+    _cleanup_(sp_cas_clear) struct sp_cas left = {0};
+    char name[32];
+
+    (void)sp_str_format(name, sizeof(name), "%u.pub", ca->number);
+    if (dir < 0 || sp_replace_remove(dir, name, err) < 0 || sp_cas_read(e->host, &left, err) < 0)
+        return -1;
+    (void)sp_str_format(name, sizeof(name), "%u", ca->number);
+    if (left.n > 0)
+        return sp_cas_trust(e->host, &left, NULL, err) < 0 ? -1 : sp_replace_remove(dir, name, err);
+    return sp_replace_remove(dir, "trusted", err) < 0 || sp_sshd_write_dropin(&c, err) < 0
+               ? -1
+               : sp_replace_remove(dir, name, err);
+}
+
+SP_METHOD(sp_certificate_ca_drop)
+{
+    _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
+    _cleanup_(sp_cas_clear) struct sp_cas cas = {0};
+    _cleanup_close_ int lock = -1;
+    size_t i = 0;
+    char target[16];
+
+    (void)p;
+    if (sp_cert_request_decode(SP_CERT_CA_DROP, raw, &r, err) < 0)
+        return -1;
+    lock = sp_certstore_lock(e->host, err);
+    if (lock < 0 || sp_cas_read(e->host, &cas, err) < 0)
+        return -1;
+    while (i < cas.n && cas.v[i].number != r.number)
+        i++;
+    if (i == cas.n) {
+        sp_fail(err, SP_E_NOT_FOUND, 0, "there is no certificate authority %u", r.number);
+        sp_hint(err, "certificate.ca.get lists them");
+        return sp_field(err, "number");
+    }
+    (void)sp_str_format(target, sizeof(target), "%u", r.number);
+    if (drop(e, &cas.v[i], err) < 0 || end_sessions(e, cas.v[i].key.fingerprint, err) < 0 ||
+        begin_report(result, err) < 0 || report(e, result, err) < 0)
+        return -1;
+    return sp_report_first(result, "certificate_authority", target, "trusted", "", "", err);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Running logins by what opened them, as sshd's log tells it. */
+#ifndef SP_RESOURCE_LOGINS_H
+#define SP_RESOURCE_LOGINS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "host/host.h"
+#include "model/policy.h"
+#include "model/sshdlog.h"
+
+/* End the account's logins that `meant` says yes to, asked with the lines that say how each was accepted.
+ * A login of which no line is found is ended too: what must not go on is not left to a log that was rotated
+ * or flooded. *ret_ended: processes. */
+int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                  bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
+                  struct sp_error *err);
+
+#endif
