@@ -52,7 +52,7 @@ static int end_like(int status)
 
 int main(int argc, char **argv)
 {
-    struct sp_entry e = {.record_fd = -1, .lock_fd = -1, .init_fd = -1, .log_fd = -1};
+    struct sp_entry e = {.record_fd = -1, .lock_fd = -1, .init_fd = -1, .log_fd = -1, .agent_fd = -1};
     struct sp_error err = {0};
     int status;
 

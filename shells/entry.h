@@ -6,6 +6,7 @@
  *     start.c      who called, with what; a clean process           (step 1)
  *     env.c        a new environment                                (2)
  *     login.c    the entry record, the generation, the roots      (3)
+ *     agent.c      the socket of a forwarded agent
  *     limits.c     how many processes, and who counts them
  *     join.c       a living jail of the same account                (4)
  *     build.c      else a new one                                   (5-8)
@@ -64,6 +65,7 @@ struct sp_entry {
     struct sp_place places[SP_RECORD_MAX_ROOTS + 1]; /* none beneath another */
     size_t n_places;
 
+    int agent_fd;  /* the socket of ssh -A, by name only (O_PATH); -1: none, or not allowed */
     bool in_slice; /* systemd holds this login's limits */
     bool joined;
     int lock_fd; /* a second opening of the record, for PID 1; -1 when nobody shall join */
@@ -87,6 +89,11 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err);
 int sp_login_open_place(const struct sp_entry *e, size_t i, struct sp_error *err);
 int sp_login_open_root(const struct sp_entry *e, struct sp_error *err);
 off_t sp_login_lock_offset(const struct sp_entry *e); /* the byte that PID 1 keeps locked */
+
+/* agent.c */
+void sp_agent_look(struct sp_entry *e); /* after the record is known, outside */
+#define SP_AGENT_TEXT 64
+void sp_agent_show(struct sp_entry *e, char text[SP_AGENT_TEXT]);
 
 /* limits.c */
 void sp_limits_look(struct sp_entry *e); /* after the record is known, outside */

@@ -213,6 +213,7 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err)
         look_generation(e, "etc", &e->etc, err) < 0 || look_places(e, err) < 0)
         return -1;
     sp_limits_look(e);
+    sp_agent_look(e);
     sp_show_read(e);
     serialise(e);
     return 0;

@@ -163,9 +163,9 @@ fail_child(const struct sp_entry *e, const struct sp_error *err, int status)
 }
 
 /* Steps 10 to 13 of the shell's own process. */
-static void __attribute__((noreturn)) be_shell(const struct sp_entry *e, const int ready[2])
+static void __attribute__((noreturn)) be_shell(struct sp_entry *e, const int ready[2])
 {
-    char *argv[] = {e->login ? (char *)"-bash" : (char *)"bash", NULL, NULL, NULL};
+    char agent[SP_AGENT_TEXT], *argv[] = {e->login ? (char *)"-bash" : (char *)"bash", NULL, NULL, NULL};
     struct sp_error err = {0};
     sigset_t none;
     int abi = 0;
@@ -185,6 +185,7 @@ static void __attribute__((noreturn)) be_shell(const struct sp_entry *e, const i
     (void)umask(e->umask);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    sp_agent_show(e, agent);
     (void)execve("/bin/bash", argv, e->env);
     sp_fail(&err, SP_E_IO, errno, "/bin/bash of the jail");
     fail_child(e, &err, SP_EXIT_NO_SHELL);
@@ -268,7 +269,7 @@ static pid_t start_init(const struct sp_entry *e, const int ready[2], struct sp_
 
 /* vfork(2): the child goes straight to exec, so copying our memory for it would be for nothing (0.1 ms). It
  * never returns from be_shell(), and nobody reads afterwards what it changes there. */
-static pid_t start_shell(const struct sp_entry *e, const int ready[2], struct sp_error *err)
+static pid_t start_shell(struct sp_entry *e, const int ready[2], struct sp_error *err)
 {
     pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
 

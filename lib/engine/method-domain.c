@@ -101,6 +101,8 @@ static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct 
         return -1;
     if (p->jail.tmp_mib != 0)
         a->tmp_mib = p->jail.tmp_mib;
+    if (p->has_agent)
+        a->agent = p->jail.agent;
     return 0;
 }
 
@@ -280,7 +282,8 @@ static int add_jail(struct sp_engine *e, const struct sp_outcome *o, cJSON *resu
     char why[300] = "";
 
     profiles = jail != NULL ? cJSON_AddArrayToObject(jail, "profiles") : NULL;
-    if (profiles == NULL || !cJSON_AddNumberToObject(jail, "tmp_mib", a->tmp_mib))
+    if (profiles == NULL || !cJSON_AddNumberToObject(jail, "tmp_mib", a->tmp_mib) ||
+        !cJSON_AddBoolToObject(jail, "agent", a->agent))
         return no_memory(err);
     for (size_t i = 0; i < a->n_profiles; i++)
         if (!cJSON_AddItemToArray(profiles, cJSON_CreateString(a->profiles[i])))

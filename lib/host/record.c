@@ -89,6 +89,8 @@ int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_er
                   (unsigned)r->uid, (unsigned)r->gid, r->home, r->profiles, r->tmp_mib);
     if (r->processes != 0)
         sp_buf_printf(out, "processes %u\n", r->processes);
+    if (r->agent != 0)
+        sp_buf_puts(out, "agent 1\n");
     for (size_t i = 0; i < r->n_roots; i++)
         sp_buf_printf(out, "root %s\n", r->roots[i]);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -103,6 +105,7 @@ enum key {
     KEY_TMP_MIB,
     KEY_ROOT,
     KEY_PROCESSES,
+    KEY_AGENT,
     KEY_COUNT
 };
 
@@ -113,6 +116,7 @@ static const char *const keys[KEY_COUNT] = {
     [KEY_GID] = "gid ",           [KEY_HOME] = "home ",
     [KEY_PROFILES] = "profiles ", [KEY_TMP_MIB] = "tmp_mib ",
     [KEY_ROOT] = "root ",         [KEY_PROCESSES] = "processes ",
+    [KEY_AGENT] = "agent ",
 };
 
 static int number(const char *s, uint64_t max, unsigned *ret)
@@ -140,6 +144,8 @@ static int set(struct sp_record *r, enum key key, const char *value)
         return sp_str_copy(r->profiles, sizeof(r->profiles), value);
     case KEY_TMP_MIB:
         return number(value, TMP_MIB_MAX, &r->tmp_mib);
+    case KEY_AGENT:
+        return sp_streq(value, "1") ? (int)(r->agent = 1) - 1 : -1;
     case KEY_PROCESSES:
         return number(value, PROCESSES_MAX, &r->processes);
     case KEY_ROOT:

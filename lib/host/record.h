@@ -11,6 +11,7 @@
  *     profiles base+git
  *     tmp_mib 512
  *     processes 512                         (or no such line: as many as the host allows)
+ *     agent 1                               (or no such line: ssh -A does not reach inside)
  *     root /var/www/vhosts/example.com      (one or more; the first is "/" in the jail)
  *
  * Key, one blank, value to the end of the line; no escapes: sp_name_check_path() lets no control byte into
@@ -38,6 +39,7 @@ struct sp_record {
     char profiles[256]; /* names joined by '+', sorted, unique: the name of the link below sets/ */
     unsigned tmp_mib;
     unsigned processes; /* 0: no limit */
+    unsigned agent;     /* 1: ssh -A reaches inside */
     size_t n_roots;
     char (*roots)[SP_RECORD_PATH]; /* owned array of n_roots paths */
 };

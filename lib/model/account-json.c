@@ -223,6 +223,7 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
         (a->shell != SP_SHELL_UNSET && !put(o, "shell", cJSON_CreateString(sp_shell_name(a->shell)))) ||
         (a->forwarding != SP_FORWARDING_UNSET &&
          !put(o, "forwarding", cJSON_CreateString(sp_forwarding_name(a->forwarding)))) ||
+        (a->agent && !put(o, "agent", cJSON_CreateTrue())) ||
         ((a->limits.processes | a->limits.memory_mib) != 0 &&
          !put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
@@ -317,6 +318,13 @@ static int account_tmp(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int account_agent(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_account *)dst)->agent = cJSON_IsTrue(v);
+    return 0;
+}
+
 static int account_limits(const cJSON *v, void *dst, struct sp_error *err)
 {
     return sp_limits_from_json(v, &((struct sp_account *)dst)->limits, err);
@@ -368,6 +376,7 @@ static const struct sp_json_field account_fields[] = {
     {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, account_shell},
     {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, account_forwarding},
     {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_limits},
+    {"agent", SP_JSON_BOOL, SP_JSON_OPTIONAL, account_agent},
     {"access", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_access},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},

@@ -45,6 +45,7 @@ struct sp_account {
     char profiles[SP_PROFILES_MAX][SP_PROFILE_NAME_SIZE]; /* sorted, unique */
     size_t n_profiles;
     uint32_t tmp_mib;
+    bool agent;              /* ssh -A reaches into the jail */
     struct sp_limits limits; /* 0: as the configuration says */
     struct sp_access access;
     struct sp_domain *domains; /* owned; in the order they were attached */

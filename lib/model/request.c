@@ -152,9 +152,20 @@ static int read_tmp(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int read_agent(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    (void)err;
+    p->has_agent = true;
+    p->jail.agent = cJSON_IsTrue(v);
+    return 0;
+}
+
 static const struct sp_json_field jail_fields[] = {
     {"profiles", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_profiles},
     {"tmp_mib", SP_JSON_INTEGER, SP_JSON_OPTIONAL, read_tmp},
+    {"agent", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_agent},
     {NULL},
 };
 

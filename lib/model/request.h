@@ -45,6 +45,7 @@ struct sp_params {
     struct sp_access access;               /* what of it was given */
     bool has_valid_from, has_valid_until;
     uint64_t if_generation;
+    bool has_agent;      /* jail.agent was given */
     bool account_wide;   /* the shell is meant for every domain of the account */
     bool force;          /* narrower sources, though somebody who is connected comes from outside of them */
     bool when_quiet;     /* jail.refresh: after the package manager, and once for all who ask */

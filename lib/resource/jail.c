@@ -55,6 +55,7 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
         (void)sp_str_copy(paths[i], sizeof(paths[i]), roots[i]);
     r.tmp_mib = c->desired->tmp_mib != 0 ? c->desired->tmp_mib : c->config->tmp_mib;
     r.processes = sp_policy_limits(c->config, c->desired).processes;
+    r.agent = c->desired->agent;
     sp_account_set_name(c->desired, set);
     if (sp_str_copy(r.profiles, sizeof(r.profiles), set) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the names of the profiles are too long together");

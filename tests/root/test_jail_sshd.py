@@ -304,3 +304,27 @@ def test_jail_10_a_forwarded_agent_is_not_visible_in_a_jail_and_works_in_bash(ho
     assert jailed.rc == 0 and jailed.stdout.splitlines()[0] == "[]" and "agent" not in jailed.stdout, jailed
     plain = with_agent(sp_site.account("bash"), "ssh-add -l")
     assert sp.keypair().fingerprint in plain.stdout, plain
+
+
+@sp.covers("jail 10")
+def test_an_agent_reaches_into_a_jail_where_the_account_may(host):
+    user, other = sp_site.account(params={"jail": {**sp_site.JAIL, "agent": True}}), sp_site.account("bash")
+    hop = f"ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes {other.name}@127.0.0.1 echo hopped"
+    done = with_agent(user, f"{hop}; echo $SSH_AUTH_SOCK; (cat $SSH_AUTH_SOCK; cat $SSH_AUTH_SOCK/x) 2>&1")
+    assert done.stdout.startswith("hopped\n/proc/"), done
+    assert "Permission denied" in done.stdout or "No such device" in done.stdout, done
+    assert "Not a directory" in done.stdout, done  # a name, and nothing below it
+    # Also in a login that joins a living jail, and not for a login without -A.
+    stay = sp_site.background(user)
+    try:
+        assert with_agent(user, hop).stdout == "hopped\n"
+        assert sp.ssh(user, "echo [$SSH_AUTH_SOCK]; ls /proc/self/fd | sort -n | tail -1").stdout.split()[0] == "[]"
+    finally:
+        sp_site.end(stay)
+    # A variable of the user's own making opens nothing of others', and no file that is no socket.
+    for planted in ("/run/dbus", "/etc/passwd", "/dev/log"):
+        (pathlib.Path(user.home) / ".pam_environment").write_text(f"SSH_AUTH_SOCK={planted}\n")
+        assert sp.ssh(user, "echo [$SSH_AUTH_SOCK]").stdout == "[]\n", planted
+    (pathlib.Path(user.home) / ".pam_environment").unlink()
+    sp_site.apply(user, jail={"agent": False}).ok()
+    assert with_agent(user, "echo [$SSH_AUTH_SOCK]").stdout == "[]\n"

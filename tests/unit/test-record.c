@@ -15,7 +15,8 @@
 
 #define GOOD                                                                                               \
     "sallyport-entry 1\nuser example\nuid 1001\ngid 1002\nhome /home/example\nprofiles base+git\n"         \
-    "tmp_mib 512\nprocesses 400\nroot /var/www/vhosts/example.com\nroot /var/www/vhosts/example.org/a b\n"
+    "tmp_mib 512\nprocesses 400\nagent 1\nroot /var/www/vhosts/example.com\nroot "                         \
+    "/var/www/vhosts/example.org/a b\n"
 
 static int parse(const char *text, struct sp_record *ret)
 {
@@ -42,6 +43,7 @@ static void a_record_reads_back_as_it_was_written(void **state)
     assert_string_equal(r.profiles, "base+git");
     assert_int_equal(r.tmp_mib, 512);
     assert_int_equal(r.processes, 400);
+    assert_int_equal(r.agent, 1);
     assert_int_equal(r.n_roots, 2);
     assert_string_equal(r.roots[1], "/var/www/vhosts/example.org/a b");
     assert_int_equal(sp_record_format(&r, &out, &err), 0);
@@ -58,6 +60,7 @@ static void a_record_of_before_the_limits_is_read(void **state)
                            &r),
                      0);
     assert_int_equal(r.processes, 0);
+    assert_int_equal(r.agent, 0);
 }
 
 static void every_prefix_of_a_record_is_refused(void **state)
@@ -98,6 +101,8 @@ static void a_bad_line_is_refused(void **state)
         {"profiles base+git", "profiles ..@base"},
         {"tmp_mib 512", "tmp_mib 0"},
         {"processes 400", "processes 3"},
+        {"agent 1", "agent 0"},
+        {"agent 1", "agent yes"},
         {"processes 400", "processes 4194305"},
         {"processes 400\n", "processes 400\nprocesses 400\n"},
         {"tmp_mib 512", "tmp_mib 99999999"},
