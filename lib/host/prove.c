@@ -378,15 +378,18 @@ static int prove_item(const char *name, const struct sp_profile_item *item, cons
 /* What is promised, in front of what went wrong. */
 static int broken(const struct sp_profile *p, const char *promise, struct sp_error *err)
 {
+    size_t install = sp_profile_next(p, 0, SP_PROFILE_INSTALL);
     struct sp_error why = *err;
 
     sp_fail(err, why.code, 0, "the profile %s%s%s%s: %s", p->name,
             promise != NULL ? ", which promises \"" : "", promise != NULL ? promise : "",
             promise != NULL ? "\"" : "", why.text);
-    sp_hint(err, "%s",
-            why.code != SP_E_NOT_IN_FORCE
-                ? why.hint
-                : "the profile is broken on this host; the generation before stays in force");
+    if (why.code != SP_E_NOT_IN_FORCE)
+        sp_hint(err, "%s", why.hint);
+    else if (install < p->n_items)
+        sp_hint(err, "the profile wants %s; what stood before stays in force", p->items[install].value);
+    else
+        sp_hint(err, "the profile is broken on this host; what stood before stays in force");
     return sp_field(err, "profiles.%s", p->name);
 }
 

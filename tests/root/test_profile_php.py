@@ -220,3 +220,4 @@ def test_a_domain_chooses_a_version_below_opt(host):
     assert said(user, f"ls {plesk}/etc/php.d; find /opt | grep -c 'neighbour\\|fpm'; true") == "10-own.ini\n0\n"
     answer = sp_site.apply(user, shell="chroot", jail={"profiles": ["plesk-php@4.2"]})
     assert answer.reason == "not_in_force" and 'promises "php is PHP 4.2"' in answer.error["message"], answer.body
+    assert "wants PHP 4.2 with Plesk's installer" in answer.error["data"]["hint"], answer.body

@@ -63,6 +63,7 @@ def test_a_dump_is_taken_and_loaded(site, repository):
                       " test $(svnlook youngest copy) = $(svnlook youngest repo) && echo same") == "same\n"
 
 
+@sp.covers("jail 40")
 def test_git_push_deploys_by_a_hook_and_is_refused_by_another(site, tmp_path):
     deploy = "#!/bin/sh\nmkdir -p ~/httpdocs && git --work-tree=$HOME/httpdocs checkout -qf main && echo deployed as $(id -un)\n"
     refuse = ("#!/usr/bin/perl -w\nuse strict;\nwhile (<STDIN>) { my ($old, $new, $ref) = split;\n"
