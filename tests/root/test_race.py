@@ -58,7 +58,6 @@ def attacker(swap, user, *paths):
     """Exchanges the two, as the user. At the end the first name is what it was."""
     process = subprocess.Popen(["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", swap, *map(str, paths)],
                                stdout=subprocess.PIPE, text=True, cwd="/")
-    real = os.lstat(paths[0]).st_ino
     try:
         assert process.stdout.readline() == "ready\n"
         yield
@@ -67,7 +66,7 @@ def attacker(swap, user, *paths):
         process.wait(10)
         process.stdout.close()
         away = pathlib.Path(f"{paths[0]}.away")
-        if len(paths) > 1 and os.lstat(paths[0]).st_ino != real:
+        if len(paths) > 1 and os.path.islink(paths[0]):
             sp.run(["mv", "--no-target-directory", paths[0], f"{paths[0]}.turn"], check=True)
             sp.run(["mv", "--no-target-directory", paths[1], paths[0]], check=True)
             sp.run(["mv", "--no-target-directory", f"{paths[0]}.turn", paths[1]], check=True)
