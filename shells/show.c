@@ -48,7 +48,8 @@ static int open_shown(const struct sp_shown_item *item)
     sp_shown_dir(item, dir);
     root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     fd = root < 0 ? -1 : sp_mount_open(root, dir, &ignored);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+    if (fd < 0 || fstat(fd, &st) < 0 ||
+        !(S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && item->kind == SP_SHOWN_TREE)))
         return -1;
     if (item->kind == SP_SHOWN_SOCKET && !sp_str_prefix(dir, "/run/", NULL) &&
         (fstatat(fd, strrchr(item->path, '/') + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode)))
@@ -56,15 +57,39 @@ static int open_shown(const struct sp_shown_item *item)
     return sp_steal_fd(&fd);
 }
 
+/* A single file (a php.ini) is mounted upon a file. */
+static bool is_file(const struct sp_shown_item *item)
+{
+    _cleanup_close_ int fd = open_shown(item);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void make_point(int dirfd, const struct sp_shown_item *item)
+{
+    bool file = is_file(item);
+    char path[SP_RECORD_PATH];
+    struct sp_error ignored;
+    char *slash;
+
+    sp_shown_dir(item, path);
+    slash = strrchr(path, '/');
+    if (file)
+        *slash = '\0';
+    if (sp_mount_make_way(dirfd, path, &ignored) < 0 || !file)
+        return;
+    *slash = '/';
+    (void)mknodat(dirfd, path + 1, S_IFREG | 0444, 0);
+}
+
 void sp_show_ways(const struct sp_entry *e, int skeleton, int scratch)
 {
     for (size_t i = 0; i < e->shown.n; i++) {
-        char dir[SP_RECORD_PATH];
-        struct sp_error ignored;
+        const struct sp_shown_item *item = &e->shown.v[i];
 
-        sp_shown_dir(&e->shown.v[i], dir);
-        if (e->shown.v[i].kind != SP_SHOWN_DENIED)
-            (void)sp_mount_make_way(sp_str_prefix(dir, "/run/", NULL) ? scratch : skeleton, dir, &ignored);
+        if (item->kind != SP_SHOWN_DENIED)
+            make_point(sp_str_prefix(item->path, "/run/", NULL) ? scratch : skeleton, item);
     }
 }
 

@@ -102,20 +102,28 @@ static void give_names(const struct proof *p)
 }
 
 /* What the profiles show of the host, where it is there. Servers may be down: sockets prove nothing. */
+static void bind_tree(const struct proof *p, int root, const char *path)
+{
+    char way[SP_RECORD_PATH];
+    struct sp_error ignored;
+    struct stat st;
+    int from = sp_fsat_open(root, path, O_PATH, 0, SP_FSAT_NONE, &ignored);
+
+    if (from < 0 || fstat(from, &st) < 0 || sp_str_copy(way, sizeof(way), path + 1) < 0)
+        return;
+    if (!S_ISDIR(st.st_mode))
+        *strrchr(way, '/') = '\0';
+    if (sp_fsat_make_dirs(AT_FDCWD, way, 0755, &ignored) < 0 ||
+        (!S_ISDIR(st.st_mode) && mknod(path + 1, S_IFREG | 0444, 0) < 0 && errno != EEXIST))
+        return;
+    bind_fd(p, from, path + 1, MS_RDONLY | MS_NOSUID | MS_NODEV);
+}
+
 static void bind_trees(const struct proof *p, int root)
 {
-    for (size_t i = 0; i < p->shown->n; i++) {
-        const struct sp_shown_item *item = &p->shown->v[i];
-        struct sp_error ignored;
-        int from, on;
-
-        if (item->kind != SP_SHOWN_TREE)
-            continue;
-        from = sp_fsat_open_dir(root, item->path, SP_FSAT_NONE, &ignored);
-        on = from < 0 ? -1 : sp_fsat_make_dirs(AT_FDCWD, item->path + 1, 0755, &ignored);
-        if (on >= 0)
-            bind_fd(p, from, item->path + 1, MS_RDONLY | MS_NOSUID | MS_NODEV);
-    }
+    for (size_t i = 0; i < p->shown->n; i++)
+        if (p->shown->v[i].kind == SP_SHOWN_TREE)
+            bind_tree(p, root, p->shown->v[i].path);
 }
 
 /* A private root on a tmpfs that hides the generation's own directory, in this namespace only. All is

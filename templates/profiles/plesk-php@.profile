@@ -11,6 +11,7 @@ tree /opt/plesk/php/%i/bin
 tree? /opt/plesk/php/%i/lib
 tree? /opt/plesk/php/%i/lib64
 tree? /opt/plesk/php/%i/share
+tree? /opt/plesk/php/%i/etc/php.ini
 tree? /opt/plesk/php/%i/etc/php.d
 
 promise php is PHP %i

@@ -103,6 +103,17 @@ def test_a_tree_outside_of_usr_is_there_read_only_with_what_its_programs_need(to
     assert not [name for name in ("opt", "usr", "var") if os.path.lexists(f"{user.docroot}/{name}")]
 
 
+def test_a_single_file_of_a_tree_is_shown_alone(tool):
+    (tool / "etc").mkdir()
+    (tool / "etc" / "engine.ini").write_text("memory_limit = 1\n")
+    (tool / "etc" / "secret").write_text("of other customers\n")
+    profile("single", f"requires base\ntree {tool}/etc/engine.ini\npromise it is there\nprove grep -q memory {tool}/etc/engine.ini\n")
+    user, warnings = site("single")
+    assert warnings == []
+    assert inside(user, f"cat {tool}/etc/engine.ini; ls {tool} {tool}/etc") == f"memory_limit = 1\n{tool}:\netc\n\n{tool}/etc:\nengine.ini"
+    assert "Read-only" in sp.ssh(user, f"echo x >{tool}/etc/engine.ini").stderr
+
+
 def test_a_site_with_an_opt_of_its_own_gets_the_path_layout_and_the_tree(tool):
     user = sp.make_user()
     (pathlib.Path(user.docroot) / "opt").mkdir()
