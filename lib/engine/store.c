@@ -76,9 +76,9 @@ static int read_format(const cJSON *v, void *dst, struct sp_error *err)
     (void)dst;
     if (sp_json_integer(v, 1, INT64_C(1) << 30, &n, err) < 0)
         return -1;
-    return n == SP_STATE_FORMAT
-               ? 0
-               : sp_fail(err, SP_E_STATE, 0, "format %lld is newer than this sallyport", (long long)n);
+    return n == SP_STATE_FORMAT ? 0
+                                : sp_fail(err, SP_E_UNSUPPORTED, 0,
+                                          "format %lld is newer than this sallyport", (long long)n);
 }
 
 static int read_generation(const cJSON *v, void *dst, struct sp_error *err)
@@ -162,10 +162,15 @@ static int parse_state(const char *bytes, size_t len, struct sp_state *ret, stru
     _cleanup_(sp_state_clear) struct sp_state s = {.exists = true};
     _cleanup_json_ cJSON *json = NULL;
     struct reader r = {.state = &s};
+    const cJSON *format;
     size_t json_len = 0;
 
     if (check_sum(bytes, len, &json_len, err) < 0 ||
-        sp_json_parse_large(bytes, json_len, SP_STATE_MAX_BYTES, &json, err) < 0 ||
+        sp_json_parse_large(bytes, json_len, SP_STATE_MAX_BYTES, &json, err) < 0)
+        return -1;
+    /* Before all else: a newer one has fields that we do not know. */
+    format = cJSON_GetObjectItemCaseSensitive(json, "format");
+    if ((format != NULL && read_format(format, NULL, err) < 0) ||
         sp_json_decode(json, state_fields, &r, err) < 0)
         return -1;
     if (!r.has_applied && sp_account_copy(&s.applied, &s.desired, err) < 0)
@@ -194,6 +199,10 @@ int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, str
     if (err->code == SP_E_NO_MEMORY)
         return -1;
     (void)sp_str_copy(why, sizeof(why), err->text);
+    if (err->code == SP_E_UNSUPPORTED) {
+        sp_fail(err, SP_E_STATE, 0, "the state of %s: %.200s", user, why);
+        return sp_hint(err, "what is in force stays; install the sallyport that wrote %s again", path);
+    }
     sp_fail(err, SP_E_STATE, 0, "the state of %s is broken: %.200s", user, why);
     return sp_hint(err, "what is in force stays; move %s away and apply the account's domains again", path);
 }
