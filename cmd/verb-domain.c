@@ -79,12 +79,51 @@ static void show_status(const cJSON *r)
     }
 }
 
+/* A field of the answer, under its name in a request; what says nothing is left out. */
+static void take(cJSON *request, const cJSON *r, const char *name)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(r, name);
+
+    if (v == NULL || cJSON_IsNull(v) || (cJSON_IsString(v) && sp_streq(v->valuestring, "unset")))
+        return;
+    (void)cJSON_AddItemToObject(request, name, cJSON_Duplicate(v, true));
+}
+
+/* The request that would make the domain what it is: for another host, or for later. */
+static void show_request(const cJSON *r)
+{
+    static const char *const names[] = {"domain",         "user",       "document_root", "forwarding",
+                                        "authentication", "valid_from", "valid_until",   "authorized_keys",
+                                        "sources"};
+    const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *shell;
+    const cJSON *limits = cJSON_GetObjectItemCaseSensitive(r, "limits");
+    cJSON *request = cJSON_CreateObject(), *part;
+    char *text;
+
+    for (size_t i = 0; i < SP_COUNT(names); i++)
+        take(request, r, names[i]);
+    shell = cJSON_GetObjectItemCaseSensitive(r, "desired_shell");
+    if (cJSON_IsString(shell) && !sp_streq(shell->valuestring, "unset"))
+        (void)cJSON_AddStringToObject(request, "shell", shell->valuestring);
+    part = cJSON_AddObjectToObject(request, "jail");
+    take(part, jail, "profiles");
+    take(part, jail, "tmp_mib");
+    part = cJSON_AddObjectToObject(request, "limits");
+    take(part, limits, "processes");
+    take(part, limits, "memory_mib");
+    text = cJSON_Print(request);
+    (void)printf("%s\n", text != NULL ? text : "");
+    cJSON_free(text);
+    cJSON_Delete(request);
+}
+
 int sp_verb_status(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
     sp_params_text(params, "domain", a->words[0]);
-    return sp_verb_call(a, "domain.get", params, show_status);
+    return sp_verb_call(a, "domain.get", params,
+                        sp_args_has(a, SP_OPT_REQUEST) ? show_request : show_status);
 }
 
 static const char *remark_of(const cJSON *item)

@@ -31,6 +31,7 @@ enum sp_option {
     SP_OPT_YES,
     SP_OPT_RESTORE_ACCESS,
     SP_OPT_TO,
+    SP_OPT_REQUEST,
     SP_OPT_KEY,
     SP_OPT_PORT,
     SP_OPT_FIX,
