@@ -34,8 +34,9 @@ static const struct sp_verb verbs[] = {
      "check "
      "FILE|-",
      "show, add, remove or check authorized keys",
-     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 2, 3,
-     sp_verb_keys},
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) |
+         SP_OPT(KEEP_SESSIONS),
+     2, 3, sp_verb_keys},
     {"firewall",
      "[status|open|restrict|close|allow|unallow|unmanage|restore] [SOURCE..] [--comment C] "
      "[--for 8h | --expires-at TIME]",
@@ -123,6 +124,7 @@ static const struct {
     [SP_OPT_MEMORY_MIB] = {"--memory-mib", true},
     [SP_OPT_TMP_MIB] = {"--tmp-mib", true},
     [SP_OPT_AUTHENTICATION] = {"--authentication", true},
+    [SP_OPT_KEEP_SESSIONS] = {"--keep-sessions", false},
     [SP_OPT_VALID_FROM] = {"--valid-from", true},
     [SP_OPT_VALID_UNTIL] = {"--valid-until", true},
 };

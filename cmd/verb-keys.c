@@ -16,6 +16,7 @@ static void show_key(const cJSON *k)
     const cJSON *label = cJSON_GetObjectItemCaseSensitive(k, "label"), *from = NULL;
     const cJSON *fingerprint = cJSON_GetObjectItemCaseSensitive(k, "fingerprint");
     const cJSON *expires = cJSON_GetObjectItemCaseSensitive(k, "expires_at");
+    const cJSON *used = cJSON_GetObjectItemCaseSensitive(k, "last_used");
 
     (void)printf("%s  %s", cJSON_IsString(fingerprint) ? fingerprint->valuestring : "?",
                  cJSON_IsString(label) && label->valuestring[0] != '\0' ? label->valuestring
@@ -26,6 +27,9 @@ static void show_key(const cJSON *k)
     {
         (void)printf("  from %s", from->valuestring);
     }
+    if (cJSON_IsString(used))
+        (void)printf("  last used %s from %s", used->valuestring,
+                     cJSON_GetObjectItemCaseSensitive(k, "last_used_from")->valuestring);
     (void)printf("\n");
 }
 
@@ -134,6 +138,7 @@ int sp_verb_keys(const struct sp_args *a)
     if (sp_streq(a->words[0], "list"))
         return sp_verb_call(a, "keys.list", params, show_list);
     sp_params_text(params, "fingerprint", a->words[2]);
+    sp_params_flag(params, "keep_sessions", a->option[SP_OPT_KEEP_SESSIONS]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "keys.remove", params, sp_show_changes);
 }

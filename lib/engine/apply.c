@@ -184,7 +184,8 @@ static int make_context(struct flight *f, struct sp_error *err)
                              .desired = &f->desired,
                              .applied = &f->before,
                              .original_shell = o->state.original_shell,
-                             .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0};
+                             .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0,
+                             .keep_sessions = (f->run->flags & SP_RUN_KEEP_SESSIONS) != 0};
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/intake.h"
+#include "engine/keyuse.h"
 #include "engine/methods.h"
 #include "engine/sources.h"
 #include "host/fsat.h"
@@ -106,13 +107,16 @@ static int set_profiles(struct sp_engine *e, struct sp_account *a, const struct 
     return 0;
 }
 
-static int replace_keys(struct sp_domain *d, const struct sp_params *p, struct sp_error *err)
+static int replace_keys(struct sp_engine *e, struct sp_domain *d, const struct sp_params *p,
+                        struct sp_error *err)
 {
     if (p->has_keys) {
-        sp_key_list_clear(&d->keys);
+        _cleanup_(sp_key_list_clear) struct sp_key_list before = d->keys;
+        d->keys = (struct sp_key_list){0};
         for (size_t i = 0; i < p->keys.n; i++)
             if (sp_key_list_add(&d->keys, &p->keys.v[i], err) < 0)
                 return -1;
+        sp_keyuse_stamp(e, &before, &d->keys);
     }
     if (!p->has_sources)
         return 0;
@@ -136,7 +140,7 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
 
     (void)user;
     if (find_or_attach(a, p, &d, err) < 0 || check_shell(e, p, err) < 0 || set_shell(a, d, p, err) < 0 ||
-        replace_keys(d, p, err) < 0 || sp_access_edit(a, p, err) < 0)
+        replace_keys(e, d, p, err) < 0 || sp_access_edit(a, p, err) < 0)
         return -1;
     if (p->forwarding != SP_FORWARDING_UNSET)
         a->forwarding = p->forwarding;
@@ -183,7 +187,7 @@ static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[
 
 static enum sp_run_flags dry(const struct sp_params *p)
 {
-    return p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY;
+    return (p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY) | (p->keep_sessions ? SP_RUN_KEEP_SESSIONS : 0);
 }
 
 SP_METHOD(sp_domain_apply)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/intake.h"
+#include "engine/keyuse.h"
 #include "engine/methods.h"
 #include "model/json.h"
 #include "resource/keys.h"
@@ -42,6 +43,7 @@ static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_u
     const struct sp_params *p = data;
     struct sp_domain *d = sp_account_find(a, p->domain);
     const struct sp_key *key = &p->keys.v[0];
+    _cleanup_(sp_key_list_clear) struct sp_key_list one = {0};
 
     (void)user;
     if (key->expires_at != 0 && key->expires_at <= e->host->ops->now(e->host)) {
@@ -51,7 +53,10 @@ static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_u
     }
     if (d == NULL)
         return sp_fail(err, SP_E_NOT_FOUND, 0, "%s was removed meanwhile", p->domain);
-    return sp_key_list_add(&d->keys, key, err);
+    if (sp_key_list_add(&one, key, err) < 0)
+        return -1;
+    sp_keyuse_stamp(e, &d->keys, &one);
+    return sp_key_list_add(&d->keys, &one.v[0], err);
 }
 
 SP_METHOD(sp_keys_add)
@@ -90,7 +95,8 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 
 SP_METHOD(sp_keys_remove)
 {
-    const struct sp_run run = {(p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY) | SP_RUN_WITHDRAWS,
+    const struct sp_run run = {(p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY) | SP_RUN_WITHDRAWS |
+                                   (p->keep_sessions ? SP_RUN_KEEP_SESSIONS : 0),
                                p->has_generation, p->if_generation, edit_remove, (void *)p};
     char user[SP_USER_SIZE];
 
@@ -182,5 +188,7 @@ SP_METHOD(sp_keys_list)
             return -1;
         (void)cJSON_AddItemToArray(keys, key);
     }
+    if (sp_keyuse_add(e, user, keys, err) < 0)
+        return -1;
     return add_foreign(e, &o, result, err);
 }

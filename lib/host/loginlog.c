@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -12,6 +14,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/spawn.h"
+#include "model/when.h"
 
 #define JOURNALCTL "/usr/bin/journalctl"
 #define JOURNAL_DEADLINE_MS 10000
@@ -101,4 +104,48 @@ int sp_loginlog_each(struct sp_host *h, const char *path, int64_t since, visit_l
             return 0;
     sp_fail(err, SP_E_NOT_FOUND, 0, "no log of sshd's was found");
     return sp_hint(err, "name the file that it goes to: auth_log in sallyport.conf");
+}
+
+static int64_t when_traditional(struct sp_host *h, const char *at)
+{
+    time_t now = (time_t)h->ops->now(h), when;
+    struct tm today, tm = {.tm_isdst = -1};
+    const char *end;
+
+    if (localtime_r(&now, &today) == NULL)
+        return 0;
+    tm.tm_year = today.tm_year;
+    end = strptime(at, "%b %d %H:%M:%S", &tm);
+    if (end == NULL || *end != '\0')
+        return 0;
+    when = mktime(&tm);
+    if (when > now + 86400) { /* written before the turn of the year */
+        tm.tm_year--;
+        tm.tm_isdst = -1;
+        when = mktime(&tm);
+    }
+    return when > 0 ? when : 0;
+}
+
+int64_t sp_loginlog_when(struct sp_host *h, const char *at)
+{
+    size_t whole = strcspn(at, "."), digits = strspn(at, "0123456789");
+    char text[64];
+    struct sp_error ignored;
+    int64_t when = 0;
+    uint64_t n = 0;
+
+    if (at[0] >= 'A' && at[0] <= 'Z')
+        return when_traditional(h, at);
+    if (digits == whole && sp_str_format(text, sizeof(text), "%.*s", (int)whole, at) == 0 &&
+        sp_str_to_u64(text, SP_WHEN_MAX, &n) == 0)
+        return (int64_t)n;
+    if (at[whole] == '.') /* RFC 3339 with a fraction */
+        digits = 1 + strspn(at + whole + 1, "0123456789");
+    else
+        digits = 0;
+    if (sp_str_format(text, sizeof(text), "%.*s%s", (int)whole, at, at + whole + digits) < 0 ||
+        sp_when_parse(text, &when, &ignored) < 0)
+        return 0;
+    return when;
 }

@@ -21,4 +21,8 @@ int sp_loginlog_each(struct sp_host *h, const char *path, int64_t since,
                      void (*visit)(const char *line, size_t len, void *data), void *data,
                      struct sp_error *err);
 
+/* The time of a line as sshdlog.h has it: seconds since the epoch, RFC 3339, or the "Nov 21 03:16:14" of
+ * RFC 3164, which knows neither year nor zone: the last such moment of this host's clock. 0: it is none. */
+int64_t sp_loginlog_when(struct sp_host *h, const char *at);
+
 #endif

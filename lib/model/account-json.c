@@ -48,14 +48,17 @@ int sp_key_to_json(const struct sp_key *k, cJSON **ret, struct sp_error *err)
 {
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
     _cleanup_(sp_buf_clear) struct sp_buf line = {0};
-    char when[SP_WHEN_SIZE];
+    char when[SP_WHEN_SIZE], added[SP_WHEN_SIZE];
 
     sp_sshkey_format(&k->key, &line);
     sp_when_format(k->expires_at, when);
+    sp_when_format(k->added_at, added);
     if (o == NULL || !sp_buf_ok(&line) || !put(o, "key", cJSON_CreateString(sp_buf_str(&line))) ||
         !put(o, "fingerprint", cJSON_CreateString(k->key.fingerprint)) ||
         !put(o, "label", cJSON_CreateString(k->label)) || !put(o, "from", sp_cidrs_to_json(&k->from)) ||
-        !put(o, "expires_at", k->expires_at != 0 ? cJSON_CreateString(when) : cJSON_CreateNull()))
+        !put(o, "expires_at", k->expires_at != 0 ? cJSON_CreateString(when) : cJSON_CreateNull()) ||
+        (k->added_at != 0 && !put(o, "added_at", cJSON_CreateString(added))) ||
+        (k->added_by[0] != '\0' && !put(o, "added_by", cJSON_CreateString(k->added_by))))
         return no_memory(err);
     *ret = sp_steal_ptr(o);
     return 0;
@@ -138,12 +141,43 @@ static int key_fingerprint(const cJSON *v, void *dst, struct sp_error *err)
     return sp_hint(err, "leave fingerprint out, or send the one of this key");
 }
 
+/* Answers show them; a request that sends an answer's key back says nothing by them. */
+static int key_added_at(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct key_reader *r = dst;
+
+    return r->origin == SP_KEY_PASTED ? 0 : sp_when_parse(v->valuestring, &r->key->added_at, err);
+}
+
+static int key_added_by(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct key_reader *r = dst;
+
+    if (r->origin == SP_KEY_PASTED)
+        return 0;
+    if (sp_str_copy(r->key->added_by, sizeof(r->key->added_by), v->valuestring) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the name is too long");
+    return 0;
+}
+
+static int key_ignored(const cJSON *v, void *dst, struct sp_error *err)
+{
+    const struct key_reader *r = dst;
+
+    (void)v;
+    return r->origin == SP_KEY_PASTED ? 0 : sp_fail(err, SP_E_INVALID, 0, "it is not kept");
+}
+
 static const struct sp_json_field key_fields[] = {
     {"label", SP_JSON_STRING, SP_JSON_OPTIONAL, key_label},
     {"key", SP_JSON_STRING, SP_JSON_REQUIRED, key_key},
     {"fingerprint", SP_JSON_STRING, SP_JSON_OPTIONAL, key_fingerprint},
     {"from", SP_JSON_ARRAY, SP_JSON_OPTIONAL, key_from},
     {"expires_at", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_expires},
+    {"added_at", SP_JSON_STRING, SP_JSON_OPTIONAL, key_added_at},
+    {"added_by", SP_JSON_STRING, SP_JSON_OPTIONAL, key_added_by},
+    {"last_used", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_ignored},
+    {"last_used_from", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_ignored},
     {NULL},
 };
 

@@ -14,12 +14,16 @@
 #include "model/keynotes.h"
 #include "model/sshkey.h"
 
+#define SP_KEY_ADDED_BY_SIZE 64
+
 struct sp_key {
     struct sp_sshkey key;
-    char label[SP_LABEL_SIZE]; /* printable UTF-8, may be "" */
-    struct sp_cidr_list from;  /* empty: from anywhere */
-    int64_t expires_at;        /* 0: never */
-    struct sp_keynotes notes;  /* what intake mended on it; nothing on a stored key */
+    char label[SP_LABEL_SIZE];           /* printable UTF-8, may be "" */
+    struct sp_cidr_list from;            /* empty: from anywhere */
+    int64_t expires_at;                  /* 0: never */
+    int64_t added_at;                    /* 0: before it was noted */
+    char added_by[SP_KEY_ADDED_BY_SIZE]; /* the caller's user name; "" when unknown */
+    struct sp_keynotes notes;            /* what intake mended on it; nothing on a stored key */
 };
 
 struct sp_key_list {

@@ -232,6 +232,13 @@ static int read_account_wide(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int read_keep_sessions(const cJSON *v, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_params *)dst)->keep_sessions = cJSON_IsTrue(v);
+    return 0;
+}
+
 static int read_restore(const cJSON *v, void *dst, struct sp_error *err)
 {
     (void)err;
@@ -329,6 +336,7 @@ static const struct sp_json_field apply_fields[] = {
     {"valid_from", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, read_valid_from},
     {"valid_until", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, read_valid_until},
     {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
+    {"keep_sessions", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_keep_sessions},
     {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sources},
     IF_GENERATION,
     DRY_RUN,
@@ -370,6 +378,7 @@ static const struct sp_json_field key_inspect_fields[] = {
 static const struct sp_json_field key_remove_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
     {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint},
+    {"keep_sessions", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_keep_sessions},
     IF_GENERATION,
     DRY_RUN,
     {NULL},

@@ -50,6 +50,7 @@ struct sp_params {
     bool force;          /* narrower sources, though somebody who is connected comes from outside of them */
     bool when_quiet;     /* jail.refresh: after the package manager, and once for all who ask */
     bool restore_access; /* reconcile: also give back what somebody tightened */
+    bool keep_sessions;  /* those that a key opened which goes */
     bool dry_run;
 };
 

@@ -38,28 +38,60 @@ static void look(const char *line, size_t len, void *data)
     }
 }
 
-int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                  bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
-                  struct sp_error *err)
+/* The account's servers, those that are not meant first: *ret_kept of *ret_n. */
+static int sort_out(struct sp_host *h, const struct sp_config *config, struct search *s, uid_t uid,
+                    pid_t **ret, size_t *ret_n, size_t *ret_kept, struct sp_error *err)
 {
     _cleanup_free_ pid_t *servers = NULL;
     _cleanup_free_ unsigned char *marks = NULL;
     struct sp_error no_log;
     int64_t oldest = 0;
-    size_t n = 0, kept = 0;
+    size_t n = 0;
 
-    *ret_ended = 0;
-    if (sp_sessions_servers(h, user, uid, &servers, &n, &oldest, err) < 0)
+    *ret_kept = 0;
+    if (sp_sessions_servers(h, s->user, uid, &servers, &n, &oldest, err) < 0)
         return -1;
     marks = calloc(n + 1, 1);
     if (marks == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (n > 0) {
-        struct search s = {user, servers, n, marks, meant, data};
-        (void)sp_loginlog_each(h, config->auth_log, oldest, look, &s, &no_log);
-    }
+    s->servers = servers;
+    s->n = n;
+    s->marks = marks;
+    if (n > 0)
+        (void)sp_loginlog_each(h, config->auth_log, oldest, look, s, &no_log);
     for (size_t i = 0; i < n; i++)
         if (marks[i] == KNOWN)
-            servers[kept++] = servers[i];
+            servers[(*ret_kept)++] = servers[i];
+    *ret_n = n;
+    *ret = sp_steal_ptr(servers);
+    return 0;
+}
+
+int sp_logins_count(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                    bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret,
+                    struct sp_error *err)
+{
+    struct search s = {.user = user, .meant = meant, .data = data};
+    _cleanup_free_ pid_t *servers = NULL;
+    size_t n = 0, kept = 0;
+
+    *ret = 0;
+    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
+        return -1;
+    *ret = n - kept;
+    return 0;
+}
+
+int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                  bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
+                  struct sp_error *err)
+{
+    struct search s = {.user = user, .meant = meant, .data = data};
+    _cleanup_free_ pid_t *servers = NULL;
+    size_t n = 0, kept = 0;
+
+    *ret_ended = 0;
+    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
+        return -1;
     return sp_sessions_end_but(h, user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
 }

@@ -10,6 +10,11 @@
 #include "model/policy.h"
 #include "model/sshdlog.h"
 
+/* How many of the account's logins `meant` says yes to, or no line is found of; see below. */
+int sp_logins_count(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                    bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret,
+                    struct sp_error *err);
+
 /* End the account's logins that `meant` says yes to, asked with the lines that say how each was accepted.
  * A login of which no line is found is ended too: what must not go on is not left to a log that was rotated
  * or flooded. *ret_ended: processes. */

@@ -68,6 +68,7 @@ struct sp_ctx {
     const struct sp_account *desired; /* without domains: the account is to be absent */
     const struct sp_account *applied; /* what was in force before; without domains: nothing */
     const char *original_shell;       /* found when the account was first managed; "" when unknown */
+    bool keep_sessions; /* of a key that goes, the running logins stay */
     bool thorough;                    /* reconcile: look behind what a request takes for granted */
 };
 
@@ -109,6 +110,7 @@ extern const struct sp_resource sp_resource_generation;
 extern const struct sp_resource sp_resource_limits;
 extern const struct sp_resource sp_resource_jail;
 extern const struct sp_resource sp_resource_points;
+extern const struct sp_resource sp_resource_key_logins;
 extern const struct sp_resource sp_resource_keys;
 extern const struct sp_resource sp_resource_keys_elsewhere;
 extern const struct sp_resource sp_resource_groups;

@@ -156,6 +156,19 @@ static void lines_of_others_are_none(void **state)
 }
 
 /* A client that calls itself so forges no line. */
+static void half_of_a_login_is_told_with_its_key(void **state)
+{
+    struct sp_sshdlog l = parse(
+        "2026-11-21T03:16:14.123456+01:00 web sshd[5]: Partial publickey for anna from "
+        "2001:db8::1 port 7 ssh2: ED25519 " PRINT);
+
+    (void)state;
+    assert_int_equal(l.kind, SP_SSHDLOG_PARTIAL);
+    assert_string_equal(l.user, "anna");
+    assert_string_equal(l.address, "2001:db8::1");
+    assert_string_equal(l.fingerprint, PRINT);
+}
+
 static void a_name_that_the_client_chose_is_not_believed(void **state)
 {
     struct sp_sshdlog l = parse(
@@ -182,6 +195,7 @@ int main(void)
         cmocka_unit_test(each_refusal_says_why_and_how_to_mend_it),
         cmocka_unit_test(the_end_of_a_connection_names_the_user),
         cmocka_unit_test(lines_of_others_are_none),
+        cmocka_unit_test(half_of_a_login_is_told_with_its_key),
         cmocka_unit_test(a_name_that_the_client_chose_is_not_believed),
     };
 
