@@ -34,7 +34,7 @@ enum sp_run_flags {
     SP_RUN_THOROUGH = 1 << 1, /* look behind what a request takes for granted */
     SP_RUN_KEEP_TIGHT =
         1 << 2, /* leave what somebody tightened: changes that loosen are reported, not made */
-    SP_RUN_WITHDRAWS = 1 << 3, /* it only takes away: no policy about the person stands against it */
+    SP_RUN_WITHDRAWS = 1 << 3,     /* it only takes away: no policy about the person stands against it */
     SP_RUN_KEEP_SESSIONS = 1 << 4, /* those that a key opened which goes */
 };
 

@@ -68,7 +68,7 @@ struct sp_ctx {
     const struct sp_account *desired; /* without domains: the account is to be absent */
     const struct sp_account *applied; /* what was in force before; without domains: nothing */
     const char *original_shell;       /* found when the account was first managed; "" when unknown */
-    bool keep_sessions; /* of a key that goes, the running logins stay */
+    bool keep_sessions;               /* of a key that goes, the running logins stay */
     bool thorough;                    /* reconcile: look behind what a request takes for granted */
 };
 
