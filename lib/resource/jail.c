@@ -46,6 +46,7 @@ static int file_path(int what, uint32_t uid, char out[SP_PATH_SIZE])
 static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *err)
 {
     char paths[SP_ROOTS_MAX][SP_RECORD_PATH];
+    const struct sp_limits limits = sp_policy_limits(c->config, c->desired);
     const char *roots[SP_ROOTS_MAX];
     char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     struct sp_record r = {.uid = c->user->uid, .gid = c->user->gid, .roots = paths};
@@ -54,7 +55,10 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
     for (size_t i = 0; i < r.n_roots; i++)
         (void)sp_str_copy(paths[i], sizeof(paths[i]), roots[i]);
     r.tmp_mib = c->desired->tmp_mib != 0 ? c->desired->tmp_mib : c->config->tmp_mib;
-    r.processes = sp_policy_limits(c->config, c->desired).processes;
+    r.processes = limits.processes;
+    /* /tmp is memory of the sessions': one that could take all of it would have every session killed. */
+    if (limits.memory_mib != 0 && r.tmp_mib > limits.memory_mib / 2)
+        r.tmp_mib = limits.memory_mib / 2;
     r.agent = c->desired->agent;
     sp_account_set_name(c->desired, set);
     if (sp_str_copy(r.profiles, sizeof(r.profiles), set) < 0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Limits: processes, memory and /tmp of one account. Here systemd does not run, so processes are counted by uid; what
-systemd's slices hold is shown on a machine of its own (tests/machine)."""
+"""Limits: processes, memory and /tmp of one account. Here systemd does not run, so processes are counted by uid; of its
+slices this shows what sallyport writes, asks for and reads back, not what the kernel then does."""
 
 import os
 import pathlib
@@ -85,6 +85,15 @@ def test_without_slices_the_answer_says_what_is_not_held(host):
     sp_site.apply(user, limits={"memory_mib": 0}).ok()
     assert sp.rpc("domain.get", {"domain": user.domain}).ok()["limits"]["processes"] == 100
     assert sp.rpc("domain.get", {"domain": user.domain}).ok()["limits"]["memory_mib"] == 0
+
+
+def test_tmp_is_at_most_half_of_the_memory_so_that_filling_it_kills_nobody(bomber):
+    """It is memory of the same slice: filled to the limit, the kernel would kill every process of the account."""
+    sp_site.apply(bomber, limits={"memory_mib": 32}, jail={"tmp_mib": 64}).ok()
+    try:
+        assert sp.ssh(bomber, "df -m --output=size /tmp | tail -1").stdout.split() == ["16"]
+    finally:
+        sp_site.apply(bomber, limits={"memory_mib": 0}, jail={"tmp_mib": 8}).ok()
 
 
 @pytest.mark.parametrize("bad, field", [({"processes": 3}, "params.limits.processes"), ({"memory_mib": 1}, "params.limits.memory_mib"),
