@@ -37,6 +37,7 @@ enum sp_option {
     SP_OPT_FIX,
     SP_OPT_HOST,
     SP_OPT_LIFETIME,
+    SP_OPT_GROUP,
     SP_OPT_COMMAND,
     SP_OPT_REASON,
     SP_OPT_ALL,
@@ -85,6 +86,7 @@ int sp_verb_password(const struct sp_args *a);
 int sp_verb_keys(const struct sp_args *a);
 int sp_verb_firewall(const struct sp_args *a);
 int sp_verb_certificates(const struct sp_args *a);
+int sp_verb_global_keys(const struct sp_args *a);
 int sp_verb_host(const struct sp_args *a);
 int sp_verb_jail(const struct sp_args *a);
 int sp_verb_doctor(const struct sp_args *a);

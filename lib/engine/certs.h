@@ -26,4 +26,7 @@ int sp_certs_commands(struct sp_engine *e, const struct sp_ctx *c, const char *h
 int sp_reconcile_certificates(struct sp_engine *e, enum sp_run_flags flags, cJSON *result,
                               struct sp_error *err);
 
+/* The files of global keys as their state says: result.global_keys_mended where there are any. */
+int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err);
+
 #endif

@@ -90,6 +90,7 @@ SP_METHOD(sp_system_reconcile)
         return no_memory(err);
     /* The list of revoked ones first: broken, it keeps everybody out. */
     if (sp_reconcile_certificates(e, run.flags, result, err) < 0 ||
+        sp_reconcile_globals(e, run.flags, result, err) < 0 ||
         refresh(e, p->dry_run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++)

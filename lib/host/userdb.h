@@ -69,6 +69,9 @@ int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_m
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err);
 void sp_userdb_free_names(char ***names);
 
+/* The gid of a group by its name. SP_E_NOT_FOUND. */
+int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct sp_error *err);
+
 /* Their gids, the primary one first; for setgroups(2). The caller frees *ret. */
 int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret, size_t *ret_n,
                       struct sp_error *err);

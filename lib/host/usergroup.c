@@ -39,6 +39,18 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
     return 0;
 }
 
+int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_grfile_line line;
+
+    if (look_at_group(h, &f, err) != 0 ||
+        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+        return -1;
+    *ret = line.gid;
+    return 0;
+}
+
 /* The file with all the changes made. gshadow need not have a group that group(5) has. */
 static int change_all(const struct sp_dbfile *f, enum sp_grfile_kind kind, const char *user,
                       const struct sp_member *changes, size_t n, struct sp_buf *ret, struct sp_error *err)

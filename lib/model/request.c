@@ -384,6 +384,9 @@ static const struct sp_json_field key_remove_fields[] = {
     {NULL},
 };
 
+static const struct sp_json_field fingerprint_fields[] = {
+    {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint}, {NULL}};
+
 static const struct sp_json_field password_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
     {"password", SP_JSON_STRING, SP_JSON_REQUIRED, read_password},
@@ -426,6 +429,7 @@ static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_KEY_ADD] = key_add_fields,
     [SP_PARAMS_KEY_INSPECT] = key_inspect_fields,
     [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
+    [SP_PARAMS_FINGERPRINT] = fingerprint_fields,
     [SP_PARAMS_PASSWORD] = password_fields,
     [SP_PARAMS_RECONCILE] = reconcile_fields,
     [SP_PARAMS_DRY_RUN] = dry_run_fields,

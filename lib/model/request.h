@@ -67,6 +67,7 @@ enum sp_method_params {
     SP_PARAMS_KEY_ADD,
     SP_PARAMS_KEY_INSPECT, /* key */
     SP_PARAMS_KEY_REMOVE,
+    SP_PARAMS_FINGERPRINT,
     SP_PARAMS_PASSWORD,
     SP_PARAMS_ACCOUNT, /* domain or user, dry_run, if_generation */
     SP_PARAMS_RECONCILE,

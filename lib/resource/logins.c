@@ -17,6 +17,7 @@ struct search {
     unsigned char *marks; /* one for each server */
     bool (*meant)(const struct sp_sshdlog *, void *);
     void *data;
+    bool keep_unknown;
 };
 
 enum mark { KNOWN = 1 << 0, MEANT = 1 << 1 };
@@ -60,7 +61,7 @@ static int sort_out(struct sp_host *h, const struct sp_config *config, struct se
     if (n > 0)
         (void)sp_loginlog_each(h, config->auth_log, oldest, look, s, &no_log);
     for (size_t i = 0; i < n; i++)
-        if (marks[i] == KNOWN)
+        if (marks[i] == KNOWN || (s->keep_unknown && (marks[i] & MEANT) == 0))
             servers[(*ret_kept)++] = servers[i];
     *ret_n = n;
     *ret = sp_steal_ptr(servers);
@@ -94,4 +95,20 @@ int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char 
     if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
         return -1;
     return sp_sessions_end_but(h, user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
+}
+
+int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                        bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
+                        struct sp_error *err)
+{
+    struct search s = {.user = user, .meant = meant, .data = data, .keep_unknown = true};
+    _cleanup_free_ pid_t *servers = NULL;
+    size_t n = 0, kept = 0;
+
+    *ret_ended = 0;
+    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
+        return -1;
+    /* What no living server answers for (tmux) is nobody's to end here. */
+    return kept == n ? 0
+                     : sp_sessions_end_but(h, user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
 }

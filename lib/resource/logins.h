@@ -22,4 +22,10 @@ int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char 
                   bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
                   struct sp_error *err);
 
+/* The same, but a login of which no line is found goes on: where every account is asked about, a log that
+ * is missing must not end them all. */
+int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
+                        bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
+                        struct sp_error *err);
+
 #endif

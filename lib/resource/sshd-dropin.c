@@ -16,6 +16,7 @@
 #include "host/layout.h"
 #include "host/replace.h"
 #include "host/spawn.h"
+#include "resource/globalkeys.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
@@ -71,9 +72,11 @@ int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, struct sp_buf *o
     const struct sp_config *c = ctx->config;
 
     sp_buf_puts(out, dropin_head);
-    if (c->key_store == SP_KEY_STORE_ROOT)
-        sp_buf_printf(out, "\tAuthorizedKeysFile %s/%%u%s\n", SP_KEYS_ROOT_DIR,
-                      c->foreign_keys == SP_FOREIGN_REFUSE ? "" : " " SP_KEYS_HOME_FILE);
+    sp_globals_lines(ctx,
+                     c->key_store == SP_KEY_STORE_HOME      ? ""
+                     : c->foreign_keys == SP_FOREIGN_REFUSE ? SP_KEYS_ROOT_DIR "/%u"
+                                                            : SP_KEYS_ROOT_DIR "/%u " SP_KEYS_HOME_FILE,
+                     out);
     sp_sshd_certs_lines(ctx, out);
     if (sftp == SP_SFTP_INTERNAL)
         sp_buf_puts(out, dropin_internal);

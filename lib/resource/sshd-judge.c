@@ -15,6 +15,7 @@
 #include "host/layout.h"
 #include "host/replace.h"
 #include "model/sshdconf.h"
+#include "resource/globalkeys.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
@@ -331,8 +332,8 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
     for (size_t i = 0; i < SP_COUNT(all); i++)
         if (expect(c, &conf, &all[i], err) < 0)
             return -1;
-    if (sp_sshd_certs_expect(c, &conf, err) < 0 || expect_keys(c, &conf, err) < 0 ||
-        expect_unlocked(c, &conf, ret, err) < 0)
+    if (sp_sshd_certs_expect(c, &conf, err) < 0 || sp_globals_expect(c, &conf, err) < 0 ||
+        expect_keys(c, &conf, err) < 0 || expect_unlocked(c, &conf, ret, err) < 0)
         return -1;
     if (sp_ctx_shut(c))
         return 0;

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* global_keys.*: an admin's keys, good for every managed account or for those of a group of the host's. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/certs.h"
+#include "engine/intake.h"
+#include "engine/methods.h"
+#include "host/fsat.h"
+#include "model/json.h"
+#include "resource/globalkeys.h"
+#include "resource/logins.h"
+#include "resource/sshd.h"
+
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+SP_METHOD(sp_global_keys_list)
+{
+    _cleanup_(sp_globals_clear) struct sp_globals g = {0};
+    cJSON *array = cJSON_AddArrayToObject(result, "keys");
+
+    (void)p;
+    (void)raw;
+    if (array == NULL)
+        return no_memory(err);
+    if (sp_globals_read(e->host, &g, err) < 0)
+        return -1;
+    for (size_t i = 0; i < g.n; i++)
+        for (size_t k = 0; k < g.v[i].keys.n; k++) {
+            cJSON *key = NULL;
+            if (sp_key_to_json(&g.v[i].keys.v[k], &key, err) < 0)
+                return -1;
+            if (!cJSON_AddItemToArray(array, key) || !cJSON_AddStringToObject(key, "group", g.v[i].group))
+                return no_memory(err);
+        }
+    return 0;
+}
+
+/* The fields of a key, and the group. */
+static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret, char group[SP_USER_SIZE],
+                  struct sp_error *err)
+{
+    _cleanup_json_ cJSON *copy = raw != NULL ? cJSON_Duplicate(raw, true) : cJSON_CreateObject();
+    _cleanup_json_ cJSON *named = cJSON_DetachItemFromObjectCaseSensitive(copy, "group");
+    _cleanup_(sp_key_clear) struct sp_key key = {0};
+    gid_t gid = 0;
+
+    group[0] = '\0';
+    if (named != NULL && !cJSON_IsString(named)) {
+        sp_fail(err, SP_E_INVALID, 0, "a group is a name");
+        sp_hint(err, "name a group of the host's, or leave it out: then every managed account is meant");
+        return sp_field(err, "group");
+    }
+    if (named != NULL && (sp_name_check_user(named->valuestring, err) < 0 ||
+                          sp_str_copy(group, SP_USER_SIZE, named->valuestring) < 0))
+        return sp_field(err, "group");
+    if (sp_key_from_json(copy, SP_KEY_PASTED, &key, err) < 0 || sp_key_list_add(ret, &key, err) < 0 ||
+        sp_intake_check(e, ret, SP_INTAKE_KEY, err) < 0)
+        return -1;
+    if (group[0] == '\0' || sp_userdb_group_gid(e->host, group, &gid, err) == 0)
+        return 0;
+    return sp_field(err, "group");
+}
+
+static struct sp_global_class *class_of(struct sp_globals *g, const char *group)
+{
+    size_t i = 0;
+
+    while (i < g->n && !sp_streq(g->v[i].group, group))
+        i++;
+    if (i == SP_GLOBAL_GROUPS_MAX)
+        return NULL;
+    if (i == g->n)
+        (void)sp_str_copy(g->v[g->n++].group, SP_USER_SIZE, group);
+    return &g->v[i];
+}
+
+static int put_in_force(struct sp_engine *e, const struct sp_globals *g, struct sp_error *err)
+{
+    const struct sp_ctx c = {.host = e->host, .config = e->config};
+    bool changed = false;
+
+    if (sp_userdb_ensure_group(e->host, SP_GROUP_ALL, err) < 0 || sp_globals_save(e->host, g, err) < 0 ||
+        sp_globals_write(e->host, g, &changed, err) < 0)
+        return -1;
+    return sp_sshd_write_dropin(&c, err);
+}
+
+static int report(cJSON *result, const char *fingerprint, const char *from, const char *to, bool changed,
+                  struct sp_error *err)
+{
+    if (!cJSON_AddBoolToObject(result, "changed", changed) || !cJSON_AddArrayToObject(result, "changes") ||
+        !cJSON_AddArrayToObject(result, "warnings"))
+        return no_memory(err);
+    return changed ? sp_report_first(result, "global_key", fingerprint, from, to, to, err) : 0;
+}
+
+SP_METHOD(sp_global_keys_add)
+{
+    _cleanup_(sp_globals_clear) struct sp_globals g = {0};
+    _cleanup_(sp_key_list_clear) struct sp_key_list keys = {0};
+    const struct sp_ctx c = {.host = e->host, .config = e->config};
+    _cleanup_close_ int lock = -1;
+    struct sp_global_class *class;
+    char group[SP_USER_SIZE];
+
+    (void)p;
+    if (decode(e, raw, &keys, group, err) < 0 || sp_globals_conflict(&c, err) < 0)
+        return -1;
+    lock = sp_globals_lock(e->host, err);
+    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0)
+        return -1;
+    class = class_of(&g, group);
+    if (class == NULL)
+        return sp_fail(err, SP_E_INVALID, 0, "keys of more than %d groups", SP_GLOBAL_GROUPS_MAX - 1);
+    if (sp_key_list_add(&class->keys, &keys.v[0], err) < 0 || put_in_force(e, &g, err) < 0 ||
+        report(result, keys.v[0].key.fingerprint, "", group[0] != '\0' ? group : "every managed account",
+               true, err) < 0)
+        return -1;
+    return sp_intake_warn(&keys, SP_INTAKE_KEY, result, err);
+}
+
+static bool opened_by(const struct sp_sshdlog *l, void *data)
+{
+    return !l->is_certificate && sp_streq(l->fingerprint, data);
+}
+
+/* Out of every list it stands in; a list without keys goes. */
+static bool take_out(struct sp_globals *g, const char *fingerprint)
+{
+    bool found = false;
+
+    for (size_t i = g->n; i > 0; i--) {
+        struct sp_key_list *l = &g->v[i - 1].keys;
+        struct sp_key *key = (struct sp_key *)sp_key_list_find(l, fingerprint);
+        if (key != NULL) {
+            found = true;
+            sp_key_clear(key);
+            memmove(key, key + 1, (size_t)(&l->v[l->n] - (key + 1)) * sizeof(*key));
+            l->n--;
+        }
+        if (l->n == 0) {
+            sp_key_list_clear(l);
+            memmove(&g->v[i - 1], &g->v[i], (g->n - i) * sizeof(g->v[0]));
+            g->n--;
+        }
+    }
+    return found;
+}
+
+static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error *err)
+{
+    _cleanup_(sp_users_clear) struct sp_users users = {0};
+
+    if (sp_store_users(e->host, &users, err) < 0)
+        return -1;
+    for (size_t i = 0; i < users.n; i++) {
+        struct sp_user u;
+        size_t ended = 0;
+        if (sp_userdb_get(e->host, users.v[i], &u, err) == 0 &&
+            sp_logins_end_known(e->host, e->config, u.name, u.uid, opened_by, fingerprint, &ended, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+SP_METHOD(sp_global_keys_remove)
+{
+    _cleanup_(sp_globals_clear) struct sp_globals g = {0};
+    _cleanup_close_ int lock = -1;
+    char fingerprint[SP_FINGERPRINT_SIZE];
+    bool found;
+
+    (void)raw;
+    lock = sp_globals_lock(e->host, err);
+    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0)
+        return -1;
+    (void)sp_str_copy(fingerprint, sizeof(fingerprint), p->fingerprint);
+    found = take_out(&g, fingerprint);
+    if (found && (put_in_force(e, &g, err) < 0 || end_sessions(e, fingerprint, err) < 0))
+        return -1;
+    return report(result, fingerprint, "installed", "", found, err);
+}
+
+int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)
+{
+    _cleanup_(sp_globals_clear) struct sp_globals g = {0};
+    _cleanup_close_ int lock = -1;
+    bool changed = false;
+
+    if (!sp_fsat_exists(e->host->root_fd, SP_GLOBAL_DIR) || (flags & SP_RUN_DRY) != 0)
+        return 0;
+    lock = sp_globals_lock(e->host, err);
+    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0 ||
+        sp_globals_write(e->host, &g, &changed, err) < 0)
+        return -1;
+    return cJSON_AddBoolToObject(result, "global_keys_mended", changed) != NULL ? 0 : no_memory(err);
+}

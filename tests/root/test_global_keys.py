@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Global keys through a real sshd: whom they open, whom they do not, and that no customer's file holds one."""
+
+import json
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+import sp
+import sp_site
+import sp_sshd
+from sp_safety import refused
+
+SALLYPORT = "/usr/bin/sallyport"
+STORE = pathlib.Path("/var/lib/sallyport/global")
+CONF = pathlib.Path("/etc/sallyport/sallyport.conf.d/global.conf")
+
+
+def verb(*words, input=None):
+    done = sp.run([SALLYPORT, "global-keys", *words, "--json"], input=input)
+    return json.loads(done.stdout) if done.rc == 0 else done
+
+
+def add(key, *words):
+    done = verb("add", key.path + ".pub", *words)
+    assert isinstance(done, dict) and done["changed"], done
+
+
+def enters(user, key, **more):
+    return sp.ssh(user, "echo in", key=key, **more).stdout == "in\n"
+
+
+@pytest.fixture
+def site(host):
+    return sp_site.account("bash")
+
+
+@pytest.fixture(autouse=True)
+def none_left(host):
+    yield
+    for key in verb("list")["keys"]:
+        verb("remove", key["fingerprint"])
+    assert "AuthorizedKeysFile" not in sp_sshd.OURS.read_text() and not (STORE / "all").exists()
+
+
+def test_one_key_opens_every_managed_account_and_stands_in_no_customers_file(host, site):
+    jailed, stranger, key = sp_site.account("chroot"), sp.make_user(shell="/bin/bash"), sp.keypair("everywhere")
+    sp.put_key(stranger)
+    add(key, "--label", "support")
+    later = sp_site.account("bash")
+    for user in (site, jailed, later):
+        assert enters(user, key) and enters(user, sp.keypair()), user
+        assert key.public.split()[1] not in pathlib.Path(user.home, ".ssh/authorized_keys").read_text()
+    assert enters(stranger, sp.keypair()) and not enters(stranger, key)
+    [listed] = sp.rpc("global_keys.list").ok()["keys"]
+    assert (listed["fingerprint"], listed["label"], listed["group"]) == (key.fingerprint, "support", "")
+    assert "support" not in (STORE / "all").read_text()
+    verb("remove", key.fingerprint)
+    assert not enters(site, key) and enters(site, sp.keypair())
+
+
+def test_a_groups_key_opens_its_members_alone_and_membership_needs_no_reload(host, site):
+    sp.run(["groupadd", "-f", "reseller"], check=True)
+    member, key, other = sp_site.account("bash"), sp.keypair("reseller"), sp.keypair("for-all")
+    sp.run(["gpasswd", "-a", member.name, "reseller"], check=True)
+    add(key, "--group", "reseller")
+    add(other)
+    assert enters(member, key) and enters(member, other) and enters(site, other) and not enters(site, key)
+    sp.run(["gpasswd", "-a", site.name, "reseller"], check=True)
+    sp.run(["gpasswd", "-d", member.name, "reseller"], check=True)
+    assert enters(site, key) and not enters(member, key)
+
+
+@pytest.mark.parametrize("how", ["none", "suspended", "removed"])
+def test_an_account_that_is_shut_does_not_let_one_in(host, site, how):
+    key = sp.keypair("everywhere")
+    add(key)
+    if how == "none":
+        sp_site.apply(site, shell="none").ok()
+    else:
+        sp.rpc({"suspended": "account.suspend", "removed": "domain.remove"}[how], {"domain": site.domain}).ok()
+        sp.run(["usermod", "-s", "/bin/bash", site.name])
+    assert not enters(site, key)
+
+
+def test_sources_and_expiry_hold(host, site):
+    here, soon = sp.keypair("from-outside"), sp.keypair("soon-gone")
+    add(here, "--from", sp.OUTSIDE4)
+    assert enters(site, here, netns="outside", source=sp.OUTSIDE4) and not enters(site, here, netns="outside", source=sp.OUTSIDE4_B)
+    add(soon, "--expires-at", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3)))
+    assert enters(site, soon)
+    time.sleep(4.2)  # it is good to the end of its last second
+    assert not enters(site, soon)
+    assert sp.rpc("system.reconcile").ok()["global_keys_mended"] is True
+    assert soon.public.split()[1] not in (STORE / "all").read_text()
+
+
+def test_a_session_that_the_key_opened_ends_with_it(host, site):
+    CONF.write_text("auth_log = /var/log/syslog.test\n")
+    key = sp.keypair("everywhere")
+    add(key)
+    host.stop()
+    host.sshd = None
+    daemon = subprocess.Popen(["/usr/sbin/sshd", "-D"], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        sp.wait_for(lambda: sp.probe(source="127.0.0.1", netns=None) == "open", what="sshd")
+        running, own = sp_site.background(site, key=key), sp_site.background(site)
+        verb("remove", key.fingerprint)
+        assert running.wait(10) != 0 and own.poll() is None
+        sp_site.end(own)
+    finally:
+        daemon.terminate()
+        daemon.wait(10)
+        CONF.unlink()
+        host.start()
+
+
+@pytest.mark.parametrize("own", ["AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/more/%u", "AuthorizedKeysFile .ssh/authorized_keys"])
+def test_the_files_that_the_host_names_are_read_as_before(host, site, own):
+    key, more = sp.keypair("everywhere"), sp.keypair("more")
+    folder = pathlib.Path("/etc/ssh/more")
+    folder.mkdir(exist_ok=True)
+    (folder / site.name).write_text(more.public + "\n")
+    with sp_sshd.configured(host, end=f"\n{own}\n"):
+        add(key)
+        assert enters(site, key) and enters(site, sp.keypair()) and enters(site, more) == ("more" in own)
+        verb("remove", key.fingerprint)
+
+
+def test_it_goes_with_keys_in_roots_store(host):
+    CONF.write_text("key_store = root\n")
+    try:
+        key, user = sp.keypair("everywhere"), sp_site.account("bash")
+        add(key)
+        assert enters(user, key) and enters(user, sp.keypair())
+        verb("remove", key.fingerprint)
+        assert enters(user, sp.keypair())
+    finally:
+        CONF.unlink()
+        sp_site.account("bash")
+
+
+def test_what_would_be_pushed_aside_is_named(host, site):
+    block = f"Match User {site.name}\n\tAuthorizedKeysFile /etc/ssh/more/%u\n"
+    with sp_sshd.configured(host, end=block):
+        done = verb("add", sp.keypair("everywhere").path + ".pub")
+        assert done.rc == 8 and "sshd_config:" in done.stderr and "within a Match block" in done.stderr, done
+
+
+def test_a_file_that_somebody_changed_is_mended(host, site):
+    key, planted = sp.keypair("everywhere"), sp.keypair("planted")
+    add(key)
+    with open(STORE / "all", "a", encoding="ascii") as file:
+        file.write(planted.public + "\n")
+    assert enters(site, planted)
+    assert sp.rpc("system.reconcile").ok()["global_keys_mended"] is True
+    assert not enters(site, planted) and enters(site, key)
+
+
+def test_they_are_an_admins(host, site):
+    key = sp.keypair("everywhere")
+    refused(sp.rpc("global_keys.add", {"key": key.public}), "forbidden", "method")
+    refused(sp.rpc("global_keys.remove", {"fingerprint": key.fingerprint}), "forbidden", "method")
+    done = sp.run([SALLYPORT, "global-keys", "add", key.path + ".pub", "--group", "nosuchgroup"])
+    assert done.rc == 7 and "group" in done.stderr, done
