@@ -79,6 +79,10 @@ def whole(user):
             shot[path].pop("content", None)
         if path == f"{STORE}/state/{user.name}.json":
             state = json.loads(pathlib.Path(path).read_text().splitlines()[0])
+            # When a key was added differs too.
+            for domain in [one for part in ("desired", "applied") for one in state.get(part, {}).get("domains", [])]:
+                for key in domain["authorized_keys"]:
+                    key.pop("added_at", None)
             shot[path]["content"] = {key: value for key, value in state.items() if key != "generation"}
     return shot
 
