@@ -438,9 +438,26 @@ def goal_11():
     yield Row(11, "the helper started and ended", "a static no-op", got["noop"], got["ours"], 1.6)
 
 
-GOALS = {1: goal_1, 2: goal_2, 3: goal_3, 4: goal_4, 5: goal_5, 6: goal_6, 7: goal_7, 9: goal_9, 10: goal_10, 11: goal_11}
+def goal_13():
+    """A certificate, from the request to the durable record and the answer. ssh-keygen signs, checks nothing and notes nothing."""
+    number, key, ca = 5, sp.keypair(), WORK / "ca"
+    make_site(number)
+    sp.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ca], check=True)
+    shutil.copy(key.path + ".pub", WORK / "certified.pub")
+    sp.run(["sallyport", "certificates", "ca", "create"], check=True)
+    apply(number, shell="bash", authorized_keys=[{"key": key.public}])
+    request = WORK / "certificate"
+    request.write_text(json.dumps({"jsonrpc": "2.0", "id": "13", "method": "certificate.issue",
+                                   "params": {"domain": f"{account(number)}.example", "fingerprint": key.fingerprint}}))
+    got = compare(200, [Command("ssh-keygen", ["/usr/bin/ssh-keygen", "-q", "-s", ca, "-I", "u/k/13", "-n", "principal", "-z", "1", "-V",
+                                               "-1m:+6h", WORK / "certified.pub"]),
+                        Command("ours", [sp.HELPER], str(request))])
+    yield Row(13, "an ed25519 certificate, whole request, durable", "ssh-keygen -s", got["ssh-keygen"], got["ours"], 0.6)
+
+
+GOALS = {1: goal_1, 2: goal_2, 3: goal_3, 4: goal_4, 5: goal_5, 6: goal_6, 7: goal_7, 9: goal_9, 10: goal_10, 11: goal_11, 13: goal_13}
 # The host is small at first and gets its ten thousand users between the two groups.
-SMALL, LARGE = (11, 9, 1, 2, 3, 4, 5), (7, 10, 6)
+SMALL, LARGE = (11, 9, 1, 2, 3, 4, 5, 13), (7, 10, 6)
 
 
 def prepare():
