@@ -37,6 +37,13 @@ static const struct sp_verb verbs[] = {
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) |
          SP_OPT(KEEP_SESSIONS),
      2, 3, sp_verb_keys},
+    {"users",
+     "list|add|remove DOMAIN [NAME] [FILE|-] [--label L] [--read-only] [--expires-at TIME] [--forwarding "
+     "F]",
+     "further logins on a domain's files",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(EXPIRES_AT) | SP_OPT(READ_ONLY) |
+         SP_OPT(FORWARDING),
+     2, 4, sp_verb_users},
     {"firewall",
      "[status|open|restrict|close|allow|unallow|unmanage|restore] [SOURCE..] [--comment C] "
      "[--for 8h | --expires-at TIME]",
@@ -133,6 +140,7 @@ static const struct {
     [SP_OPT_KEEP_SESSIONS] = {"--keep-sessions", false},
     [SP_OPT_VALID_FROM] = {"--valid-from", true},
     [SP_OPT_VALID_UNTIL] = {"--valid-until", true},
+    [SP_OPT_READ_ONLY] = {"--read-only", false},
 };
 
 static void help(FILE *to)

@@ -49,6 +49,7 @@ enum sp_option {
     SP_OPT_VALID_FROM,
     SP_OPT_VALID_UNTIL,
     SP_OPT_WHEN_QUIET,
+    SP_OPT_READ_ONLY,
     SP_OPT_COUNT
 };
 
@@ -98,6 +99,7 @@ int sp_verb_disable(const struct sp_args *a);
 int sp_verb_plan(const struct sp_args *a);
 int sp_verb_rebind(const struct sp_args *a);
 int sp_verb_remove(const struct sp_args *a);
+int sp_verb_users(const struct sp_args *a);
 int sp_verb_reconcile(const struct sp_args *a);
 
 /* A reconcile in which an account failed, a refresh in which a jail did, a directory in which a request

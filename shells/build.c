@@ -8,6 +8,7 @@
  *       jail/       the document root is mounted here (root layout), or this is the skeleton (path layout)
  *       skel/       var/www/...: the directories on the way to the real paths, for the root layout
  *       scratch/    a tmpfs of tmp_mib: tmp shm run
+ *       hide/       nothing: covers what an extra login shall not see
  */
 #include "entry.h"
 
@@ -28,12 +29,14 @@
 struct build {
     struct sp_entry *e;
     int store, generation, pts;       /* sources, opened in the new namespace */
+    int map;                          /* an extra login's id map, or -1 */
     int staging, scratch, skel, jail; /* what they become part of */
 };
 
 static void build_clear(struct build *b)
 {
-    int *const fds[] = {&b->store, &b->generation, &b->pts, &b->staging, &b->scratch, &b->skel, &b->jail};
+    int *const fds[] = {&b->store,   &b->generation, &b->pts,  &b->map,
+                        &b->staging, &b->scratch,    &b->skel, &b->jail};
 
     for (size_t i = 0; i < SP_COUNT(fds); i++)
         sp_cleanup_close(fds[i]);
@@ -84,6 +87,11 @@ static int open_sources(struct build *b, struct sp_error *err)
         return -1;
     if (!is_ident(b->generation, b->e->gen))
         return sp_fail(err, SP_E_BUSY, 0, "the jail's files were renewed at this moment; log in again");
+    if (b->e->record.files_uid != 0) {
+        b->map = sp_login_open_map(b->e, err);
+        if (b->map < 0)
+            return -1;
+    }
     if (!b->e->serial)
         return 0;
     (void)sp_str_format(path, sizeof(path), "entry/%u", (unsigned)b->e->record.uid);
@@ -111,6 +119,7 @@ static int make_staging(struct build *b, struct sp_error *err)
     b->staging = sp_mount_tmpfs("64k", "1024", b->store, err);
     if (b->staging < 0 || sp_mount_make_dir(b->staging, "jail", 0755, err) < 0 ||
         sp_mount_make_dir(b->staging, "skel", 0755, err) < 0 ||
+        sp_mount_make_dir(b->staging, "hide", 0555, err) < 0 ||
         sp_mount_make_dir(b->staging, "scratch", 0755, err) < 0)
         return -1;
     b->skel = sp_mount_open(b->staging, "skel", err);
@@ -217,18 +226,37 @@ static int bind(const struct build *b, int from_fd, const char *from, const char
 
 static const struct sp_mount_attr fixed = {.set = FIXED};
 
+/* A document root or a home as a mount of its own, with whatever the host has mounted in it (a media share)
+ * where that takes the login's id map, too. */
+static int clone_site(const struct build *b, int from, struct sp_error *err)
+{
+    const uint64_t readonly = b->e->record.read_only != 0 ? MOUNT_ATTR_RDONLY : 0;
+    struct sp_mount_attr attr = {.set = SP_MOUNT_QUIET | readonly};
+    int tree;
+
+    if (b->map < 0)
+        return sp_mount_clone(from, AT_RECURSIVE, &attr, err);
+    attr.set |= MOUNT_ATTR_IDMAP;
+    attr.userns_fd = (uint64_t)b->map;
+    tree = sp_mount_clone(from, AT_RECURSIVE, &attr, err);
+    return tree >= 0 ? tree : sp_mount_clone(from, 0, &attr, err);
+}
+
 /* Root layout: the document root is "/"; upon its empty directories come the merged ones and, read-only,
  * the first components of the real paths. */
-static int mount_root(struct build *b, int root, struct sp_error *err)
+static int mount_root(struct build *b, int tree, struct sp_error *err)
 {
-    const struct sp_mount_attr quiet = {.set = SP_MOUNT_QUIET};
     _cleanup_close_ int at = sp_mount_open(b->staging, "jail", err);
     const char *paths[MAX_PATHS];
     char name[256], done[MAX_PATHS][256];
     size_t n = 0, n_paths = all_paths(b, paths);
 
-    b->jail = at < 0 ? -1 : sp_mount_attach(root, at, AT_RECURSIVE, &quiet, err);
-    if (b->jail < 0 || make_ways(b, b->skel, err) < 0)
+    if (at < 0 || sp_mount_move(tree, at, err) < 0)
+        return -1;
+    b->jail = fcntl(tree, F_DUPFD_CLOEXEC, 0);
+    if (b->jail < 0)
+        return sp_fail(err, SP_E_IO, errno, "fcntl");
+    if (make_ways(b, b->skel, err) < 0)
         return -1;
     for (size_t i = 0; i < SP_COUNT(merged); i++)
         if (has(b, merged[i].target) &&
@@ -247,17 +275,19 @@ static int mount_root(struct build *b, int root, struct sp_error *err)
     return 0;
 }
 
-/* Which layout is the site's doing: see sp_layout_probe(). */
+/* Which layout is the site's doing: see sp_layout_probe(). It looks through the mount that will be there:
+ * an extra login may not look into the directory itself. */
 static int mount_slash(struct build *b, struct sp_error *err)
 {
     const char *paths[MAX_PATHS];
     _cleanup_close_ int root = sp_login_open_root(b->e, err);
+    _cleanup_close_ int tree = root < 0 ? -1 : clone_site(b, root, err);
     char why[300];
 
-    if (root < 0)
+    if (tree < 0)
         return -1;
-    b->e->layout = sp_layout_probe(root, paths, all_paths(b, paths), why);
-    return b->e->layout == SP_LAYOUT_ROOT ? mount_root(b, root, err) : make_skeleton(b, err);
+    b->e->layout = sp_layout_probe(tree, paths, all_paths(b, paths), why);
+    return b->e->layout == SP_LAYOUT_ROOT ? mount_root(b, tree, err) : make_skeleton(b, err);
 }
 
 /* What is the same in every jail. The order is that of the tree: dev before dev/pts. Device nodes work in
@@ -290,22 +320,29 @@ static int mount_common(const struct build *b, struct sp_error *err)
     return 0;
 }
 
-/* The document roots and the home at their real absolute paths, with whatever the host has mounted in them
- * (a media share): what a tool records inside is right for the web server, too. */
+/* The document roots and the home at their real absolute paths: what a tool records inside is right for the
+ * web server, too. */
 static int mount_places(const struct build *b, struct sp_error *err)
 {
-    const struct sp_mount_attr quiet = {.set = SP_MOUNT_QUIET};
-
     for (size_t i = 0; i < b->e->n_places; i++) {
         _cleanup_close_ int source = sp_login_open_place(b->e, i, err);
         _cleanup_close_ int target = source < 0 ? -1 : sp_mount_open(b->jail, b->e->places[i].path, err);
-        _cleanup_close_ int mount =
-            target < 0 ? -1 : sp_mount_attach(source, target, AT_RECURSIVE, &quiet, err);
+        _cleanup_close_ int tree = target < 0 ? -1 : clone_site(b, source, err);
 
-        if (mount < 0)
+        if (tree < 0 || sp_mount_move(tree, target, err) < 0)
             return -1;
     }
     return 0;
+}
+
+static int hide(const struct build *b, struct sp_error *err)
+{
+    _cleanup_close_ int empty = -1;
+
+    if (b->e->record.n_hidden == 0)
+        return 0;
+    empty = sp_mount_open(b->staging, "hide", err);
+    return empty < 0 ? -1 : sp_hide(b->e, b->jail, empty, err);
 }
 
 /* Step 8. The skeleton belongs to the user (we have no right to make it anybody else's), so it turns
@@ -331,6 +368,7 @@ int sp_build(struct sp_entry *e, struct sp_error *err)
                                              .store = -1,
                                              .generation = -1,
                                              .pts = -1,
+                                             .map = -1,
                                              .staging = -1,
                                              .scratch = -1,
                                              .skel = -1,
@@ -340,7 +378,7 @@ int sp_build(struct sp_entry *e, struct sp_error *err)
         mount_slash(&b, err) < 0 || mount_common(&b, err) < 0)
         return -1;
     sp_show_mount(b.e, b.jail);
-    return mount_places(&b, err) < 0 || enter(&b, err) < 0 ? -1 : 0;
+    return mount_places(&b, err) < 0 || hide(&b, err) < 0 || enter(&b, err) < 0 ? -1 : 0;
 }
 
 /* proc(5) shows the PID namespace of the process that mounts it, so the first child does. No hidepid: all

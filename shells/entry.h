@@ -11,6 +11,7 @@
  *     join.c       a living jail of the same account                (4)
  *     build.c      else a new one                                   (5-8)
  *     show.c       what it shows of the host, in a new and in a living one
+ *     hide.c       what an extra login shall not see of it
  *     supervise.c  the shell's process, the jail's first one, and the one that waits outside  (9)
  *     confine.c    no privilege, proved; Landlock                   (10, 12)
  *     filter.c     the system calls that stay shut                  (11)
@@ -88,6 +89,9 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err);
  * sp_login_find() saw. */
 int sp_login_open_place(const struct sp_entry *e, size_t i, struct sp_error *err);
 int sp_login_open_root(const struct sp_entry *e, struct sp_error *err);
+/* An extra login's id map (host/idmap.h), and whether its time is over. */
+int sp_login_open_map(const struct sp_entry *e, struct sp_error *err);
+bool sp_login_is_over(const struct sp_entry *e);
 off_t sp_login_lock_offset(const struct sp_entry *e); /* the byte that PID 1 keeps locked */
 
 /* agent.c */
@@ -131,6 +135,11 @@ int sp_join_undo(struct sp_entry *e, struct sp_join *back, struct sp_error *err)
 /* build.c */
 int sp_build(struct sp_entry *e, struct sp_error *err);
 int sp_build_proc(struct sp_error *err); /* by a process of the new PID namespace */
+
+/* hide.c */
+/* Cover every hidden path of the record, in each view that the jail (its directory) has of the document
+ * root, by the directory `empty`. */
+int sp_hide(const struct sp_entry *e, int jail, int empty, struct sp_error *err);
 
 /* supervise.c */
 /* Fork, let the shell run, wait. 0: *ret_status is its wait status. -1 with err, code SP_E_NO_MEMORY when

@@ -6,9 +6,11 @@
 #include "entry.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -78,6 +80,20 @@ static int read_record(struct sp_entry *e, struct sp_error *err)
     return 0;
 }
 
+/* To the second, however somebody logged in: passwords know no such date. */
+static int check_time(const struct sp_entry *e, struct sp_error *err)
+{
+    if (!sp_login_is_over(e))
+        return 0;
+    sp_fail(err, SP_E_FORBIDDEN, 0, "the time of this login is over");
+    return sp_hint(err, "ask the owner of the site for more");
+}
+
+bool sp_login_is_over(const struct sp_entry *e)
+{
+    return e->record.until != 0 && time(NULL) >= e->record.until;
+}
+
 /* sets/NAME -> ../gen/HASH is read, not followed: HASH is then one plain name below gen/. */
 static int read_generation(struct sp_entry *e, struct sp_error *err)
 {
@@ -124,6 +140,11 @@ static int look_generation(const struct sp_entry *e, const char *name, struct sp
     return 0;
 }
 
+static bool is_extra(const struct sp_entry *e)
+{
+    return e->record.files_uid != 0;
+}
+
 /* A document root or a home: a directory that the user or root owns. Its mode is the panel's business. */
 static int open_owned(const struct sp_entry *e, const char *path, struct sp_ident *ret,
                       struct sp_error *err)
@@ -135,8 +156,9 @@ static int open_owned(const struct sp_entry *e, const char *path, struct sp_iden
         return -1;
     if (fstat(fd, &st) < 0)
         return sp_fail(err, SP_E_IO, errno, "%s", path);
-    if (st.st_uid != 0 && st.st_uid != e->record.uid) {
-        sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s belongs to neither %s nor root", path, e->record.user);
+    if (st.st_uid != 0 && st.st_uid != (is_extra(e) ? e->record.files_uid : e->record.uid)) {
+        sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s belongs to neither %s nor root", path,
+                is_extra(e) ? "its owner of before" : e->record.user);
         return sp_hint(err, "chown it to one of them");
     }
     *ret = ident(&st);
@@ -208,7 +230,7 @@ static void serialise(struct sp_entry *e)
 
 int sp_login_find(struct sp_entry *e, struct sp_error *err)
 {
-    if (read_record(e, err) < 0 || read_generation(e, err) < 0 ||
+    if (read_record(e, err) < 0 || check_time(e, err) < 0 || read_generation(e, err) < 0 ||
         look_generation(e, "", &e->gen, err) < 0 || look_generation(e, "usr", &e->usr, err) < 0 ||
         look_generation(e, "etc", &e->etc, err) < 0 || look_places(e, err) < 0)
         return -1;
@@ -217,6 +239,21 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err)
     sp_show_read(e);
     serialise(e);
     return 0;
+}
+
+int sp_login_open_map(const struct sp_entry *e, struct sp_error *err)
+{
+    const struct sp_idmap m = {e->record.files_uid, e->record.files_gid, e->record.uid, e->record.gid};
+    _cleanup_close_ int fd = -1;
+    struct statfs fs;
+    char path[128];
+
+    sp_layout_idmap(&m, path);
+    fd = walk(path, O_RDONLY | O_NONBLOCK, err);
+    if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC)
+        return sp_steal_fd(&fd);
+    sp_fail(err, SP_E_NOT_FOUND, 0, "the id map of this login is not there");
+    return sp_hint(err, "after a boot it is made by: sallyport reconcile");
 }
 
 /* Opened again for mounting, which wants an fd of the namespace we are in then. */

@@ -45,15 +45,16 @@ int sp_mount_clone(int from, unsigned how, const struct sp_mount_attr *attr, str
     return sp_steal_fd(&mount);
 }
 
+int sp_mount_move(int mount, int to, struct sp_error *err)
+{
+    return sp_sys_move_mount(mount, to) == 0 ? 0 : sp_fail(err, SP_E_UNSUPPORTED, errno, "move_mount");
+}
+
 int sp_mount_attach(int from, int to, unsigned how, const struct sp_mount_attr *attr, struct sp_error *err)
 {
     _cleanup_close_ int mount = sp_mount_clone(from, how, attr, err);
 
-    if (mount < 0)
-        return -1;
-    if (sp_sys_move_mount(mount, to) < 0)
-        return sp_fail(err, SP_E_UNSUPPORTED, errno, "move_mount");
-    return sp_steal_fd(&mount);
+    return mount < 0 || sp_mount_move(mount, to, err) < 0 ? -1 : sp_steal_fd(&mount);
 }
 
 int sp_mount_tmpfs(const char *size, const char *inodes, int to, struct sp_error *err)

@@ -24,6 +24,8 @@ int sp_mount_clone(int from, unsigned how, const struct sp_mount_attr *attr, str
  * setuid bit of it ever counts. */
 int sp_mount_attach(int from, int to, unsigned how, const struct sp_mount_attr *attr, struct sp_error *err);
 
+int sp_mount_move(int mount, int to, struct sp_error *err);
+
 int sp_mount_tmpfs(const char *size, const char *inodes, int to, struct sp_error *err);
 
 /* 0 or -1; an existing one is fine. The second makes every directory on the way to an absolute path. */

@@ -46,9 +46,10 @@ static bool is_alone(void)
     return kill(-1, 0) < 0 && errno == ESRCH; /* kill(2): everybody but PID 1 */
 }
 
-/* A login that is coming in holds the flock until it has its child here, so ending under the flock never
+/* Until nobody is left, or the time of an extra login is over.
+ * A login that is coming in holds the flock until it has its child here, so ending under the flock never
  * takes a jail away from under somebody's feet. */
-static void guard(bool published)
+static void guard(const struct sp_entry *e, bool published)
 {
     const struct timespec slow = {.tv_sec = SLOW_POLL_S}, soon = {.tv_nsec = 20000000};
     sigset_t set;
@@ -57,6 +58,8 @@ static void guard(bool published)
     (void)sigaddset(&set, SIGCHLD);
     (void)sigtimedwait(&set, NULL, &slow); /* nobody is here before the first supervisor has forked again */
     for (;;) {
+        if (sp_login_is_over(e)) /* and with us everybody: pid_namespaces(7) */
+            return;
         if (is_alone()) {
             if (!published || (flock(STDIN_FILENO, LOCK_EX | LOCK_NB) == 0 && is_alone()))
                 return;
@@ -123,7 +126,7 @@ static void __attribute__((noreturn)) be_init(const struct sp_entry *e, int read
     if (write(STDOUT_FILENO, "i", 1) != 1)
         _exit(SP_EXIT_REFUSED);
     (void)close(STDOUT_FILENO);
-    guard(published);
+    guard(e, published);
     /* Both locks at once: nobody finds us any more, and the next login need not wait for the kernel to take
      * the namespaces down. */
     (void)close(STDIN_FILENO);

@@ -297,7 +297,7 @@ static int claim(struct flight *f, int *ret_lock, struct sp_error *err)
         if (*ret_lock < 0 || sp_unique_check(f->engine, &f->out->state.desired, &f->desired, err) < 0)
             return -1;
     }
-    for (size_t i = 0; i < f->desired.n_domains; i++) {
+    for (size_t i = 0; i < f->desired.n_domains && !sp_extra_is(&f->desired.extra); i++) {
         const char *name = f->desired.domains[i].name;
         char owner[SP_USER_SIZE];
         if (sp_account_find(&f->out->state.desired, name) != NULL)
@@ -384,8 +384,11 @@ static int commit(struct flight *f, struct sp_error *err)
     o->pending = false;
     if (o->user_missing)
         return 0;
-    if (sp_userdb_get(f->engine->host, o->user, &o->passwd, err) < 0)
-        return -1;
+    if (sp_userdb_get(f->engine->host, o->user, &o->passwd, err) < 0) {
+        /* An extra login that was given up has no user any more. */
+        o->user_missing = err->code == SP_E_NOT_FOUND && !o->state.exists;
+        return o->user_missing ? 0 : -1;
+    }
     sp_homepath_resolve(f->engine->host, &o->passwd);
     return 0;
 }

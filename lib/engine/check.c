@@ -62,6 +62,13 @@ int sp_check_account(struct sp_engine *e, const struct sp_account *a, const stru
 {
     if (sp_account_is_empty(a))
         return 0;
+    if (sp_extra_is(&a->extra)) /* the owner was asked; this one is ours */
+        return 0;
+    if (user->uid >= e->config->login_uid_min && user->uid <= e->config->login_uid_max) {
+        sp_fail(err, SP_E_FORBIDDEN, 0, "%s has one of the uids of extra logins", user->name);
+        sp_hint(err, "name the owner of the files; login_uids in sallyport.conf is the range");
+        return sp_field(err, "user");
+    }
     if (sp_check_person(e, a->user, a->uid, err) < 0)
         return -1;
     if (sp_name_check_path(user->home, err) < 0)
@@ -82,10 +89,16 @@ static bool has_root(const struct sp_account *a, const char *root)
 int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, const struct sp_account *a,
                        const struct sp_user *user, struct sp_error *err)
 {
+    struct sp_user owner = *user;
+
+    if (sp_extra_is(&a->extra)) {
+        owner.uid = a->extra.owner_uid;
+        (void)sp_str_copy(owner.name, sizeof(owner.name), a->extra.owner);
+    }
     for (size_t i = 0; i < a->n_domains; i++) {
         if (has_root(before, a->domains[i].document_root))
             continue;
-        if (check_root(e, user, a->domains[i].document_root, err) < 0)
+        if (check_root(e, &owner, a->domains[i].document_root, err) < 0)
             return -1;
     }
     return 0;

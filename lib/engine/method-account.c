@@ -3,6 +3,7 @@
  * desired state and without touching it. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/logins.h"
 #include "engine/methods.h"
 #include "model/when.h"
 
@@ -35,6 +36,10 @@ int sp_account_required(struct sp_engine *e, const struct sp_params *p, char ret
         return -1;
     if (p->user[0] == '\0' || sp_streq(p->user, ret_user))
         return 0;
+    if (sp_logins_is_of(e, p->user, p->domain)) {
+        (void)sp_str_copy(ret_user, SP_USER_SIZE, p->user);
+        return 0;
+    }
     sp_fail(err, SP_E_CONFLICT, 0, "%s belongs to the user %s", p->domain, ret_user);
     sp_hint(err, "name the domain or the user: one is enough");
     return sp_field(err, "user");
@@ -80,6 +85,8 @@ static int run(struct sp_engine *e, const struct sp_params *p, enum sp_run_flags
 
     if (sp_account_required(e, p, user, err) < 0 || sp_engine_run(e, user, &how, &o, err) < 0 ||
         sp_report_outcome(&o, result, err) < 0)
+        return -1;
+    if (!p->dry_run && sp_logins_follow_all(e, &o, NULL, result, err) < 0)
         return -1;
     return sp_access_report(&o.state.desired.access, result, err);
 }

@@ -25,6 +25,11 @@ static int find_or_attach(struct sp_account *a, const struct sp_params *p, struc
     struct sp_domain *d = sp_account_find(a, p->domain);
 
     *ret = d;
+    if (sp_extra_is(&a->extra)) {
+        sp_fail(err, SP_E_CONFLICT, 0, "%s is an extra login on the files of %s", a->user, a->extra.owner);
+        sp_hint(err, "name the owner of the files; user.add changes an extra login");
+        return sp_field(err, "user");
+    }
     if (d == NULL && p->document_root[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "missing: the first request for a domain names its document root");
         sp_hint(err, "send domain, user and document_root");
@@ -390,7 +395,7 @@ static int list_account(struct sp_engine *e, const char *user, cJSON *domains, c
             return no_memory(err);
         return 0;
     }
-    for (size_t i = 0; i < s.desired.n_domains; i++) {
+    for (size_t i = 0; i < s.desired.n_domains && !sp_extra_is(&s.desired.extra); i++) {
         const struct sp_domain *d = &s.desired.domains[i];
         cJSON *o = cJSON_CreateObject();
         if (!cJSON_AddStringToObject(o, "domain", d->name) || !cJSON_AddStringToObject(o, "user", user) ||

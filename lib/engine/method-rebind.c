@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/adopt.h"
+#include "engine/logins.h"
 #include "engine/methods.h"
 #include "engine/sources.h"
 
@@ -108,11 +109,14 @@ static int report(const struct rebinding *r, const struct sp_outcome *o, cJSON *
 static int run(struct sp_engine *e, const char *user, const struct sp_params *p, const struct sp_run *how,
                cJSON *result, struct sp_error *err)
 {
+    const struct sp_logins_rename name = {p->domain, new_name(p)};
     _cleanup_(sp_hold_end) struct sp_hold hold = {0};
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
 
     if (sp_engine_hold(e, user, how, &hold, err) < 0 || sp_engine_run(e, user, how, &o, err) < 0 ||
         sp_report_outcome(&o, result, err) < 0 || report(how->data, &o, result, err) < 0)
+        return -1;
+    if (!p->dry_run && sp_logins_follow_all(e, &o, &name, result, err) < 0)
         return -1;
     return sp_sources_rename(e, &o, p, new_name(p), result, err);
 }

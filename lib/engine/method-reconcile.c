@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "engine/certs.h"
+#include "engine/logins.h"
 #include "engine/methods.h"
 #include "engine/refresh.h"
 #include "model/json.h"
@@ -51,6 +52,26 @@ static int report_failure(const char *user, const struct sp_error *why, cJSON *d
     return 0;
 }
 
+/* An extra login goes by its owner, under his lock. */
+static int run_one(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,
+                   struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    _cleanup_(sp_hold_end) struct sp_hold hold = {0};
+    char why[SP_LOGINS_WHY];
+
+    if (sp_store_load(e->host, user, &s, err) < 0)
+        return -1;
+    if (!sp_extra_is(&s.desired.extra))
+        return sp_engine_run(e, user, run, ret, err);
+    if (sp_engine_hold(e, s.desired.extra.owner, run, &hold, err) < 0)
+        return -1;
+    sp_state_clear(&s); /* as it is now that nobody else is at it */
+    if (sp_store_load(e->host, user, &s, err) < 0)
+        return -1;
+    return s.exists ? sp_logins_follow(e, &s, run, NULL, ret, why, err) : 0;
+}
+
 static int one(struct sp_engine *e, const char *user, const struct sp_run *run, cJSON *details,
                struct totals *t, struct sp_error *err)
 {
@@ -58,7 +79,7 @@ static int one(struct sp_engine *e, const char *user, const struct sp_run *run, 
     struct sp_error why;
 
     t->accounts++;
-    if (sp_engine_run(e, user, run, &o, &why) < 0)
+    if (run_one(e, user, run, &o, &why) < 0)
         return report_failure(user, &why, details, t, err);
     return report(&o, details, t, err);
 }

@@ -2,6 +2,7 @@
 #include "engine/methods.h"
 
 #include "base/mem.h"
+#include "engine/logins.h"
 #include "engine/sources.h"
 
 const struct sp_method sp_methods[] = {
@@ -36,6 +37,9 @@ const struct sp_method sp_methods[] = {
     {"password.generate", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_generate_method},
     {"password.lock", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_lock},
     {"password.unlock", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_unlock},
+    {"user.add", SP_METHOD_CHANGES, SP_PARAMS_USER_ADD, sp_user_add},
+    {"user.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_user_list},
+    {"user.remove", SP_METHOD_CHANGES, SP_PARAMS_USER_REMOVE, sp_user_remove},
     {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
     {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
     {"firewall.restore", SP_METHOD_CHANGES, SP_PARAMS_DRY_RUN, sp_method_firewall_restore},
@@ -70,6 +74,8 @@ int sp_run_and_report(struct sp_engine *e, const char *user, const struct sp_run
     if (cJSON_AddStringToObject(result, "domain", p->domain) == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (sp_engine_run(e, user, run, &o, err) < 0 || sp_report_outcome(&o, result, err) < 0)
+        return -1;
+    if ((run->flags & SP_RUN_DRY) == 0 && sp_logins_follow_all(e, &o, NULL, result, err) < 0)
         return -1;
     return sp_sources_widen(e, &o, p, result, err);
 }

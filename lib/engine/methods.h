@@ -44,6 +44,9 @@ SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
 SP_METHOD(sp_method_firewall_restore);
 SP_METHOD(sp_system_host);
+SP_METHOD(sp_user_add);
+SP_METHOD(sp_user_list);
+SP_METHOD(sp_user_remove);
 SP_METHOD(sp_system_info);
 SP_METHOD(sp_system_reconcile);
 

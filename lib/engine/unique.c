@@ -80,7 +80,8 @@ static int check_root(struct sp_engine *e, const struct sp_account *a, const cha
 
         if (sp_streq(users.v[i], a->user))
             continue;
-        if (sp_store_load(e->host, users.v[i], &s, &why) < 0 || s.desired.uid == a->uid)
+        if (sp_store_load(e->host, users.v[i], &s, &why) < 0 || s.desired.uid == a->uid ||
+            (sp_extra_is(&s.desired.extra) && s.desired.extra.owner_uid == a->uid))
             continue;
         if (compare_roots(root, &s.desired, err) < 0 || compare_roots(root, &s.applied, err) < 0)
             return -1;
@@ -114,7 +115,8 @@ int sp_unique_check(struct sp_engine *e, const struct sp_account *before, const 
 {
     if (!sp_account_is_empty(a) && a->shell == SP_SHELL_CHROOT && check_jail(e, a, err) < 0)
         return -1;
-    for (size_t i = 0; i < a->n_domains; i++) {
+    /* An extra login's root is its owner's. */
+    for (size_t i = 0; i < a->n_domains && !sp_extra_is(&a->extra); i++) {
         const char *root = a->domains[i].document_root;
         if (!has_root(before, root) && is_roots_own(e, root) && check_root(e, a, root, err) < 0)
             return -1;

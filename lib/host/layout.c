@@ -14,6 +14,11 @@ const char *const sp_layout_points[] = {
     "bin", "lib", "lib64", "sbin", "usr", "etc", "dev", "proc", "tmp", "run", NULL,
 };
 
+void sp_layout_idmap(const struct sp_idmap *m, char ret[128])
+{
+    (void)sp_str_format(ret, 128, SP_IDMAP_DIR "/%u.%u-%u.%u", m->disk_uid, m->disk_gid, m->uid, m->gid);
+}
+
 /* The first component of an absolute path; false if there is none. */
 static bool first_component(const char *path, char ret[256])
 {

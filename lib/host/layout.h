@@ -24,6 +24,15 @@
 
 #define SP_STORE "/var/lib/sallyport"
 
+/* The id maps of extra logins (host/idmap.h), one file for each, named after the map that it is. */
+#define SP_IDMAP_DIR "/run/sallyport/idmap"
+
+struct sp_idmap {
+    unsigned disk_uid, disk_gid; /* who owns the files */
+    unsigned uid, gid;           /* who sees them as his own */
+};
+void sp_layout_idmap(const struct sp_idmap *m, char ret[128]);
+
 /* What sshd's drop-in forces on jailed accounts where sshd serves sftp itself: chroot-bash takes this -c
  * for what the client asked for (SSH_ORIGINAL_COMMAND), and any other shell knows no such command. */
 #define SP_FORCED_SESSION "sallyport-session"

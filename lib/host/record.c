@@ -52,6 +52,25 @@ static bool profiles_ok(const char *s)
            strstr(s, "++") == NULL && s[strlen(s) - 1] != '+';
 }
 
+/* An extra login's part. A map of the user to himself, or half of one, is none. */
+static const char *login_fault(const struct sp_record *r)
+{
+    if (r->files_uid > INT32_MAX || r->files_uid == r->uid || (r->files_uid == 0) != (r->files_gid == 0))
+        return "files_uid";
+    if (r->files_gid > INT32_MAX || r->files_gid == r->gid)
+        return "files_gid";
+    if (r->read_only > 1)
+        return "read_only";
+    if (r->until < 0)
+        return "until";
+    if (r->n_hidden > SP_RECORD_MAX_HIDDEN)
+        return "hide";
+    for (size_t i = 0; i < r->n_hidden; i++)
+        if (!sp_record_path_ok(r->hidden[i]))
+            return "hide";
+    return NULL;
+}
+
 /* The writer and the parser both pass through here: neither can skip it. Returns what is wrong, or NULL. */
 static const char *fault(const struct sp_record *r)
 {
@@ -74,7 +93,7 @@ static const char *fault(const struct sp_record *r)
     for (size_t i = 0; i < r->n_roots; i++)
         if (!sp_record_path_ok(r->roots[i]))
             return "root";
-    return NULL;
+    return login_fault(r);
 }
 
 int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_error *err)
@@ -93,6 +112,14 @@ int sp_record_format(const struct sp_record *r, struct sp_buf *out, struct sp_er
         sp_buf_puts(out, "agent 1\n");
     for (size_t i = 0; i < r->n_roots; i++)
         sp_buf_printf(out, "root %s\n", r->roots[i]);
+    if (r->files_uid != 0)
+        sp_buf_printf(out, "files_uid %u\nfiles_gid %u\n", (unsigned)r->files_uid, (unsigned)r->files_gid);
+    if (r->read_only != 0)
+        sp_buf_puts(out, "read_only 1\n");
+    if (r->until != 0)
+        sp_buf_printf(out, "until %lld\n", (long long)r->until);
+    for (size_t i = 0; i < r->n_hidden; i++)
+        sp_buf_printf(out, "hide %s\n", r->hidden[i]);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
@@ -106,17 +133,31 @@ enum key {
     KEY_ROOT,
     KEY_PROCESSES,
     KEY_AGENT,
+    KEY_FILES_UID,
+    KEY_FILES_GID,
+    KEY_READ_ONLY,
+    KEY_UNTIL,
+    KEY_HIDE,
     KEY_COUNT
 };
 
 #define REQUIRED ((1U << KEY_PROCESSES) - 1) /* all that stand before it */
 
 static const char *const keys[KEY_COUNT] = {
-    [KEY_USER] = "user ",         [KEY_UID] = "uid ",
-    [KEY_GID] = "gid ",           [KEY_HOME] = "home ",
-    [KEY_PROFILES] = "profiles ", [KEY_TMP_MIB] = "tmp_mib ",
-    [KEY_ROOT] = "root ",         [KEY_PROCESSES] = "processes ",
+    [KEY_USER] = "user ",
+    [KEY_UID] = "uid ",
+    [KEY_GID] = "gid ",
+    [KEY_HOME] = "home ",
+    [KEY_PROFILES] = "profiles ",
+    [KEY_TMP_MIB] = "tmp_mib ",
+    [KEY_ROOT] = "root ",
+    [KEY_PROCESSES] = "processes ",
     [KEY_AGENT] = "agent ",
+    [KEY_FILES_UID] = "files_uid ",
+    [KEY_FILES_GID] = "files_gid ",
+    [KEY_READ_ONLY] = "read_only ",
+    [KEY_UNTIL] = "until ",
+    [KEY_HIDE] = "hide ",
 };
 
 static int number(const char *s, uint64_t max, unsigned *ret)
@@ -126,6 +167,16 @@ static int number(const char *s, uint64_t max, unsigned *ret)
     if (sp_str_to_u64(s, max, &v) < 0)
         return -1;
     *ret = (unsigned)v;
+    return 0;
+}
+
+static int set_until(struct sp_record *r, const char *s)
+{
+    uint64_t v;
+
+    if (sp_str_to_u64(s, INT64_MAX, &v) < 0)
+        return -1;
+    r->until = (int64_t)v;
     return 0;
 }
 
@@ -152,20 +203,32 @@ static int set(struct sp_record *r, enum key key, const char *value)
         if (r->n_roots == SP_RECORD_MAX_ROOTS)
             return -1;
         return sp_str_copy(r->roots[r->n_roots++], SP_RECORD_PATH, value);
+    case KEY_FILES_UID:
+        return number(value, INT32_MAX, &r->files_uid);
+    case KEY_FILES_GID:
+        return number(value, INT32_MAX, &r->files_gid);
+    case KEY_READ_ONLY:
+        return number(value, 1, &r->read_only);
+    case KEY_UNTIL:
+        return set_until(r, value);
+    case KEY_HIDE:
+        if (r->n_hidden == SP_RECORD_MAX_HIDDEN)
+            return -1;
+        return sp_str_copy(r->hidden[r->n_hidden++], SP_RECORD_PATH, value);
     case KEY_COUNT:
         break;
     }
     return -1;
 }
 
-/* One line after the header. `seen` holds a bit for each key: only root may come twice. */
+/* One line after the header. `seen` holds a bit for each key: only root and hide may come twice. */
 static int parse_line(struct sp_record *r, unsigned *seen, const char *line)
 {
     for (unsigned k = 0; k < KEY_COUNT; k++) {
         const char *value;
         if (!sp_str_prefix(line, keys[k], &value))
             continue;
-        if (k != KEY_ROOT && (*seen & (1U << k)) != 0)
+        if (k != KEY_ROOT && k != KEY_HIDE && (*seen & (1U << k)) != 0)
             return -1;
         *seen |= 1U << k;
         return set(r, (enum key)k, value);

@@ -14,6 +14,14 @@
  *     agent 1                               (or no such line: ssh -A does not reach inside)
  *     root /var/www/vhosts/example.com      (one or more; the first is "/" in the jail)
  *
+ * and for an extra login of somebody else's files:
+ *
+ *     files_uid 1001                        (their owner, whom an id map makes this user)
+ *     files_gid 1001
+ *     read_only 1
+ *     until 1767225600                      (seconds since the epoch: no login, and no session, after it)
+ *     hide /var/www/vhosts/example.com/.ssh (covered by an empty directory; at most SP_RECORD_MAX_HIDDEN)
+ *
  * Key, one blank, value to the end of the line; no escapes: sp_name_check_path() lets no control byte into
  * a path. This file is linked into the entry program: libc and base only.
  */
@@ -22,6 +30,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -29,6 +38,7 @@
 
 #define SP_RECORD_MAX_BYTES 65536
 #define SP_RECORD_MAX_ROOTS 32
+#define SP_RECORD_MAX_HIDDEN 4
 #define SP_RECORD_PATH 1024
 
 struct sp_record {
@@ -42,6 +52,12 @@ struct sp_record {
     unsigned agent;     /* 1: ssh -A reaches inside */
     size_t n_roots;
     char (*roots)[SP_RECORD_PATH]; /* owned array of n_roots paths */
+    uid_t files_uid;               /* 0: the user's own */
+    gid_t files_gid;
+    unsigned read_only;
+    int64_t until; /* 0: for ever */
+    size_t n_hidden;
+    char hidden[SP_RECORD_MAX_HIDDEN][SP_RECORD_PATH];
 };
 
 /* Absolute, normalised, printable, without ':'; not "/" itself. */

@@ -247,6 +247,13 @@ static int domain_to_json(const struct sp_domain *d, cJSON *array, struct sp_err
     return 0;
 }
 
+static int extra_to_json(const struct sp_extra *l, cJSON *object, struct sp_error *err)
+{
+    cJSON *o = cJSON_AddObjectToObject(object, "extra");
+
+    return o != NULL ? sp_extra_to_json(l, o, err) : no_memory(err);
+}
+
 int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error *err)
 {
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
@@ -261,7 +268,8 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
         ((a->limits.processes | a->limits.memory_mib) != 0 &&
          !put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
-    if (sp_access_to_json(&a->access, o, err) < 0)
+    if (sp_access_to_json(&a->access, o, err) < 0 ||
+        (sp_extra_is(&a->extra) && extra_to_json(&a->extra, o, err) < 0))
         return -1;
     profiles = cJSON_AddArrayToObject(o, "profiles");
     domains = cJSON_AddArrayToObject(o, "domains");
@@ -384,6 +392,11 @@ static int account_profiles(const cJSON *v, void *dst, struct sp_error *err)
     return sp_profiles_from_json(v, dst, err);
 }
 
+static int account_extra(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_extra_from_json(v, &((struct sp_account *)dst)->extra, err);
+}
+
 static int account_domains(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_account *a = dst;
@@ -412,6 +425,7 @@ static const struct sp_json_field account_fields[] = {
     {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_limits},
     {"agent", SP_JSON_BOOL, SP_JSON_OPTIONAL, account_agent},
     {"access", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_access},
+    {"extra", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_extra},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},
     {NULL},

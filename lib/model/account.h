@@ -15,6 +15,7 @@
 #include "model/access.h"
 #include "model/authkeys.h"
 #include "model/cidr.h"
+#include "model/extra.h"
 #include "model/limits.h"
 #include "model/name.h"
 
@@ -48,6 +49,7 @@ struct sp_account {
     bool agent;              /* ssh -A reaches into the jail */
     struct sp_limits limits; /* 0: as the configuration says */
     struct sp_access access;
+    struct sp_extra extra;     /* of an extra login */
     struct sp_domain *domains; /* owned; in the order they were attached */
     size_t n_domains;
 };

@@ -184,6 +184,20 @@ static int set_memory(struct sp_config *c, const char *value, struct sp_error *e
     return set_limit(value, SP_MEMORY_MIB_MIN, SP_MEMORY_MIB_MAX, &c->limits.memory_mib, err);
 }
 
+static int set_login_uids(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    _cleanup_(sp_words_clear) struct sp_words ends = {0};
+
+    if (sp_words_split(value, "-", &ends, err) < 0)
+        return -1;
+    if (ends.n == 2 && set_number(ends.v[0], 1000, INT32_MAX, &c->login_uid_min, err) == 0 &&
+        set_number(ends.v[1], c->login_uid_min, INT32_MAX, &c->login_uid_max, err) == 0 &&
+        c->login_uid_max - c->login_uid_min < 1U << 20)
+        return 0;
+    return sp_fail(err, SP_E_INVALID, 0, "\"%.40s\" is no range such as 70000-99999, at most 1048576 wide",
+                   value);
+}
+
 static int set_always_allow(struct sp_config *c, const char *value, struct sp_error *err)
 {
     _cleanup_(sp_words_clear) struct sp_words words = {0};
@@ -276,18 +290,38 @@ static const struct option {
     {"jail_trees", set_jail_trees, "/opt"},
     {"jail_sockets", set_jail_sockets,
      "/run/mysqld:/run/mariadb:/run/postgresql:/run/redis:/run/valkey:/var/lib/mysql"},
+    {"login_uids", set_login_uids, "70000-99999"},
     {"always_allow", set_always_allow, ""},
     {"sshd", set_sshd, "/usr/sbin/sshd"},
     {"sshd_config", set_sshd_config, "/etc/ssh/sshd_config"},
 };
 
 const char *const sp_config_names[] = {
-    "document_roots",  "uid_min",        "uid_max",       "denied_users",
-    "required_groups", "denied_callers", "panel_methods", "certificate_lifetime",
-    "certificate_max", "ca_agent",       "auth_log",      "key_store",
-    "key_blocklist",   "foreign_keys",   "forwarding",    "tmp_mib",
-    "processes",       "memory_mib",     "jail_trees",    "jail_sockets",
-    "always_allow",    "sshd",           "sshd_config",   NULL,
+    "document_roots",
+    "uid_min",
+    "uid_max",
+    "denied_users",
+    "required_groups",
+    "denied_callers",
+    "panel_methods",
+    "certificate_lifetime",
+    "certificate_max",
+    "ca_agent",
+    "auth_log",
+    "key_store",
+    "key_blocklist",
+    "foreign_keys",
+    "forwarding",
+    "tmp_mib",
+    "processes",
+    "memory_mib",
+    "jail_trees",
+    "jail_sockets",
+    "login_uids",
+    "always_allow",
+    "sshd",
+    "sshd_config",
+    NULL,
 };
 
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err)

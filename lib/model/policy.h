@@ -30,7 +30,8 @@ struct sp_config {
     enum sp_foreign_keys foreign_keys;
     enum sp_forwarding forwarding; /* for accounts that never said */
     uint32_t tmp_mib;
-    struct sp_limits limits; /* of accounts that never said; 0: none */
+    struct sp_limits limits;               /* of accounts that never said; 0: none */
+    uint32_t login_uid_min, login_uid_max; /* of the users that sallyport makes: extra logins */
     struct sp_cidr_list always_allow;
     uint32_t certificate_lifetime; /* seconds, for requests that do not say */
     uint32_t certificate_max;      /* seconds, for those that do */

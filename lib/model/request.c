@@ -8,68 +8,6 @@
 #include "model/json.h"
 #include "model/when.h"
 
-static int call_version(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)dst;
-    if (sp_streq(v->valuestring, "2.0"))
-        return 0;
-    sp_fail(err, SP_E_REQUEST, 0, "jsonrpc is not \"2.0\"");
-    return sp_hint(err, "send \"jsonrpc\":\"2.0\": it names the protocol, not sallyport's version");
-}
-
-static int call_id(const cJSON *v, void *dst, struct sp_error *err)
-{
-    static const char *const hint = "send a string of at most 128 bytes; it comes back with the answer";
-
-    if (cJSON_IsString(v) && strlen(v->valuestring) > 128) {
-        sp_fail(err, SP_E_REQUEST, 0, "an id of more than 128 bytes");
-        return sp_hint(err, "%s", hint);
-    }
-    if (!cJSON_IsString(v) && !cJSON_IsNumber(v) && !cJSON_IsNull(v)) {
-        sp_fail(err, SP_E_REQUEST, 0, "an id is a string, a number or null");
-        return sp_hint(err, "%s", hint);
-    }
-    ((struct sp_call *)dst)->id = v;
-    return 0;
-}
-
-static int call_method(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_call *)dst)->method = v->valuestring;
-    return 0;
-}
-
-static int call_params(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_call *)dst)->params = v;
-    return 0;
-}
-
-static const struct sp_json_field call_fields[] = {
-    {"id", SP_JSON_ANY, SP_JSON_REQUIRED, call_id},
-    {"jsonrpc", SP_JSON_STRING, SP_JSON_REQUIRED, call_version},
-    {"method", SP_JSON_STRING, SP_JSON_REQUIRED, call_method},
-    {"params", SP_JSON_OBJECT, SP_JSON_OPTIONAL, call_params},
-    {NULL},
-};
-
-int sp_call_decode(const cJSON *json, struct sp_call *ret, struct sp_error *err)
-{
-    *ret = (struct sp_call){0};
-    if (!cJSON_IsObject(json)) {
-        sp_fail(err, SP_E_REQUEST, 0, "not a JSON-RPC 2.0 request object");
-        return sp_hint(
-            err, "send {\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"domain.get\",\"params\":{...}}");
-    }
-    if (sp_json_decode(json, call_fields, ret, err) < 0) {
-        err->code = SP_E_REQUEST;
-        return -1;
-    }
-    return 0;
-}
-
 void sp_params_clear(struct sp_params *p)
 {
     sp_account_clear(&p->jail);
@@ -295,6 +233,26 @@ static int read_valid_until(const cJSON *v, void *dst, struct sp_error *err)
     return cJSON_IsNull(v) ? 0 : sp_when_parse(v->valuestring, &p->access.valid_until, err);
 }
 
+static int read_label(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    if (sp_name_check_label(v->valuestring, err) < 0)
+        return -1;
+    p->has_label = true;
+    return sp_str_copy(p->label, sizeof(p->label), v->valuestring);
+}
+
+static int read_read_only(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    (void)err;
+    p->has_access = true;
+    p->access_to_files = cJSON_IsTrue(v) ? SP_EXTRA_READS : SP_EXTRA_WRITES;
+    return 0;
+}
+
 /* keys.add takes the fields of one key beside the domain's. They are gathered here and read as a key
  * afterwards. */
 static int skip(const cJSON *v, void *dst, struct sp_error *err)
@@ -387,8 +345,31 @@ static const struct sp_json_field key_remove_fields[] = {
 static const struct sp_json_field fingerprint_fields[] = {
     {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint}, {NULL}};
 
+static const struct sp_json_field user_add_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"user", SP_JSON_STRING, SP_JSON_REQUIRED, read_user},
+    {"label", SP_JSON_STRING, SP_JSON_OPTIONAL, read_label},
+    {"read_only", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_read_only},
+    {"expires_at", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, read_valid_until},
+    {"shell", SP_JSON_STRING, SP_JSON_OPTIONAL, read_shell},
+    {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, read_forwarding},
+    {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
+static const struct sp_json_field user_remove_fields[] = {
+    DOMAIN(SP_JSON_REQUIRED),
+    {"user", SP_JSON_STRING, SP_JSON_REQUIRED, read_user},
+    IF_GENERATION,
+    DRY_RUN,
+    {NULL},
+};
+
 static const struct sp_json_field password_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
+    USER,
     {"password", SP_JSON_STRING, SP_JSON_REQUIRED, read_password},
     DRY_RUN,
     {NULL},
@@ -431,6 +412,8 @@ static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
     [SP_PARAMS_FINGERPRINT] = fingerprint_fields,
     [SP_PARAMS_PASSWORD] = password_fields,
+    [SP_PARAMS_USER_ADD] = user_add_fields,
+    [SP_PARAMS_USER_REMOVE] = user_remove_fields,
     [SP_PARAMS_RECONCILE] = reconcile_fields,
     [SP_PARAMS_DRY_RUN] = dry_run_fields,
     [SP_PARAMS_ACCOUNT] = account_fields,

@@ -44,6 +44,9 @@ struct sp_params {
     char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
     struct sp_access access;               /* what of it was given */
     bool has_valid_from, has_valid_until;
+    char label[SP_LABEL_SIZE]; /* user.add */
+    enum sp_extra_access access_to_files;
+    bool has_label, has_access;
     uint64_t if_generation;
     bool has_agent;      /* jail.agent was given */
     bool account_wide;   /* the shell is meant for every domain of the account */
@@ -70,6 +73,8 @@ enum sp_method_params {
     SP_PARAMS_FINGERPRINT,
     SP_PARAMS_PASSWORD,
     SP_PARAMS_ACCOUNT, /* domain or user, dry_run, if_generation */
+    SP_PARAMS_USER_ADD,
+    SP_PARAMS_USER_REMOVE,
     SP_PARAMS_RECONCILE,
     SP_PARAMS_DRY_RUN, /* dry_run alone */
     SP_PARAMS_NONE,

@@ -17,6 +17,7 @@
 #include "host/layout.h"
 #include "host/recordfile.h"
 #include "host/replace.h"
+#include "resource/extra.h"
 #include "resource/resource.h"
 #include "resource/shown.h"
 
@@ -66,7 +67,15 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
     if (sp_str_copy(r.user, sizeof(r.user), c->user->name) < 0 ||
         sp_str_copy(r.home, sizeof(r.home), c->user->home) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the name or home of %s is too long", c->user->name);
+    if (sp_extra_is(&c->desired->extra) && sp_extra_record(c->desired, &r, err) < 0)
+        return -1;
     return sp_record_format(&r, out, err);
+}
+
+/* An extra login's own home is for sshd alone. */
+static const char *home_inside(const struct sp_ctx *c)
+{
+    return sp_extra_is(&c->desired->extra) ? c->desired->domains[0].document_root : c->user->home;
 }
 
 /* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown
@@ -82,7 +91,7 @@ static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, stru
             out,
             "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
             "%s:x:%u:%u::%s:/bin/bash\n",
-            c->user->name, c->user->uid, c->user->gid, c->user->home);
+            c->user->name, c->user->uid, c->user->gid, home_inside(c));
     else {
         sp_buf_puts(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
         return sp_userdb_group_lines(c->host, c->user, also, out, err);
