@@ -257,6 +257,37 @@ static int follow_script(struct closure *c, char *line)
     return r < 0 ? -1 : 0;
 }
 
+/* An entry that is checked and not copied. */
+static int watch_one(struct closure *c, const char *path, enum sp_manifest_kind kind)
+{
+    _cleanup_close_ int fd = -1;
+    struct sp_manifest_entry e;
+    struct sp_error ignored;
+    struct statx stx;
+    char key[PATH_MAX];
+
+    fd = sp_fsat_open(c->h->root_fd, path, O_PATH | O_NOFOLLOW, 0, SP_FSAT_NONE, &ignored);
+    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0 ||
+        sp_str_copy(key, sizeof(key), path) < 0)
+        return 0;
+    sp_resolve_entry(&stx, kind, key, &e);
+    return sp_manifest_add(c->out, &e, NULL, c->err);
+}
+
+/* What is shown is no part of the generation, but what it is linked with is: a new version may want other
+ * libraries. Of a directory the time tells that a module came. */
+static int watch(struct closure *c, const char *path)
+{
+    char dir[PATH_MAX];
+
+    if (!is_shown(c, path) || sp_manifest_find(c->out, path) != NULL)
+        return 0;
+    (void)sp_str_format(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (sp_manifest_find(c->out, dir) == NULL && is_shown(c, dir) && watch_one(c, dir, SP_MANIFEST_DIR) < 0)
+        return -1;
+    return watch_one(c, path, SP_MANIFEST_FILE);
+}
+
 static int look_into(struct closure *c, const struct todo *t)
 {
     _cleanup_(sp_elf_clear) struct sp_elf elf = {0};
@@ -273,6 +304,8 @@ static int look_into(struct closure *c, const struct todo *t)
         return t->promised ? follow_script(c, head) : 0;
     if (sp_elf_parse(read_fd, &fd, &elf, &ignored) < 0)
         return 0;
+    if (watch(c, t->path) < 0)
+        return -1;
     if (!c->has_native && elf.interp != NULL) {
         c->native = (struct sp_elf){.is64 = elf.is64, .big_endian = elf.big_endian, .machine = elf.machine};
         c->has_native = true;

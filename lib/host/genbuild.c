@@ -122,6 +122,27 @@ int sp_genbuild_shown(const struct sp_profile *const *profiles, size_t n, struct
     return 0;
 }
 
+/* As the entry program looks: the tree itself, or the socket's directory, without a link on the way. */
+const char *sp_genbuild_lacks(struct sp_host *h, const struct sp_shown_item *item)
+{
+    struct sp_error why;
+    char dir[SP_RECORD_PATH];
+    struct stat st;
+    _cleanup_close_ int fd = -1;
+
+    if (item->kind == SP_SHOWN_DENIED)
+        return NULL;
+    sp_shown_dir(item, dir);
+    fd = sp_fsat_open(h->root_fd, dir, O_PATH, 0, SP_FSAT_NONE, &why);
+    if (fd < 0 && why.code == SP_E_UNSAFE_PATH)
+        return "a link is in the way: name the place that it leads to";
+    if (item->optional ||
+        (fd >= 0 && (item->kind != SP_SHOWN_SOCKET ||
+                     fstatat(fd, strrchr(item->path, '/') + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)))
+        return NULL;
+    return "this host has none at the moment";
+}
+
 /* The nonce makes the name new even where nothing else is: who holds an old name never meets a new tree. */
 static int make_nonce(struct build *b)
 {

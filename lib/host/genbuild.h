@@ -22,4 +22,7 @@ int sp_genbuild_run(struct sp_host *h, const struct sp_genstore *s, const char *
 int sp_genbuild_shown(const struct sp_profile *const *profiles, size_t n, struct sp_shown *ret,
                       struct sp_error *err);
 
+/* Why a jail does not have it; NULL when it has, or when it may be absent. */
+const char *sp_genbuild_lacks(struct sp_host *h, const struct sp_shown_item *item);
+
 #endif

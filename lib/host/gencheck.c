@@ -208,8 +208,10 @@ static enum sp_gencheck_finding judge_stored(struct sp_host *h, struct eye *eye,
 
     if (look(eye, path, &stx) < 0)
         return missing();
-    if (e->kind ==
-        SP_MANIFEST_LINK) /* on a host without merged /usr a link and its file may share a name */
+    if (e->kind == SP_MANIFEST_MADE)
+        same = S_ISLNK(stx.stx_mode);
+    else if (e->kind == SP_MANIFEST_LINK)
+        /* on a host without merged /usr a link and its file may share a name */
         same = S_ISLNK(stx.stx_mode) || S_ISREG(stx.stx_mode);
     else if (e->kind == SP_MANIFEST_DIR)
         same = S_ISDIR(stx.stx_mode) && (stx.stx_mode & 07777) == 0755;

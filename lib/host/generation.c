@@ -25,7 +25,7 @@
 #define LOCK SP_STORE "/gen.lock"
 
 /* What is generated below changed: generations of an older program are then not current. */
-#define FORMAT "3"
+#define FORMAT "4"
 
 /* A build takes seconds on a slow disk; somebody else's is waited for. */
 enum { LOCK_MS = 120000, TRIES = 3, MAX_PROFILES = 32, CONTENT_MAX = 65536 };
@@ -94,9 +94,11 @@ static int hash_profiles(const struct sp_profile *const *profiles, size_t n, cha
 static size_t count_files(const struct sp_manifest *m)
 {
     size_t n = SP_GENBUILD_OWN_FILES;
+    char dest[PATH_MAX];
 
-    for (size_t i = 0; i < m->n; i++)
-        n += m->entries[i].kind == SP_MANIFEST_FILE || m->entries[i].kind == SP_MANIFEST_CONTENT;
+    for (size_t i = 0; i < m->n; i++) /* what lies elsewhere is watched, not copied */
+        n += (m->entries[i].kind == SP_MANIFEST_FILE || m->entries[i].kind == SP_MANIFEST_CONTENT) &&
+             sp_manifest_dest(m->entries[i].path, dest, sizeof(dest)) == 0;
     return n;
 }
 
@@ -270,10 +272,12 @@ static int inspect_promises(struct build *b, struct tale *t)
 
     if (sp_genbuild_shown(b->profiles, b->n, &shown, b->err) < 0)
         return -1;
-    for (size_t i = 0; r == 0 && i < shown.n; i++)
-        if (!shown.v[i].optional && shown.v[i].kind != SP_SHOWN_DENIED &&
-            !sp_fsat_exists(b->h->root_fd, shown.v[i].path))
-            r = t->tell(t->ctx, SP_GENERATION_BROKEN, shown.v[i].path, "this host has none at the moment");
+    for (size_t i = 0; r == 0 && i < shown.n; i++) {
+        const char *lacks = sp_genbuild_lacks(b->h, &shown.v[i]);
+
+        if (lacks != NULL)
+            r = t->tell(t->ctx, SP_GENERATION_BROKEN, shown.v[i].path, lacks);
+    }
     for (size_t i = 0; b->h->real && r == 0 && i < b->n; i++)
         if (sp_prove_run(b->ret->hash, &b->profiles[i], 1, &shown, &why) < 0)
             r = t->tell(t->ctx, SP_GENERATION_BROKEN, "", why.text);

@@ -3,7 +3,8 @@
  * What a generation was made of: one entry per source on the host, and what the host did not have. It is
  * the list the copier works from, the text whose SHA-256 names the generation, and what the next check
  * compares the host with. Paths are relative to the host's root, without "." and "..", without control
- * bytes.
+ * bytes. What has no place in a generation (sp_manifest_dest) is compared and not copied: the programs of
+ * trees that a jail shows as they are.
  *
  *     sallyport-generation 1
  *     profiles HEX                  hash of what the profiles say

@@ -51,6 +51,7 @@ int sp_shown_warn(const struct sp_ctx *c, const struct sp_shown *s, struct sp_pl
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct sp_shown_item *item = &s->v[i];
+        const char *lacks = sp_genbuild_lacks(c->host, item);
         int r = 0;
 
         if (item->kind == SP_SHOWN_DENIED)
@@ -58,9 +59,8 @@ int sp_shown_warn(const struct sp_ctx *c, const struct sp_shown *s, struct sp_pl
                              "the jail does not show %.200s: jail_trees and jail_sockets in "
                              "sallyport.conf do not allow it",
                              item->path);
-        else if (!item->optional && !sp_fsat_exists(c->host->root_fd, item->path))
-            r = sp_plan_warn(p, err, "the jail has no %.200s: this host has none at the moment",
-                             item->path);
+        else if (lacks != NULL)
+            r = sp_plan_warn(p, err, "the jail has no %.200s: %s", item->path, lacks);
         if (r < 0)
             return -1;
     }

@@ -103,6 +103,56 @@ def test_a_tree_outside_of_usr_is_there_read_only_with_what_its_programs_need(to
     assert not [name for name in ("opt", "usr", "var") if os.path.lexists(f"{user.docroot}/{name}")]
 
 
+def libraries(user):
+    """Which of the libraries that the upgrades want the jail has."""
+    return inside(user, "ls /usr/lib/*/libsqlite3.so.0 /usr/lib/*/libexpat.so.1 2>/dev/null | sed 's,.*/,,'; true").split()
+
+
+def test_an_upgrade_of_a_shown_tree_brings_the_libraries_that_its_programs_now_need(host):
+    tree = pathlib.Path("/opt/vendor/upgraded")
+    (tree / "bin").mkdir(parents=True)
+    shutil.copy("/usr/bin/true", tree / "bin" / "engine")
+    (tree / "notes").write_text("1\n")
+    profile("upgraded", f"requires base\ntree {tree}\npromise it runs\nprove {tree}/bin/engine -version\n")
+    user, warnings = site("upgraded")
+    assert warnings == [] and libraries(user) == []
+    current = pathlib.Path("/var/lib/sallyport/sets/base+upgraded")
+    before = os.readlink(current)
+    (tree / "notes").write_text("2\n")  # nothing is linked with a text
+    sp.rpc("system.reconcile", {}, timeout=60).ok()
+    assert os.readlink(current) == before
+    # Over the file, so that its directory stays as it was.
+    (tree / "bin" / "engine").write_bytes(pathlib.Path("/usr/bin/sqlite3").read_bytes())
+    stale = sp.run(["sallyport", "jail", "check"])
+    assert stale.rc != 0 and f"{tree}/bin/engine" in stale.stdout + stale.stderr, stale
+    sp.rpc("system.reconcile", {}, timeout=60).ok()
+    assert libraries(user) == ["libsqlite3.so.0"]
+    assert inside(user, f"{tree}/bin/engine :memory: 'select 6*7'") == "42"
+    # And a program beside it.
+    shutil.copy("/usr/bin/python3", tree / "bin" / "another")
+    sp.rpc("system.reconcile", {}, timeout=60).ok()
+    assert libraries(user) == ["libexpat.so.1", "libsqlite3.so.0"]
+    after = os.readlink(current)
+    sp.rpc("system.reconcile", {}, timeout=60).ok()
+    assert os.readlink(current) == after
+    checked = sp.run(["sallyport", "jail", "check"])
+    assert checked.rc == 0, checked
+
+
+def test_a_path_that_leads_through_a_link_is_told_and_not_shown(tool):
+    os.symlink(tool, "/opt/vendor/latest")
+    os.symlink("/opt/vendor", "/opt/brand")
+    profile("linked", "requires base\ntree /opt/vendor/latest\ntree? /opt/brand/tool/1.0\n")
+    user, warnings = site("linked")
+    assert sorted(warnings) == [f"the jail has no {path}: a link is in the way: name the place that it leads to"
+                                for path in ("/opt/brand/tool/1.0", "/opt/vendor/latest")], warnings
+    assert sp.ssh(user, "cat /opt/vendor/latest/version").rc != 0
+    checked = sp.run(["sallyport", "jail", "check"])
+    assert checked.rc != 0 and "/opt/brand/tool/1.0" in checked.stdout + checked.stderr and "link is in the way" in checked.stdout + checked.stderr
+    (PROFILES / "linked.profile").unlink()
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
 def test_a_single_file_of_a_tree_is_shown_alone(tool):
     (tool / "etc").mkdir()
     (tool / "etc" / "engine.ini").write_text("memory_limit = 1\n")
