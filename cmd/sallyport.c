@@ -12,10 +12,12 @@
 #include "cmd/verb.h"
 
 static const struct sp_verb verbs[] = {
-    {"shell", "DOMAIN none|bash|chroot [--user U --document-root DIR] [--profiles P,..] [--forwarding F]",
+    {"shell",
+     "DOMAIN none|bash|chroot [--user U --document-root DIR] [--profiles P,..] [--forwarding F] [--sudo "
+     "T,..]",
      "set a domain's login shell",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) |
-         SP_OPT(FORWARDING) | SP_OPT(ACCOUNT_WIDE),
+         SP_OPT(FORWARDING) | SP_OPT(ACCOUNT_WIDE) | SP_OPT(SUDO),
      2, 2, sp_verb_shell},
     {"limits", "DOMAIN [--processes N] [--memory-mib N] [--tmp-mib N]",
      "how much of the host the sessions of a domain's user may take",
@@ -141,6 +143,7 @@ static const struct {
     [SP_OPT_VALID_FROM] = {"--valid-from", true},
     [SP_OPT_VALID_UNTIL] = {"--valid-until", true},
     [SP_OPT_READ_ONLY] = {"--read-only", false},
+    [SP_OPT_SUDO] = {"--sudo", true},
 };
 
 static void help(FILE *to)

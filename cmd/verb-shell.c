@@ -38,6 +38,8 @@ static int set(const struct sp_args *a, const char *shell)
     sp_params_text(params, "forwarding", a->option[SP_OPT_FORWARDING]);
     sp_params_flag(params, "account_wide", a->option[SP_OPT_ACCOUNT_WIDE]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
+    if (sp_args_has(a, SP_OPT_SUDO)) /* an empty one takes all away */
+        sp_params_list(params, "sudo", a->option[SP_OPT_SUDO]);
     if (sp_args_has(a, SP_OPT_PROFILES)) {
         jail = cJSON_AddObjectToObject(params, "jail");
         sp_params_list(jail, "profiles", a->option[SP_OPT_PROFILES]);

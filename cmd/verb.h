@@ -50,6 +50,7 @@ enum sp_option {
     SP_OPT_VALID_UNTIL,
     SP_OPT_WHEN_QUIET,
     SP_OPT_READ_ONLY,
+    SP_OPT_SUDO,
     SP_OPT_COUNT
 };
 

@@ -137,6 +137,23 @@ static int check_shell(struct sp_engine *e, const struct sp_params *p, struct sp
     return sp_shell_check(e->host, p->shell == SP_SHELL_BASH ? SP_BASH : SP_CHROOT_BASH, err);
 }
 
+/* A change of the shell alone leaves the list: it is in force while the shell is bash. */
+static int set_sudo(struct sp_account *a, const struct sp_params *p, struct sp_error *err)
+{
+    if (!p->has_sudo)
+        return 0;
+    if (p->sudo.n > 0 && a->shell != SP_SHELL_BASH) {
+        sp_fail(err, SP_E_UNSUPPORTED, 0, "sudo is for plain bash%s",
+                a->shell == SP_SHELL_CHROOT
+                    ? ": in a jail no_new_privs takes every setuid program its right"
+                    : "");
+        sp_hint(err, "send \"shell\":\"bash\", or an empty list");
+        return sp_field(err, "sudo");
+    }
+    a->sudo = p->sudo;
+    return 0;
+}
+
 static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp_user *user, void *data,
                       struct sp_error *err)
 {
@@ -145,7 +162,7 @@ static int edit_apply(struct sp_engine *e, struct sp_account *a, const struct sp
 
     (void)user;
     if (find_or_attach(a, p, &d, err) < 0 || check_shell(e, p, err) < 0 || set_shell(a, d, p, err) < 0 ||
-        replace_keys(e, d, p, err) < 0 || sp_access_edit(a, p, err) < 0)
+        replace_keys(e, d, p, err) < 0 || sp_access_edit(a, p, err) < 0 || set_sudo(a, p, err) < 0)
         return -1;
     if (p->forwarding != SP_FORWARDING_UNSET)
         a->forwarding = p->forwarding;
@@ -378,6 +395,8 @@ SP_METHOD(sp_domain_get)
         add_jail(e, &o, result, err) < 0 || add_limits(e, &o.state.desired, result, err) < 0 ||
         sp_access_report(&o.state.desired.access, result, err) < 0)
         return -1;
+    if (!cJSON_AddItemToObject(result, "sudo", sp_sudo_to_json(&o.state.desired.sudo)))
+        return no_memory(err);
     show_gate(&o, result);
     return sp_report_changes(&o.plan, result, "drift", err);
 }

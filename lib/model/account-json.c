@@ -269,6 +269,7 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
          !put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
     if (sp_access_to_json(&a->access, o, err) < 0 ||
+        (a->sudo.n > 0 && !put(o, "sudo", sp_sudo_to_json(&a->sudo)) && no_memory(err) < 0) ||
         (sp_extra_is(&a->extra) && extra_to_json(&a->extra, o, err) < 0))
         return -1;
     profiles = cJSON_AddArrayToObject(o, "profiles");
@@ -392,6 +393,11 @@ static int account_profiles(const cJSON *v, void *dst, struct sp_error *err)
     return sp_profiles_from_json(v, dst, err);
 }
 
+static int account_sudo(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_sudo_from_json(v, &((struct sp_account *)dst)->sudo, err);
+}
+
 static int account_extra(const cJSON *v, void *dst, struct sp_error *err)
 {
     return sp_extra_from_json(v, &((struct sp_account *)dst)->extra, err);
@@ -425,6 +431,7 @@ static const struct sp_json_field account_fields[] = {
     {"limits", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_limits},
     {"agent", SP_JSON_BOOL, SP_JSON_OPTIONAL, account_agent},
     {"access", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_access},
+    {"sudo", SP_JSON_ARRAY, SP_JSON_OPTIONAL, account_sudo},
     {"extra", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_extra},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},

@@ -18,6 +18,7 @@
 #include "model/extra.h"
 #include "model/limits.h"
 #include "model/name.h"
+#include "model/sudo.h"
 
 enum sp_shell { SP_SHELL_UNSET, SP_SHELL_NONE, SP_SHELL_BASH, SP_SHELL_CHROOT };
 enum sp_forwarding { SP_FORWARDING_UNSET, SP_FORWARDING_NONE, SP_FORWARDING_LOCAL, SP_FORWARDING_ALL };
@@ -49,6 +50,7 @@ struct sp_account {
     bool agent;              /* ssh -A reaches into the jail */
     struct sp_limits limits; /* 0: as the configuration says */
     struct sp_access access;
+    struct sp_sudo sudo;       /* templates of commands, for plain bash */
     struct sp_extra extra;     /* of an extra login */
     struct sp_domain *domains; /* owned; in the order they were attached */
     size_t n_domains;

@@ -243,6 +243,14 @@ static int read_label(const cJSON *v, void *dst, struct sp_error *err)
     return sp_str_copy(p->label, sizeof(p->label), v->valuestring);
 }
 
+static int read_sudo(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+
+    p->has_sudo = true;
+    return sp_sudo_from_json(v, &p->sudo, err);
+}
+
 static int read_read_only(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_params *p = dst;
@@ -296,6 +304,7 @@ static const struct sp_json_field apply_fields[] = {
     {"authorized_keys", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_keys},
     {"keep_sessions", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_keep_sessions},
     {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sources},
+    {"sudo", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_sudo},
     IF_GENERATION,
     DRY_RUN,
     {NULL},

@@ -46,7 +46,8 @@ struct sp_params {
     bool has_valid_from, has_valid_until;
     char label[SP_LABEL_SIZE]; /* user.add */
     enum sp_extra_access access_to_files;
-    bool has_label, has_access;
+    struct sp_sudo sudo;
+    bool has_label, has_access, has_sudo;
     uint64_t if_generation;
     bool has_agent;      /* jail.agent was given */
     bool account_wide;   /* the shell is meant for every domain of the account */

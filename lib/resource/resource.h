@@ -115,6 +115,7 @@ extern const struct sp_resource sp_resource_keys;
 extern const struct sp_resource sp_resource_keys_elsewhere;
 extern const struct sp_resource sp_resource_groups;
 extern const struct sp_resource sp_resource_shell;
+extern const struct sp_resource sp_resource_sudo;
 extern const struct sp_resource sp_resource_user;
 
 /* The groups that sshd's drop-in speaks of. */
