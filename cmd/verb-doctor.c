@@ -37,6 +37,27 @@ static void show_changes(const cJSON *r, const char *name, const char *what)
     }
 }
 
+#define REFUSALS_SHOWN 3
+
+/* The newest of sshd's own log. */
+static void show_refusals(const cJSON *r)
+{
+    const cJSON *c = NULL;
+    int shown = 0;
+
+    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(r, "refusals"))
+    {
+        if (shown++ == REFUSALS_SHOWN)
+            break;
+        (void)printf(
+            "%s  %s%s%s: %s%s\n", shown == 1 ? "sshd's log:" : "           ", text_of(c, "at"),
+            text_of(c, "address")[0] != '\0' ? " from " : "", text_of(c, "address"), text_of(c, "why"),
+            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "let_in")) ? " (and then let in)" : "");
+        if (text_of(c, "mend")[0] != '\0')
+            (void)printf("%-21s  try: %s\n", "", text_of(c, "mend"));
+    }
+}
+
 static void show(const cJSON *r)
 {
     const cJSON *c = NULL, *stop = cJSON_GetObjectItemCaseSensitive(r, "stop");
@@ -53,6 +74,7 @@ static void show(const cJSON *r)
             (void)printf("%-21s  try: %s\n", "", text_of(c, "mend"));
     }
     show_changes(r, "drift", "differs from what was asked:");
+    show_refusals(r);
     (void)printf("\n");
     if (sp_streq(verdict, "refused"))
         (void)printf("%s cannot log in%s%s: %s\n%s%s%s", text_of(r, "user"),

@@ -175,6 +175,19 @@ static int add_findings(const struct sp_findings *f, cJSON *result, struct sp_er
     return 0;
 }
 
+/* What sshd itself said of him lately: it alone knows which key or certificate a client offered. */
+static int add_refusals(struct sp_engine *e, const char *user, cJSON *result, struct sp_error *err)
+{
+    cJSON *array = cJSON_AddArrayToObject(result, "refusals");
+    struct sp_error why;
+
+    if (array == NULL)
+        return no_memory(err);
+    if (sp_explain_refusals(e, user, array, &why) == 0)
+        return 0;
+    return cJSON_AddStringToObject(result, "log_unknown", why.text) != NULL ? 0 : no_memory(err);
+}
+
 static int put_head(const struct question *q, cJSON *result, struct sp_error *err)
 {
     bool ok = cJSON_AddStringToObject(result, "user", q->user) != NULL;
@@ -205,7 +218,8 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
     login.account = managed ? &state.desired : NULL;
     login.address = q->from[0] != '\0' ? q->from : NULL;
     login.key = q->has_key ? &q->key.key : NULL;
-    if (sp_doctor_examine(&login, &findings, err) < 0 || add_findings(&findings, result, err) < 0)
+    if (sp_doctor_examine(&login, &findings, err) < 0 || add_findings(&findings, result, err) < 0 ||
+        add_refusals(e, q->user, result, err) < 0)
         return -1;
     return managed ? add_drift(e, q, result, err) : 0;
 }

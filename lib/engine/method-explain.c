@@ -112,24 +112,33 @@ static int show(const struct memory *m, const char *user, cJSON *array, struct s
     return 0;
 }
 
+int sp_explain_refusals(struct sp_engine *e, const char *user, cJSON *array, struct sp_error *err)
+{
+    _cleanup_free_ struct refusal *ring = calloc(REMEMBERED, sizeof(*ring));
+    struct memory m = {.v = ring};
+
+    if (ring == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_loginlog_each(e->host, e->config->auth_log, e->host->ops->now(e->host) - LOOK_BACK_S, look, &m,
+                         err) < 0)
+        return -1;
+    return show(&m, user, array, err);
+}
+
 SP_METHOD(sp_login_explain)
 {
     _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
-    _cleanup_free_ struct refusal *ring = calloc(REMEMBERED, sizeof(*ring));
-    struct memory m = {.v = ring};
-    char user[SP_USER_SIZE];
     cJSON *array = cJSON_AddArrayToObject(result, "refusals");
+    char user[SP_USER_SIZE];
 
     (void)p;
-    if (ring == NULL || array == NULL)
+    if (array == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (sp_cert_request_decode(SP_CERT_EXPLAIN, raw, &r, err) < 0 ||
-        sp_certs_owner(e, r.domain, user, err) < 0 ||
-        sp_loginlog_each(e->host, e->config->auth_log, e->host->ops->now(e->host) - LOOK_BACK_S, look, &m,
-                         err) < 0)
+        sp_certs_owner(e, r.domain, user, err) < 0)
         return -1;
     if (!cJSON_AddStringToObject(result, "domain", r.domain) ||
         !cJSON_AddStringToObject(result, "user", user))
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    return show(&m, user, array, err);
+    return sp_explain_refusals(e, user, array, err);
 }

@@ -37,7 +37,7 @@ static struct ways read_ways(const char *methods)
 {
     struct ways w = {.key = true, .password = true};
 
-    if (methods == NULL || strcasecmp(methods, "any") == 0)
+    if (strcasecmp(methods, "any") == 0)
         return w;
     w = (struct ways){.both = true};
     for (const char *list = methods; *list != '\0'; list += strspn(list, " ")) {
@@ -87,7 +87,7 @@ int sp_sshd_expect_auth(const struct sp_ctx *c, const struct sp_sshdconf *conf, 
 {
     const struct sp_access *a = &c->desired->access;
     const char *methods = sp_sshdconf_get(conf, "authenticationmethods");
-    struct ways w = read_ways(methods);
+    struct ways w = read_ways(methods != NULL ? methods : "any");
 
     if (sp_access_is_key_only(a)) {
         if (takes_passwords(conf)) {

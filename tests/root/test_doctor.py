@@ -501,6 +501,26 @@ def test_leaks_beside_the_jail_are_warned_of(case):
         assert word in leaks, leaks
 
 
+def test_what_sshd_logged_of_a_refused_key_is_told(case):
+    conf = pathlib.Path("/etc/sallyport/sallyport.conf.d/doctor.conf")
+    conf.write_text(f"auth_log = {sp.SYSLOG}\n")
+    case.line('from="203.0.113.7" {key}')
+    try:
+        assert not case.login()
+        sp.run(["logger", "-p", "auth.info", "-t", "sshd[4711]", "--",
+                f"Authentication tried for {case.user.name} with correct key but not from a permitted host (host={FROM}, ip={FROM})."],
+               check=True)
+        sp.run(["logger", "-p", "auth.info", "-t", "sshd[4711]", "--",
+                f"Connection closed by authenticating user {case.user.name} {FROM} port 50000 [preauth]"], check=True)
+        sp.wait_for(lambda: case.ask()["refusals"], what="the log")
+        told = case.ask()["refusals"][0]
+        assert told["address"] == FROM and "address" in told["why"], told
+        shown = sp.run(["sallyport", "doctor", "--user", case.user.name]).stdout
+        assert "sshd's log:" in shown and told["why"] in shown
+    finally:
+        conf.unlink()
+
+
 def test_the_command_says_it_in_words_and_by_its_exit_status(case):
     done = sp.run(["sallyport", "doctor", case.user.domain, "--from", FROM, "--key", case.key.path + ".pub"])
     assert done.rc == 0 and f"{case.user.name} can log in from {FROM}" in done.stdout, done
