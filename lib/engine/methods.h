@@ -62,8 +62,8 @@ int sp_account_required(struct sp_engine *e, const struct sp_params *p, char ret
 int sp_access_edit(struct sp_account *a, const struct sp_params *p, struct sp_error *err);
 int sp_access_report(const struct sp_access *a, cJSON *result, struct sp_error *err);
 
-/* Why sshd refused this user of late, from its log, the newest first: objects {"at", "address", "why", "mend",
- * "let_in"} added to `array`. Fails where no log can be read. */
+/* Why sshd refused this user of late, from its log, the newest first: objects {"at", "address", "why",
+ * "mend", "let_in"} added to `array`. Fails where no log can be read. */
 int sp_explain_refusals(struct sp_engine *e, const char *user, cJSON *array, struct sp_error *err);
 
 /* A transaction that changes the domain of params, its outcome reported into result. */
