@@ -74,6 +74,7 @@ static int call(struct sp_engine *e, enum origin from, const char *method, const
     int rc;
 
     e->request_id = id;
+    e->for_panel = from == BY_PANEL;
     if (result == NULL)
         rc = sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     else if (m == NULL)

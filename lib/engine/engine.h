@@ -23,6 +23,7 @@ struct sp_engine {
     struct sp_host *host;           /* borrowed */
     const struct sp_config *config; /* borrowed */
     uint32_t caller;                /* uid of who asked: SUDO_UID, or our own real uid */
+    bool for_panel;                 /* the call came in as JSON, not from the command sallyport */
     const char *request_id;         /* of the call that runs; borrowed */
     bool holds;                     /* an account's lock, over more than one step: sp_engine_hold() */
 };

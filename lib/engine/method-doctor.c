@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "doctor/doctor.h"
+#include "engine/check.h"
 #include "engine/methods.h"
 #include "model/json.h"
 
@@ -200,6 +201,18 @@ static int put_head(const struct question *q, cJSON *result, struct sp_error *er
     return ok ? 0 : no_memory(err);
 }
 
+/* The walk tells of a password and runs a shell: a panel has that of those alone whom it may name. One that
+ * does not exist is told as such. */
+static int check_stranger(struct sp_engine *e, const char *name, struct sp_error *err)
+{
+    struct sp_error missing;
+    struct sp_user user;
+
+    if (sp_userdb_get(e->host, name, &user, &missing) < 0)
+        return 0;
+    return sp_check_person(e, name, user.uid, err);
+}
+
 static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state state = {0};
@@ -211,6 +224,8 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
 
     /* A state that cannot be read is reported by list and reconcile; the walk goes on without it. */
     managed = sp_store_load(e->host, q->user, &state, &broken) == 0 && state.exists;
+    if (!managed && e->for_panel && check_stranger(e, q->user, err) < 0)
+        return -1;
     if (put_head(q, result, err) < 0)
         return -1;
     if (managed && q->fix && fix(e, q, result, err) < 0)

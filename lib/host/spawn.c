@@ -85,8 +85,9 @@ __attribute__((noreturn)) static void become(const struct sp_spawn *s, const str
         (void)signal(sig, SIG_DFL);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (setpgid(0, 0) == 0 && chdir("/") == 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 &&
-        dup2(errfd, 2) == 2 && (status == 3 || dup3(status, 3, O_CLOEXEC) == 3)) {
+    /* A session of its own: a program that runs as a user must not reach root's terminal (TIOCSTI). */
+    if (setsid() > 0 && chdir("/") == 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(errfd, 2) == 2 &&
+        (status == 3 || dup3(status, 3, O_CLOEXEC) == 3)) {
         status = 3;
         (void)syscall(SYS_close_range, 4U, ~0U, 0U);
         (void)execve(s->argv[0], (char *const *)(uintptr_t)s->argv, environment);
@@ -167,15 +168,16 @@ int sp_spawn_real(struct sp_host *h, struct sp_spawn *s, struct sp_error *err)
         return sp_fail(err, SP_E_IO, errno, "cannot fork for %s", s->argv[0]);
     if (pid == 0)
         become(s, &p);
-    (void)setpgid(pid, pid); /* both sides do it: whoever is first */
     for (int i = 0; i < N_PIPES; i++) {
         sp_cleanup_close(&p.wr[i]);
         p.wr[i] = -1;
     }
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     late = pidfd < 0 ? -1 : collect(s, &p, pidfd);
-    if (late != 0)
+    if (late != 0) {
         (void)kill(-pid, SIGKILL);
+        (void)kill(pid, SIGKILL); /* not even come to its setsid() */
+    }
     s->status = reap(pid);
     if (read(p.rd[STATUS], &exec_errno, sizeof(exec_errno)) == (ssize_t)sizeof(exec_errno))
         return sp_fail(err, SP_E_IO, exec_errno, "cannot start %s", s->argv[0]);

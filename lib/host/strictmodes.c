@@ -66,6 +66,19 @@ static bool is_private_group(gid_t gid, uid_t uid)
     return sp_streq(g->gr_mem[0], p->pw_name) && g->gr_mem[1] == NULL;
 }
 
+/* A command that root may copy. Behind a link of the user's stands a name that he chose, and perhaps a file
+ * of somebody else's: then the way there is shown, not changed. q->path is root's word. */
+static void say_mend(const struct question *q, struct found *f, const char *path, const char *command,
+                     const char *what)
+{
+    const char *rest;
+
+    if (sp_str_prefix(q->path, path, &rest) && (*rest == '/' || *rest == '\0' || sp_streq(path, "/")))
+        (void)snprintf(f->mend, sizeof(f->mend), "%s %s %.250s", command, what, path);
+    else
+        (void)snprintf(f->mend, sizeof(f->mend), "namei -l %.250s", q->path);
+}
+
 static bool is_safe(const struct question *q, const char *path, const struct stat *st, struct found *f)
 {
     const char *who = (st->st_mode & S_IWOTH) != 0 ? "everybody" : "its group";
@@ -76,14 +89,14 @@ static bool is_safe(const struct question *q, const char *path, const struct sta
         (void)snprintf(f->problem, sizeof(f->problem),
                        "%.250s belongs to uid %u, who is neither %s nor root", path, st->st_uid,
                        q->user->name);
-        (void)snprintf(f->mend, sizeof(f->mend), "chown %s %.250s", q->user->name, path);
+        say_mend(q, f, path, "chown -h", q->user->name);
         return false;
     }
     if ((st->st_mode & S_IWOTH) == 0 && !group_writes)
         return true;
     (void)snprintf(f->problem, sizeof(f->problem), "%s may write to %.250s (mode %04o)", who, path,
                    st->st_mode & 07777U);
-    (void)snprintf(f->mend, sizeof(f->mend), "chmod go-w %.250s", path);
+    say_mend(q, f, path, "chmod", "go-w");
     return false;
 }
 

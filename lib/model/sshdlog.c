@@ -230,13 +230,21 @@ static void read_message(const char *text, struct sp_sshdlog *ret)
     }
 }
 
-/* The tag is the first word of the form sshd[PID]: (9.8 has sshd-session, 10.0 sshd-auth too); what stands
- * before it is the time and the host. */
+static bool ends_in_colon(const char *word)
+{
+    size_t n = strcspn(word, " ");
+
+    return n > 0 && word[n - 1] == ':';
+}
+
+/* The tag is sshd[PID]: (9.8 has sshd-session, 10.0 sshd-auth too); what stands before it is the time and
+ * the host. The first word with a colon at its end is the tag: behind another program's may stand whatever
+ * somebody told it (a user name, a command line). */
 static const char *find_tag(const char *line, uint32_t *ret_pid)
 {
     static const char *const tags[] = {"sshd[", "sshd-session[", "sshd-auth["};
 
-    for (const char *word = line; *word != '\0'; word += strcspn(word, " "), word += *word == ' ')
+    for (const char *word = line; *word != '\0'; word += strcspn(word, " "), word += *word == ' ') {
         for (size_t i = 0; i < SP_COUNT(tags); i++) {
             const char *digits;
             char *end = NULL;
@@ -246,6 +254,9 @@ static const char *find_tag(const char *line, uint32_t *ret_pid)
             if (end != digits && end[0] == ']' && end[1] == ':')
                 return word;
         }
+        if (ends_in_colon(word))
+            return NULL;
+    }
     return NULL;
 }
 

@@ -187,6 +187,24 @@ static void a_name_that_the_client_chose_is_not_believed(void **state)
     assert_string_equal(l.user, "?[2J");
 }
 
+static void what_another_program_quotes_is_no_line_of_sshd(void **state)
+{
+    static const char *const lines[] = {
+        "Nov 21 03:16:14 web proftpd[9]: USER sshd[7]: Accepted publickey for a from 1.1.1.1 port 1 ssh2: "
+        "ED25519 " PRINT,
+        "<86>Nov 21 03:16:14 web sudo: a : COMMAND=/bin/echo sshd[7]: Accepted password for a from 1.1.1.1 "
+        "port 1 ssh2",
+        "2026-11-21T03:16:14.123456+00:00 web su[8]: x sshd-session[7]: Accepted password for a from "
+        "1.1.1.1 "
+        "port 1 ssh2",
+    };
+    struct sp_sshdlog l;
+
+    (void)state;
+    for (size_t i = 0; i < SP_COUNT(lines); i++)
+        assert_false(sp_sshdlog_parse(lines[i], strlen(lines[i]), &l));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +215,7 @@ int main(void)
         cmocka_unit_test(lines_of_others_are_none),
         cmocka_unit_test(half_of_a_login_is_told_with_its_key),
         cmocka_unit_test(a_name_that_the_client_chose_is_not_believed),
+        cmocka_unit_test(what_another_program_quotes_is_no_line_of_sshd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
