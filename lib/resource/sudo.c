@@ -32,7 +32,7 @@ static const char candidate[] = SP_STORE "/state/sudoers.check";
 static bool wanted(const struct sp_ctx *c)
 {
     return c->user != NULL && !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_BASH &&
-           c->desired->sudo.n > 0 && !c->desired->access.suspended;
+           c->desired->sudo.n > 0 && !sp_ctx_shut(c);
 }
 
 /* By the uid: sudo passes over names with a dot in them, and user names may have one. */
@@ -47,6 +47,34 @@ struct writer {
     struct sp_error *err;
 };
 
+/* Each directory on the way: who can write to one puts another program in the place of root's. */
+static bool is_way_roots(const struct sp_host *h, const char *path)
+{
+    char way[SP_PATH_SIZE];
+
+    if (sp_str_copy(way, sizeof(way), path) < 0)
+        return false;
+    for (char *slash = strrchr(way, '/'); slash != NULL; slash = strrchr(way, '/')) {
+        const char *name = slash == way ? "." : way + 1;
+        struct stat st;
+        *slash = '\0';
+        if (fstatat(h->root_fd, name, &st, 0) < 0 || st.st_uid != 0 || (st.st_mode & 022) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* As it is named, and where it lies behind links. */
+static bool is_reached_by_root(const struct sp_host *h, const char *program, int fd)
+{
+    char self[64], real[SP_PATH_SIZE] = "";
+    ssize_t n;
+
+    (void)sp_str_format(self, sizeof(self), "/proc/self/fd/%d", fd);
+    n = readlink(self, real, sizeof(real) - 1);
+    return n > 0 && is_way_roots(h, program) && is_way_roots(h, real);
+}
+
 /* A program that others may change is anybody's root. */
 static int put_rule(const struct sp_sudo_rule *rule, void *data)
 {
@@ -59,7 +87,8 @@ static int put_rule(const struct sp_sudo_rule *rule, void *data)
         fd = sp_fsat_open(h->root_fd, rule->program, O_PATH, 0, SP_FSAT_FOLLOW, w->err);
         if (fd < 0)
             return -1;
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022) != 0)
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022) != 0 ||
+            !is_reached_by_root(h, rule->program, fd))
             return sp_fail(w->err, SP_E_UNSAFE_PATH, 0, "%s is not root's alone to write", rule->program);
     }
     return sp_sudo_format(w->ctx->desired->user, rule, w->out, w->err);

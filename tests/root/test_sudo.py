@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Limited sudo: exact commands from the administrator's templates, by real sudo in real logins."""
 
+import datetime
 import os
 import pathlib
 
@@ -113,4 +114,28 @@ def test_what_somebody_wrote_into_the_drop_in_is_mended(site):
     assert drop_in(site).read_text() == text
     drop_in(site).unlink()  # tightened: kept
     sp.rpc("system.reconcile").ok()
+    assert not drop_in(site).exists()
+
+
+def test_a_program_in_a_directory_that_is_not_roots_is_refused(site):
+    theirs, link = pathlib.Path(site.home) / "tools", pathlib.Path("/usr/local/sbin/linked")
+    theirs.mkdir()
+    os.chown(theirs, site.uid, site.gid)
+    (theirs / "run").write_text("#!/bin/sh\nid -u\n")
+    (theirs / "run").chmod(0o755)
+    link.symlink_to(theirs / "run")
+    for program in (theirs / "run", link):
+        put("theirs", f"command {program}\n")
+        answer = sp_site.apply(site, sudo=["theirs"])
+        assert answer.reason == "unsafe_path" and "root's alone" in answer.error["message"], answer
+        assert not drop_in(site).exists()
+    link.unlink()
+
+
+def test_an_account_whose_time_is_over_has_no_sudo(site):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    sp_site.apply(site, sudo=["php"], valid_until=soon.strftime("%Y-%m-%dT%H:%M:%SZ")).ok()
+    assert drop_in(site).exists()
+    sp.wait_for(lambda: datetime.datetime.now(datetime.timezone.utc) > soon + datetime.timedelta(seconds=1))
+    sp.rpc("system.reconcile", {}, timeout=60).ok()
     assert not drop_in(site).exists()
