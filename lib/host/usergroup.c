@@ -233,6 +233,27 @@ int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret
     return 0;
 }
 
+bool sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64])
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_slice fields[SP_PWLINE_FIELDS];
+    struct sp_pwline line;
+    struct sp_error ignored;
+    char text[16];
+    uint32_t found;
+
+    if (look_at_group(h, &f, &ignored) != 0 || sp_str_format(text, sizeof(text), ":%u:", gid) < 0)
+        return false;
+    for (size_t at = 0; sp_pwline_with(f.bytes.data, f.bytes.len, at, text, &line); at = line.next) {
+        struct sp_slice name = sp_pwline_name(line.text);
+
+        if (name.len > 0 && sp_pwline_split(line.text, 4, fields) && sp_slice_to_id(fields[2], &found) &&
+            found == gid)
+            return sp_slice_copy(name, ret, 64);
+    }
+    return false;
+}
+
 static bool is_named(const char *const *names, const struct sp_slice *name)
 {
     for (; *names != NULL; names++)

@@ -78,13 +78,39 @@ static const char *home_inside(const struct sp_ctx *c)
     return sp_extra_is(&c->desired->extra) ? c->desired->domains[0].document_root : c->user->home;
 }
 
+/* Panels give document roots to groups of theirs (psaserv, www-data), of which the account is no member:
+ * `ls -l` says whose. The names of the groups that own what he was given, behind those in `names`. A link
+ * on the way could bring no more than the name of a group. */
+static void add_owners(const struct sp_ctx *c, const char **names, size_t n, char (*store)[64])
+{
+    const char *paths[SP_ROOTS_MAX + 1];
+    size_t n_paths = sp_account_roots(c->desired, paths);
+
+    if (n_paths == 0 || !sp_streq(paths[0], c->user->home))
+        paths[n_paths++] = c->user->home;
+    for (size_t i = 0; i < n_paths; i++) {
+        struct stat st;
+        size_t k = 0;
+
+        if (fstatat(c->host->root_fd, paths[i] + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_gid == 0 ||
+            st.st_gid == c->user->gid || !sp_userdb_group_name_of(c->host, st.st_gid, store[i]))
+            continue;
+        while (k < n && !sp_streq(names[k], store[i]))
+            k++;
+        if (k == n)
+            names[n++] = store[i];
+    }
+}
+
 /* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown
  * inside is the one that runs inside. The policy's groups are named whether he is in them or not, so that a
  * change of policy changes no file. */
 static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
-    static const char *const also[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,    SP_GROUP_KEYONLY,
-                                       SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD, NULL};
+    static const char *const policy[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,   SP_GROUP_KEYONLY,
+                                         SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD};
+    const char *also[SP_COUNT(policy) + SP_ROOTS_MAX + 2] = {0};
+    char owners[SP_ROOTS_MAX + 1][64];
 
     if (what == NAMES_PASSWD)
         sp_buf_printf(
@@ -94,6 +120,8 @@ static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, stru
             c->user->name, c->user->uid, c->user->gid, home_inside(c));
     else {
         sp_buf_puts(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
+        memcpy(also, policy, sizeof(policy));
+        add_owners(c, also, SP_COUNT(policy), owners);
         return sp_userdb_group_lines(c->host, c->user, also, out, err);
     }
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");

@@ -137,6 +137,21 @@ def test_ls_l_and_id_show_names(site):
     assert said(site, "touch www/x; chown $USER:$USER www/x; tar -cf - www | tar -tvf - | awk '{print $2}' | sort -u") == f"{site.name}/{site.name}\n"
 
 
+def test_a_panels_group_that_owns_the_document_root_is_named_and_others_are_not(host):
+    """Plesk: user:psaserv, and the user is no member. Another panel's `chown -R` is followed by the next reconcile."""
+    for group in ("psaserv", "strangers"):
+        sp.run(["groupadd", "-r", group], check=True)
+    user = sp.make_user()
+    sp.run(["chgrp", "psaserv", user.docroot], check=True)
+    sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail={"profiles": ["base"]}).ok()
+    assert said(user, "ls -ld / ~ | awk '{print $3, $4}'") == f"{user.name} psaserv\n" * 2
+    assert "psaserv" not in said(user, "id -Gn") and "strangers" not in said(user, "cat /etc/group")
+    assert sp.rpc("system.reconcile").ok()["accounts"] and sp_site.apply(user, shell="chroot").ok()["changed"] is False
+    sp.run(["chown", "-R", f"{user.name}:www-data", user.docroot], check=True)
+    sp.rpc("system.reconcile").ok()
+    assert said(user, "ls -ld ~ | awk '{print $3, $4}'; cat /etc/group | grep -c psaserv; true") == f"{user.name} www-data\n0\n"
+
+
 def test_a_terminal_program_and_a_script_know_who_it_is(site):
     assert said(site, "python3 -c 'import pwd, os; print(pwd.getpwuid(os.getuid()).pw_dir)'") == site.home + "\n"
     assert said(site, "php -r 'echo posix_getpwuid(posix_getuid())[\"name\"], posix_getpwuid(0)[\"name\"];'") == site.name + "root"

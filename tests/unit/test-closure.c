@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The files behind a promise, found in a small host made for each test. Nothing in it could run. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,6 +139,7 @@ static void a_tree_that_is_shown_is_not_copied_but_what_it_needs_of_usr_is(void 
 {
     struct temp_host *t = *state;
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    char dest[PATH_MAX];
 
     make_dir(t, "opt/tool/lib");
     make_dir(t, "opt/tool/bin");
@@ -146,14 +148,21 @@ static void a_tree_that_is_shown_is_not_copied_but_what_it_needs_of_usr_is(void 
         &(struct elf_make){.interp = "/lib64/ld.so", .rpath = "$ORIGIN/../lib", .needed = {"libown.so"}});
     put_elf(t, "opt/tool/lib/libown.so", &(struct elf_make){.needed = {"libfar.so"}});
     put_elf(t, "opt/tool/lib/module.so", &(struct elf_make){.needed = {"libnear.so"}});
+    temp_put(t, "opt/tool/lib/notes", "text", 0644);
     put_elf(t, "usr/lib/libfar.so", &(struct elf_make){0});
     put_elf(t, "usr/lib/libnear.so", &(struct elf_make){0});
     COLLECT(t, &m, {SP_PROFILE_PROGRAM, "/opt/tool/bin/tool", false},
             {SP_PROFILE_MOUNT, "/opt/tool", false}, {SP_PROFILE_MOUNT, "/opt/none", false});
     assert_true(has(&m, SP_MANIFEST_FILE, "usr/lib/libfar.so"));
     assert_true(has(&m, SP_MANIFEST_FILE, "usr/lib/libnear.so"));
+    /* Watched, so that a new version is noticed, but without a place in the generation. */
+    assert_true(has(&m, SP_MANIFEST_FILE, "opt/tool/bin/tool"));
+    assert_true(has(&m, SP_MANIFEST_FILE, "opt/tool/lib/module.so"));
+    assert_true(has(&m, SP_MANIFEST_DIR, "opt/tool/lib"));
+    assert_false(has(&m, SP_MANIFEST_FILE, "opt/tool/lib/notes"));
     for (size_t i = 0; i < m.n; i++)
-        assert_int_not_equal(strncmp(m.entries[i].path, "opt", 3), 0);
+        if (strncmp(m.entries[i].path, "opt", 3) == 0)
+            assert_int_equal(sp_manifest_dest(m.entries[i].path, dest, sizeof(dest)), -1);
 }
 
 static void a_library_for_another_machine_is_passed_over(void **state)
