@@ -42,9 +42,12 @@ static struct ways read_ways(const char *methods)
     w = (struct ways){.both = true};
     for (const char *list = methods; *list != '\0'; list += strspn(list, " ")) {
         size_t len = strcspn(list, " "), first = strcspn(list, ", ");
-        bool key = len >= 9 && memmem(list, len, "publickey", 9) != NULL;
-        bool password = memmem(list, len, "password", 8) != NULL ||
-                        memmem(list, len, "keyboard-interactive", 20) != NULL;
+        char one[256] = "";
+        bool key, password;
+
+        (void)sp_str_format(one, sizeof(one), "%.*s", (int)len, list);
+        key = strstr(one, "publickey") != NULL;
+        password = strstr(one, "password") != NULL || strstr(one, "keyboard-interactive") != NULL;
 
         w.both = w.both && key && password;
         if (first == len) {
