@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Runs inside the machine of tests/machine, under systemd: limits of accounts, by the kernel's own word.
+exec >/dev/ttyS1 2>&1
+here=$(dirname "$0")
+# shellcheck source=/dev/null
+. "$here/where"
+
+# said NAME TEXT PATTERN: the text must match the whole pattern.
+said() {
+    if [[ $2 =~ ^($3)$ ]]; then
+        echo "ok $1"
+    else
+        printf 'FAILED %s\n   wanted %s\n   got %q\n' "$1" "$3" "$2"
+    fi
+}
+
+meson install -C "$SALLYPORT_BUILD" --no-rebuild >/dev/null 2>&1 || echo "FAILED the installation"
+ip link set lo up
+ssh-keygen -A >/dev/null
+mkdir -p /run/sshd /var/www/vhosts
+rm -f /usr/sbin/policy-rc.d
+systemctl start systemd-logind ssh
+for name in one two; do
+    useradd -U -m -K MAIL_DIR=/dev/null -d "/var/www/vhosts/$name" -s /bin/false "$name"
+    chmod 750 "/var/www/vhosts/$name"
+    install -m 755 "$here/attack" "/var/www/vhosts/$name/attack"
+done
+ssh-keygen -q -t ed25519 -N '' -f /run/key
+uid=$(id -u one)
+slice=/sys/fs/cgroup/user.slice/user-$uid.slice
+
+request() { # USER, then what the request says beside
+    printf '{"jsonrpc":"2.0","id":1,"method":"domain.apply","params":{"domain":"%s.example","user":"%s","document_root":"/var/www/vhosts/%s",%s}}' \
+        "$1" "$1" "$1" "$2" | /usr/libexec/sallyport/sallyport-helper
+}
+login() {
+    local user=$1
+    shift
+    ssh -n -i /run/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$user@127.0.0.1" "$@" 2>&1
+}
+word() { sed -n "s/^$1 //p" <<<"$2"; }
+
+said "the host has slices" "$(echo '{"jsonrpc":"2.0","id":1,"method":"system.info"}' | /usr/libexec/sallyport/sallyport-helper |
+    grep -o '"limits":{[^}]*}')" '"limits":\{"slices":true.*'
+key="\"authorized_keys\":[{\"key\":\"$(cat /run/key.pub)\"}]"
+answer=$(request one "\"shell\":\"chroot\",\"jail\":{\"profiles\":[\"base\"]},\"limits\":{\"processes\":60,\"memory_mib\":96},$key")
+said "an account with limits is made, without a warning of them" "$(grep -c 'not limited' <<<"$answer") $(grep -o '"to":"60 processes, 96 MiB"' <<<"$answer")" \
+    '0 "to":"60 processes, 96 MiB"'
+request two "\"shell\":\"chroot\",\"jail\":{\"profiles\":[\"base\"]},$key" >/dev/null
+
+forks=$(login one './attack forks 300')
+said "a fork bomb in a jail is held by the slice" "$(word ended "$forks") $(($(word forks "$forks") < 60))" 'EAGAIN 1'
+said "memory is held: the hog is killed, the login stays" "$(login one 'exec 2>/dev/null; ./attack hog 400 >/dev/null; echo "$?"; echo stays' | tr '\n' ' ')" '137 stays '
+said "/tmp is full before the memory is, and the login stays" \
+    "$(login one 'head -c 200M /dev/zero >/tmp/x; echo "$?"; rm -f /tmp/x; echo stays' | tr '\n' ' ')" '.*No space left on device 1 stays '
+
+login one 'sleep 60' &
+for _ in {1..300}; do
+    [ ! -e "$slice/pids.max" ] || break
+    sleep 0.1
+done
+said "the kernel holds these numbers" "$(cat "$slice"/{pids.max,memory.max,memory.swap.max} | tr '\n' ' ')" "60 $((96 << 20)) 0 "
+request one '"limits":{"processes":80}' >/dev/null
+said "a new limit counts for living sessions" "$(cat "$slice/pids.max")" 80
+outside=$(setpriv --reuid="$uid" --regid="$uid" --clear-groups /var/www/vhosts/one/attack forks 300)
+said "the site's own processes are not counted" "$(word forks "$outside")" 300
+said "another account has its own" "$(login two 'true; echo in')" in
+pkill -u one sleep
+wait
+
+request one '"shell":"bash"' >/dev/null
+forks=$(login one './attack forks 300')
+said "plain bash is held, too" "$(word ended "$forks") $(($(word forks "$forks") < 80))" 'EAGAIN 1'
+echo '{"jsonrpc":"2.0","id":1,"method":"domain.remove","params":{"domain":"one.example"}}' | /usr/libexec/sallyport/sallyport-helper >/dev/null
+said "the limits go with the account" "$(find /etc/systemd/system -name "user-$uid.slice*")" ''
+echo END
+sync
+systemctl poweroff --force --force
