@@ -64,6 +64,13 @@ struct sp_member {
 int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_member *changes, size_t n,
                           struct sp_error *err);
 
+/* Many users in one rewrite: every member of `of` who is in none of `but` (NULL-terminated) joins `group`.
+ * `still` is asked under the lock; false: nothing is written. */
+int sp_userdb_fill_group(struct sp_host *h, const char *group, const char *of, const char *const *but,
+                         bool (*still)(struct sp_host *h), struct sp_error *err);
+/* All members leave. Nothing happens where there is no such group. */
+int sp_userdb_empty_group(struct sp_host *h, const char *group, struct sp_error *err);
+
 /* The names of the groups that list `user`, or whose gid is his primary one. A NULL-terminated array; free
  * each and the array with sp_userdb_free_names(). */
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err);

@@ -22,10 +22,16 @@ static bool wants_chroot(const struct sp_ctx *c)
     return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
 }
 
-/* With shell `none` all forwarding is off too: sshd forwards beside any shell. */
-static bool wants_local(const struct sp_ctx *c)
+/* With shell `none` too: sshd forwards beside any shell. */
+static bool wants_noforward(const struct sp_ctx *c)
 {
-    return !sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE && forwarding(c) == SP_FORWARDING_LOCAL;
+    return !sp_ctx_absent(c) && (c->desired->shell == SP_SHELL_NONE || forwarding(c) == SP_FORWARDING_NONE);
+}
+
+static bool wants_never(const struct sp_ctx *c)
+{
+    (void)c;
+    return false;
 }
 
 static bool wants_forward(const struct sp_ctx *c)
@@ -43,8 +49,9 @@ static bool wants_both(const struct sp_ctx *c)
     return !sp_ctx_absent(c) && c->desired->access.authentication == SP_AUTH_KEY_AND_PASSWORD;
 }
 
-/* Being in the last two gives something, being in the others takes something away. How he proves himself is
- * what sshd is asked about before anything widens: those two are left in BUILD. */
+/* Being in sallyport-forward gives something, being in the others takes something away. How he proves
+ * himself and what he may forward is what sshd is asked about before anything widens: that is done by
+ * BUILD. */
 static const struct membership {
     const char *group;
     bool (*wanted)(const struct sp_ctx *);
@@ -55,8 +62,9 @@ static const struct membership {
     {SP_GROUP_CHROOT, wants_chroot, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
     {SP_GROUP_KEYONLY, wants_keyonly, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
     {SP_GROUP_BOTH, wants_both, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_LOCAL, wants_local, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
+    {SP_GROUP_NOFORWARD, wants_noforward, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
     {SP_GROUP_FORWARD, wants_forward, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
+    {SP_GROUP_LOCAL, wants_never, SP_BUILD, SP_BUILD, SP_NEUTRAL, SP_NEUTRAL},
 };
 
 static int is_member(const struct sp_ctx *c, const char *group, bool *ret, struct sp_error *err)

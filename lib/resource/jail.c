@@ -107,8 +107,9 @@ static void add_owners(const struct sp_ctx *c, const char **names, size_t n, cha
  * change of policy changes no file. */
 static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
-    static const char *const policy[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,   SP_GROUP_KEYONLY,
-                                         SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD};
+    static const char *const policy[] = {SP_GROUP_ALL,     SP_GROUP_CHROOT, SP_GROUP_NONE,
+                                         SP_GROUP_KEYONLY, SP_GROUP_BOTH,   SP_GROUP_NOFORWARD,
+                                         SP_GROUP_FORWARD};
     const char *also[SP_COUNT(policy) + SP_ROOTS_MAX + 2] = {0};
     char owners[SP_ROOTS_MAX + 1][64];
 

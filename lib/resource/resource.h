@@ -121,11 +121,12 @@ extern const struct sp_resource sp_resource_user;
 /* The groups that sshd's drop-in speaks of. */
 #define SP_GROUP_ALL "sallyport" /* every account that is managed */
 #define SP_GROUP_CHROOT "sallyport-chroot"
-#define SP_GROUP_NONE "sallyport-none"       /* DenyGroups */
-#define SP_GROUP_KEYONLY "sallyport-keyonly" /* no passwords over SSH */
-#define SP_GROUP_BOTH "sallyport-both"       /* a key and a password, both */
-#define SP_GROUP_FORWARD "sallyport-forward" /* may forward to any address */
-#define SP_GROUP_LOCAL "sallyport-local"     /* may forward local ports (ssh -L) */
+#define SP_GROUP_NONE "sallyport-none"           /* DenyGroups */
+#define SP_GROUP_KEYONLY "sallyport-keyonly"     /* no passwords over SSH */
+#define SP_GROUP_BOTH "sallyport-both"           /* a key and a password, both */
+#define SP_GROUP_FORWARD "sallyport-forward"     /* may forward to any address */
+#define SP_GROUP_NOFORWARD "sallyport-noforward" /* may forward nothing; without these two: ssh -L */
+#define SP_GROUP_LOCAL "sallyport-local"         /* of older drop-ins: those who may ssh -L */
 
 /* Is there such a program? sshd lets nobody in whose shell is missing. */
 int sp_shell_check(struct sp_host *h, const char *shell, struct sp_error *err);

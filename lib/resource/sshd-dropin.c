@@ -27,10 +27,12 @@
 
 enum { GROUPS, DROPIN };
 
-static const char *const group_names[] = {SP_GROUP_ALL,  SP_GROUP_CHROOT, SP_GROUP_NONE,   SP_GROUP_KEYONLY,
-                                          SP_GROUP_BOTH, SP_GROUP_LOCAL,  SP_GROUP_FORWARD};
+static const char *const group_names[] = {SP_GROUP_ALL,     SP_GROUP_CHROOT, SP_GROUP_NONE,
+                                          SP_GROUP_KEYONLY, SP_GROUP_BOTH,   SP_GROUP_NOFORWARD,
+                                          SP_GROUP_FORWARD};
 
-/* sshd takes the first value it meets, so the wider forwarding comes first. */
+/* sshd takes the first value it meets, so exceptions come first, the narrower before the wider. What most
+ * accounts have is said of them all: a login reads every member of each of its groups a dozen times. */
 static const char dropin_head[] =
     "# sallyport: what hosted accounts may do over SSH. Written by sallyport; see sallyport-security(7).\n"
     "# It names groups only: accounts come and go without a reload.\n"
@@ -46,15 +48,15 @@ static const char dropin_head[] =
     "\n" /* VERBOSE: else a key that is half of a login stands in no log */
     "\tLogLevel VERBOSE\n"
     "\tAuthenticationMethods publickey,password publickey,keyboard-interactive\n"
+    "Match Group " SP_GROUP_NOFORWARD
+    "\n"
+    "\tAllowTcpForwarding no\n"
     "Match Group " SP_GROUP_FORWARD
     "\n"
     "\tAllowTcpForwarding yes\n"
-    "Match Group " SP_GROUP_LOCAL
-    "\n"
-    "\tAllowTcpForwarding local\n"
     "Match Group " SP_GROUP_ALL
     "\n"
-    "\tAllowTcpForwarding no\n"
+    "\tAllowTcpForwarding local\n"
     "\tAllowStreamLocalForwarding no\n"
     "\tGatewayPorts no\n"
     "\tPermitTunnel no\n"
@@ -196,6 +198,26 @@ static void reload_sshd(struct sp_host *h, const char *sshd)
         wait_reloaded(h, &st);
 }
 
+/* In drop-ins of before, forwarding was off but for the members of sallyport-local. */
+static bool is_of_before(struct sp_host *h)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error ignored;
+
+    return sp_fsat_read(h->root_fd, SP_SSHD_DROPIN, 65536, &text, NULL, &ignored) == 0 &&
+           strstr(sp_buf_str(&text), "Match Group " SP_GROUP_LOCAL "\n") != NULL;
+}
+
+/* Who has no forwarding by the drop-in that stands shall have none by the new one. */
+static int keep_narrow(struct sp_host *h, struct sp_error *err)
+{
+    static const char *const may[] = {SP_GROUP_LOCAL, SP_GROUP_FORWARD, NULL};
+
+    if (sp_userdb_ensure_group(h, SP_GROUP_NOFORWARD, err) < 0)
+        return -1;
+    return sp_userdb_fill_group(h, SP_GROUP_NOFORWARD, SP_GROUP_ALL, may, is_of_before, err);
+}
+
 /* A drop-in that sshd refuses would keep everybody out at its next start: the old one comes back. */
 int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
 {
@@ -203,13 +225,14 @@ int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
     _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0}, shown = {0};
     struct sp_error refused;
     bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
+    bool before = is_of_before(c->host);
 
-    if (wanted_dropin(c, &old, &text, err) < 0 ||
+    if (wanted_dropin(c, &old, &text, err) < 0 || (before && keep_narrow(c->host, err) < 0) ||
         sp_replace_path(c->host, SP_SSHD_DROPIN, text.data, text.len, &how, err) < 0)
         return -1;
     if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0) {
         reload_sshd(c->host, c->config->sshd);
-        return 0;
+        return before ? sp_userdb_empty_group(c->host, SP_GROUP_LOCAL, err) : 0;
     }
     if (existed)
         (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old.data, old.len, &how, err);

@@ -364,7 +364,7 @@ def copy_domain(first, numbers):
         path = pathlib.Path("/etc", name)
         lines = path.read_text().splitlines()
         for i, text in enumerate(lines):
-            if text.startswith(("sallyport:", "sallyport-chroot:", "sallyport-local:")):
+            if text.startswith(("sallyport:", "sallyport-chroot:")):
                 lines[i] = ",".join([text, *every])
         path.write_text("\n".join(lines) + "\n")
     path = pathlib.Path("/etc/passwd")

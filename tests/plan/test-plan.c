@@ -47,14 +47,14 @@ static int fake_spawn(struct sp_host *h, struct sp_spawn *s, struct sp_error *er
 {
     const char *who = s->argv[4] != NULL ? s->argv[5] + strlen("user=") : "";
     char user[64];
-    bool forward = false, local = false;
+    bool forward = false, none = false;
 
     (void)snprintf(user, sizeof(user), "%.*s", (int)strcspn(who, ","), who);
     if (sp_fsat_read(h->root_fd, "sshd-T", 1U << 16, &s->out, NULL, err) < 0 ||
         sp_userdb_in_group(h, SP_GROUP_FORWARD, user, &forward, err) < 0 ||
-        sp_userdb_in_group(h, SP_GROUP_LOCAL, user, &local, err) < 0)
+        sp_userdb_in_group(h, SP_GROUP_NOFORWARD, user, &none, err) < 0)
         return -1;
-    sp_buf_printf(&s->out, "allowtcpforwarding %s\n", forward ? "yes" : local ? "local" : "no");
+    sp_buf_printf(&s->out, "allowtcpforwarding %s\n", none ? "no" : forward ? "yes" : "local");
     s->status = 0;
     return 0;
 }

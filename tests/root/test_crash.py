@@ -66,9 +66,10 @@ def check_between(user, old, new, now):
     for line in set(old.keys) | set(new.keys) | set(now.keys):
         blob = re.search(rb"AAAA\S+", line).group()
         assert now.width(blob) <= max(old.width(blob), new.width(blob)), (line, now.shell, now.groups)
-    for group in ("sallyport-forward", "sallyport-local"):
-        if group in now.groups and "sallyport-none" not in now.groups:
-            assert group in old.groups | new.groups
+    if "sallyport-none" not in now.groups:
+        assert "sallyport-forward" in old.groups | new.groups or "sallyport-forward" not in now.groups
+        if "sallyport" in now.groups and "sallyport-noforward" not in now.groups:
+            assert not all("sallyport-noforward" in side.groups for side in (old, new))
 
 
 def whole(user):

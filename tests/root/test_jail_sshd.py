@@ -2,8 +2,11 @@
 """Escape and abuse tests of the jail, techniques 1, 2, 4, 6 to 9: what sshd and PAM do before and beside the shell."""
 
 import contextlib
+import grp
+import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import threading
@@ -272,6 +275,37 @@ def test_jail_09_a_changed_policy_counts_from_the_next_login_on(host):
     sp_site.apply(user, shell="none").ok()
     with server() as address:
         assert direct(user, address) == ""
+
+
+def policy_of(user):
+    shown = sp.run(["/usr/sbin/sshd", "-T", "-C", f"user={user.name},host=localhost,addr=127.0.0.1"], check=True).stdout
+    return re.search("^allowtcpforwarding (.*)$", shown, re.MULTILINE)[1]
+
+
+def test_jail_09_a_host_of_before_is_moved_by_the_first_request_and_nobody_gets_more(host):
+    """In older drop-ins forwarding was off, but for the members of sallyport-local and sallyport-forward."""
+    users = {how: sp_site.account("chroot", params={"forwarding": how}) for how in ("none", "local", "all")}
+    users["gone"] = sp_site.account("none")
+    dropin = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
+    new = dropin.read_text()
+    old = new.replace("Match Group sallyport-noforward\n\tAllowTcpForwarding no\n", "")
+    old = old.replace("AllowTcpForwarding local", "AllowTcpForwarding no")
+    old = old.replace("Match Group sallyport\n", "Match Group sallyport-local\n\tAllowTcpForwarding local\nMatch Group sallyport\n")
+    sp.run(["groupadd", "-f", "-r", "sallyport-local"], check=True)
+    members = {name: set(grp.getgrnam(f"sallyport{name}").gr_mem) for name in ("", "-noforward", "-forward")}
+    locals_ = members[""] - members["-noforward"] - members["-forward"]
+    sp.run(["groupdel", "sallyport-noforward"], check=True)
+    sp.run(["gpasswd", "-M", ",".join(locals_), "sallyport-local"], check=True)
+    dropin.write_text(old)
+    host.reload()
+    before = {how: policy_of(user) for how, user in users.items()}
+    assert before == {"none": "no", "local": "local", "all": "yes", "gone": "no"}
+    sp_site.account("chroot")
+    assert dropin.read_text() == new and {how: policy_of(user) for how, user in users.items()} == before
+    assert grp.getgrnam("sallyport-local").gr_mem == []
+    report = sp.rpc("system.reconcile", {}, timeout=120).ok()
+    assert not [one for one in json.dumps(report).split("{") if "sallyport-noforward" in one or "sallyport-local" in one], report
+    sp.run(["groupdel", "sallyport-local"], check=True)
 
 
 def test_jail_09_a_forwarded_port_listens_on_loopback_only(host):

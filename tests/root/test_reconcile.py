@@ -173,8 +173,8 @@ def tighten_gate(user):
 
 
 def tighten_forwarding(user):
-    sp.run(["gpasswd", "-d", user.name, "sallyport-local"], check=True)
-    return "group", lambda: not is_member(user, "sallyport-local")
+    sp.run(["gpasswd", "-a", user.name, "sallyport-noforward"], check=True)
+    return "group", lambda: is_member(user, "sallyport-noforward")
 
 
 @pytest.mark.parametrize("tighten", [tighten_shell, tighten_keys, tighten_keys_away, tighten_gate, tighten_forwarding])

@@ -193,6 +193,39 @@ static void the_groups_of_an_account_are_found(void **state)
     assert_int_equal(gids[1], 50);
 }
 
+static bool yes(struct sp_host *h)
+{
+    (void)h;
+    return true;
+}
+
+static bool no(struct sp_host *h)
+{
+    (void)h;
+    return false;
+}
+
+static void a_group_is_filled_from_others_and_emptied(void **state)
+{
+    static const char *const but[] = {"two", "missing", NULL}, *const nothing[] = {NULL};
+    struct temp_host *t = *state;
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    struct sp_error err;
+
+    temp_put(t, "etc/group", "one:x:1:d,a,ab,b\ntwo:x:2:b\n+odd\nto:x:3:x,a\n", 0644);
+    temp_put(t, "etc/gshadow", "to:!::x\n", 0640);
+    assert_int_equal(sp_userdb_fill_group(&t->h, "to", "one", but, no, &err), 0);
+    assert_string_equal(temp_get(t, "etc/gshadow", &b), "to:!::x\n");
+    assert_int_equal(sp_userdb_fill_group(&t->h, "to", "one", but, yes, &err), 0);
+    assert_string_equal(temp_get(t, "etc/group", &b),
+                        "one:x:1:d,a,ab,b\ntwo:x:2:b\n+odd\nto:x:3:ab,d,a,x\n");
+    assert_string_equal(temp_get(t, "etc/gshadow", &b), "to:!::ab,d,a,x\n");
+    assert_int_equal(sp_userdb_fill_group(&t->h, "to", "missing", nothing, yes, &err), 0);
+    assert_int_equal(sp_userdb_empty_group(&t->h, "one", &err), 0);
+    assert_int_equal(sp_userdb_empty_group(&t->h, "missing", &err), 0);
+    assert_string_equal(temp_get(t, "etc/group", &b), "one:x:1:\ntwo:x:2:b\n+odd\nto:x:3:a,ab,d,x\n");
+}
+
 static void a_missing_group_is_made_once(void **state)
 {
     struct temp_host *t = *state;
@@ -216,7 +249,8 @@ int main(void)
         T(the_same_shell_again_touches_nothing), T(what_may_not_be_written_changes_nothing),
         T(many_shells_are_one_rewrite_or_none),  T(a_lock_that_stays_held_is_busy),
         T(membership_is_kept_in_both_files),     T(a_half_done_membership_is_completed),
-        T(the_groups_of_an_account_are_found),   T(a_missing_group_is_made_once),
+        T(the_groups_of_an_account_are_found),   T(a_group_is_filled_from_others_and_emptied),
+        T(a_missing_group_is_made_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
