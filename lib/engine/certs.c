@@ -2,15 +2,14 @@
 #include "engine/certs.h"
 
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/utsname.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/hostkeys.h"
 #include "engine/methods.h"
 #include "host/replace.h"
 #include "model/when.h"
-#include "resource/sshd-files.h"
 
 #define KEPT_DAYS 30
 
@@ -70,17 +69,6 @@ static const char *file_of(const char *type)
     return "id_ecdsa";
 }
 
-/* The first Port that a file sets: asking sshd costs more than all the rest of a certificate. */
-static int first_port(const struct sp_sshd_line *l, void *data)
-{
-    uint64_t n = 0;
-
-    if (l->keyword == NULL || strcasecmp(l->keyword, "port") != 0 || sp_str_to_u64(l->value, 65535, &n) < 0)
-        return 0;
-    *(unsigned *)data = (unsigned)n;
-    return 1;
-}
-
 /* IdentitiesOnly: an agent full of keys else meets MaxAuthTries. PowerShell's > would write UTF-16, which
  * makes a certificate silently ignored. */
 static const struct {
@@ -121,13 +109,13 @@ int sp_certs_commands(struct sp_engine *e, const struct sp_ctx *c, const char *h
     const char *file = file_of(type);
     char name[64];
     struct utsname self;
-    unsigned port = 22;
+    unsigned port;
     cJSON *commands;
 
-    (void)e;
     if (host[0] == '\0')
         host = uname(&self) == 0 ? self.nodename : "localhost";
-    (void)sp_sshd_each_line(c, first_port, &port);
+    if (sp_hostkeys_port(e, c, &port, err) < 0)
+        return -1;
     (void)sp_str_format(name, sizeof(name), "%s-cert.pub", file);
     commands = cJSON_AddStringToObject(result, "file_name", name) != NULL
                    ? cJSON_AddObjectToObject(result, "commands")

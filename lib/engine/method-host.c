@@ -11,8 +11,6 @@
 #include "engine/hostkeys.h"
 #include "engine/methods.h"
 
-#define SSH_PORT 22
-
 static int no_memory(struct sp_error *err)
 {
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -40,7 +38,7 @@ static void put_sshfp(const struct sp_sshkey *k, const char *name, struct sp_buf
 /* sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT": another port than 22 goes with the name in brackets. */
 static void put_known_host(const struct sp_sshkey *k, const char *name, unsigned port, struct sp_buf *out)
 {
-    if (port == SSH_PORT)
+    if (port == SP_SSH_PORT)
         sp_buf_printf(out, "%s ", name);
     else
         sp_buf_printf(out, "[%s]:%u ", name, port);
@@ -121,7 +119,7 @@ SP_METHOD(sp_system_host)
         name = uname(&self) == 0 ? self.nodename : "localhost";
     if (sp_hostkeys_read(e, &k, err) < 0)
         return -1;
-    port = k.n_ports > 0 ? k.ports[0] : SSH_PORT;
+    port = k.n_ports > 0 ? k.ports[0] : SP_SSH_PORT;
     if (!cJSON_AddStringToObject(result, "host", name) || add_ports(&k, result, err) < 0)
         return no_memory(err);
     keys = cJSON_AddArrayToObject(result, "host_keys");

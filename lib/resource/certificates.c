@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The account's certificates: one is worth no more than the key it was made for, so it goes when the key
- * goes; and the principal that opens the account goes with the account. Issuing is no resource: nothing of
- * it stays on the host but the principal.
+ * goes, or no longer allows as much as the certificate does; and the principal that opens the account goes
+ * with the account. Issuing is no resource: nothing of it stays on the host but the principal.
  */
 #include "resource/certificates.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,7 +15,7 @@
 #include "resource/logins.h"
 #include "resource/resource.h"
 
-enum { PRINCIPAL, REVOKE };
+enum { PRINCIPAL, REVOKE, NARROW };
 
 static bool is_among(uint64_t serial, const struct sp_revocation *r)
 {
@@ -70,35 +71,82 @@ int sp_certificates_revoke(struct sp_host *h, const struct sp_config *config, co
     return end_sessions(h, config, &log, r, ret_ended, err);
 }
 
-static bool is_registered(const struct sp_account *a, const char *fingerprint)
+/* Every block of the text lies within one of the key's. What cannot be read lies nowhere. */
+static bool lie_within(char *sources, const struct sp_cidr_list *from)
 {
-    for (size_t i = 0; i < a->n_domains; i++)
-        if (sp_key_list_find(&a->domains[i].keys, fingerprint) != NULL)
-            return true;
-    return false;
+    struct sp_error ignored;
+    const char *one;
+
+    while ((one = strsep(&sources, ",")) != NULL) {
+        struct sp_cidr block;
+        size_t i = 0;
+        if (sp_cidr_parse(one, &block, &ignored) < 0)
+            return false;
+        while (i < from->n && !sp_cidr_contains(&from->v[i], &block))
+            i++;
+        if (i == from->n)
+            return false;
+    }
+    return true;
+}
+
+static bool same_sources(const struct sp_key *a, const struct sp_key *b)
+{
+    bool same = b != NULL && a->from.n == b->from.n;
+
+    for (size_t i = 0; same && i < a->from.n; i++)
+        same = sp_cidr_equal(&a->from.v[i], &b->from.v[i]);
+    return same;
+}
+
+/* sshd asks nobody about the key once it has the certificate: what the key may no longer do, the
+ * certificate still could. `was`: the key as it is in force. Of a long list the log has only the beginning:
+ * it was within the key's when it was issued, so it is for as long as those stay the same. */
+static bool is_wider(const struct sp_certificate *c, const struct sp_key *key, const struct sp_key *was)
+{
+    char sources[SP_CERTLOG_SOURCES_SIZE];
+
+    if (key->expires_at != 0 && c->valid_to > key->expires_at)
+        return true;
+    if (key->from.n == 0)
+        return false;
+    (void)sp_str_copy(sources, sizeof(sources), c->sources);
+    if (strstr(sources, "...") != NULL)
+        return !same_sources(key, was);
+    return sources[0] == '\0' || !lie_within(sources, &key->from);
+}
+
+static int add_revocation(const struct sp_certificate *one, int what, struct sp_plan *p,
+                          struct sp_error *err)
+{
+    struct sp_change *change = sp_plan_add(p, &sp_resource_certificates, SP_NARROW, SP_TIGHTENS, what, err);
+
+    if (change == NULL)
+        return -1;
+    (void)sp_str_format(change->target, sizeof(change->target), "%llu", (unsigned long long)one->serial);
+    (void)sp_str_format(change->from, sizeof(change->from), "%s", one->key_id);
+    return sp_str_copy(change->to, sizeof(change->to), "revoked");
 }
 
 static int plan_revocations(const struct sp_ctx *c, const char *principal, struct sp_plan *p,
                             struct sp_error *err)
 {
     _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
+    _cleanup_(sp_key_list_clear) struct sp_key_list want = {0}, have = {0};
+    int64_t now = c->host->ops->now(c->host);
 
-    if (sp_certstore_read(c->host, &log, err) < 0)
+    if (sp_certstore_read(c->host, &log, err) < 0 ||
+        sp_account_effective_keys(c->desired, now, &want, NULL, NULL, err) < 0 ||
+        sp_account_effective_keys(c->applied, now, &have, NULL, NULL, err) < 0)
         return -1;
     for (size_t i = 0; i < log.n; i++) {
         const struct sp_certificate *one = &log.v[i];
-        struct sp_change *change;
-        if (!sp_streq(one->principal, principal) ||
-            !sp_certificate_lives(one, c->host->ops->now(c->host)) ||
-            is_registered(c->desired, one->fingerprint))
+        const struct sp_key *key = sp_key_list_find(&want, one->fingerprint);
+        if (!sp_streq(one->principal, principal) || !sp_certificate_lives(one, now) ||
+            (key != NULL && !is_wider(one, key, sp_key_list_find(&have, one->fingerprint))))
             continue;
-        change = sp_plan_add(p, &sp_resource_certificates, SP_NARROW, SP_TIGHTENS, REVOKE, err);
-        if (change == NULL)
+        if (add_revocation(one, key == NULL ? REVOKE : NARROW, p, err) < 0)
             return -1;
-        (void)sp_str_format(change->target, sizeof(change->target), "%llu",
-                            (unsigned long long)one->serial);
-        (void)sp_str_format(change->from, sizeof(change->from), "%s", one->key_id);
-        (void)sp_str_copy(change->to, sizeof(change->to), "revoked");
     }
     return 0;
 }
@@ -122,25 +170,37 @@ static int certificates_plan(const struct sp_ctx *c, struct sp_plan *p, struct s
     return sp_str_copy(change->from, sizeof(change->from), "certificates open the account");
 }
 
-static int certificates_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
-                              struct sp_error *err)
+/* All that are planned for one reason. */
+static int revoke_planned(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase, int what,
+                          const char *reason, struct sp_error *err)
 {
     _cleanup_free_ uint64_t *serials = calloc(p->n + 1, sizeof(*serials));
-    struct sp_revocation r = {serials, 0, 0, "its key was taken away"};
+    struct sp_revocation r = {serials, 0, 0, reason};
     size_t ended = 0;
 
     if (serials == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
-        if (change->resource != &sp_resource_certificates || change->phase != phase)
-            continue;
-        if (change->what == PRINCIPAL && sp_principal_remove(c->host, c->desired->user, err) < 0)
-            return -1;
-        if (change->what == REVOKE && sp_str_to_u64(change->target, UINT64_MAX, &serials[r.n]) == 0)
+        if (change->resource == &sp_resource_certificates && change->phase == phase &&
+            change->what == what && sp_str_to_u64(change->target, UINT64_MAX, &serials[r.n]) == 0)
             r.n++;
     }
     return r.n > 0 ? sp_certificates_revoke(c->host, c->config, &r, &ended, err) : 0;
+}
+
+static int certificates_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
+                              struct sp_error *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct sp_change *change = &p->v[i];
+        if (change->resource == &sp_resource_certificates && change->phase == phase &&
+            change->what == PRINCIPAL && sp_principal_remove(c->host, c->desired->user, err) < 0)
+            return -1;
+    }
+    if (revoke_planned(c, p, phase, REVOKE, "its key was taken away", err) < 0)
+        return -1;
+    return revoke_planned(c, p, phase, NARROW, "its key is good for less now", err);
 }
 
 static int certificates_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

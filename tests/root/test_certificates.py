@@ -282,6 +282,50 @@ def test_a_key_that_goes_takes_its_certificates_along(site):
     sp_site.end(keeps)
 
 
+NARROWED = {
+    "sources": lambda: {"authorized_keys": [{"key": key().public, "from": [sp.OUTSIDE4]}]},
+    "expiry": lambda: {"authorized_keys": [{"key": key().public, "expires_at": stamp(3600)}]},
+    "the account's last day": lambda: {"valid_until": stamp(3600)},
+}
+
+
+@pytest.mark.parametrize("how", NARROWED)
+def test_a_key_that_is_narrowed_takes_along_what_was_issued_for_more(site, how):
+    wide, narrow = issue(site), issue(site, lifetime=600, **{"from": [sp.OUTSIDE4]})
+    without_key(site)
+    running = sp_site.background(site, key=put(wide))
+    params = {"domain": site.domain, **NARROWED[how]()}
+    done = sp.rpc("domain.apply", params).ok()
+    assert [one["target"] for one in done["changes"] if one["resource"] == "certificates"] == [str(wide["serial"])], done
+    assert running.wait(10) != 0
+    without_key(site)
+    assert login(site, wide, netns="outside", source=sp.OUTSIDE4).rc == 255
+    explained(site, "was revoked")
+    assert login(site, narrow, netns="outside", source=sp.OUTSIDE4).stdout == "in\n"
+    wider = sp.rpc("domain.apply", {"domain": site.domain, "authorized_keys": [{"key": key().public}], "valid_until": None}).ok()
+    assert "certificates" not in [one["resource"] for one in wider["changes"]]
+    without_key(site)
+    assert login(site, wide, netns="outside", source=sp.OUTSIDE4).rc == 255
+    assert login(site, narrow, netns="outside", source=sp.OUTSIDE4).stdout == "in\n"
+
+
+def test_more_sources_than_the_log_shows_are_compared_with_those_before(site):
+    many = [sp.OUTSIDE4] + [f"2001:db8:1111:2222:3333:4444:5555:{number:x}" for number in range(1, 30)]
+
+    def put_sources(sources, **more):
+        done = sp.rpc("domain.apply", {"domain": site.domain, "authorized_keys": [{"key": key().public, "from": sources, **more}]}).ok()
+        return [one["target"] for one in done["changes"] if one["resource"] == "certificates"]
+
+    put_sources(many)
+    answer = issue(site)
+    assert len(answer["from"]) == 30 and put_sources(many, label="renamed") == []
+    without_key(site)
+    assert login(site, answer, netns="outside", source=sp.OUTSIDE4).rc == 0
+    assert put_sources(many[1:]) == [str(answer["serial"])]
+    without_key(site)
+    assert login(site, answer, netns="outside", source=sp.OUTSIDE4).rc == 255
+
+
 # Taken back
 
 @pytest.mark.parametrize("how", ["serial", "fingerprint", "key_id", "domain"])
@@ -499,6 +543,18 @@ def test_the_commands_bring_it_where_ssh_finds_it(site, tmp_path):
     assert done.stdout == "in\n", done
     assert "Set-Content -Encoding ascii" in answer["commands"]["powershell"] and "-cert" in answer["commands"]["putty"]
     assert all(answer["certificate"] in text for text in answer["commands"].values())
+
+
+@pytest.mark.parametrize("lines", ["Port 2022", "ListenAddress 127.0.0.1:2022", "Include /etc/ssh/port.more"])
+def test_the_port_to_copy_is_the_one_that_sshd_listens_on(site, lines):
+    pathlib.Path("/etc/ssh/port.more").write_text("Port 2022\n")
+    with sp_sshd.configured(FakeHost(), end=f"\n{lines}\n"):
+        answer = issue(site, host="127.0.0.1")
+        without_key(site)
+        assert login(site, answer, arguments=["-p", "2022"]).stdout == "in\n"
+        assert answer["commands"]["linux"].endswith(f"-p 2022 {site.name}@127.0.0.1"), answer["commands"]
+        told = sp.rpc("system.host", {"domain": site.domain, "host": "127.0.0.1"}).ok()
+        assert told["ports"] == [2022] and told["connection"]["port"] == 2022
 
 
 def test_the_verbs_show_it(site):

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import sp
+import sp_token
 from sp_safety import apply, get, managed, nothing_written, refused, request
 
 SALLYPORT = "/usr/bin/sallyport"
@@ -57,11 +58,32 @@ def test_a_key_that_was_mended_logs_in(site, name):
     assert not again["changed"] and again["warnings"] == added["warnings"], again
 
 
+@pytest.mark.parametrize("kind, bits", [("ed25519", 256), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 2048), ("rsa", 3072), ("rsa", 4096)])
+def test_every_type_of_key_logs_in(site, kind, bits, tmp_path):
+    path = tmp_path / "key"
+    sp.run(["ssh-keygen", "-q", "-t", kind, "-b", str(bits), "-N", "", "-C", "", "-f", path], check=True)
+    shown = sp.rpc("key.inspect", {"key": path.with_suffix(".pub").read_text()}).ok()
+    assert shown["bits"] == bits
+    sp.rpc("keys.add", {"domain": site.domain, "key": path.with_suffix(".pub").read_text()}).ok()
+    assert sp.ssh(site, "echo in", key=str(path)).stdout == "in\n"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_a_security_key_logs_in_when_it_is_touched(site, kind):
+    """Of software, behind an agent: no hardware is here, but ssh, sshd and the signature are real."""
+    token = sp_token.Token(kind)
+    sp.rpc("keys.add", {"domain": site.domain, "key": token.public}).ok()
+    with sp_token.plugged_in(token) as options:
+        assert sp.ssh(site, "echo in", key=str(token.path), options=options).stdout == "in\n" and token.asked == 1
+        token.touched = False
+        assert sp.ssh(site, "echo in", key=str(token.path), options=options).rc == 255 and token.asked == 2
+
+
 def test_what_stands_in_the_file_was_written_anew(site):
     lines = pathlib.Path(site.home, ".ssh/authorized_keys").read_text().splitlines()
     assert len(lines) > 1
     for line in lines:
-        assert re.fullmatch(r"(ssh-rsa|ssh-ed25519|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/]+=* ?[\x20-\x7e]*", line), line
+        assert re.fullmatch(r"(ssh-rsa|(sk-)?(ssh-ed25519|ecdsa-sha2-nistp\d+)(@openssh\.com)?) [A-Za-z0-9+/]+=* ?[\x20-\x7e]*", line), line
 
 
 def test_a_file_in_utf16_logs_in(site, tmp_path):
