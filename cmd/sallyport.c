@@ -32,12 +32,11 @@ static const struct sp_verb verbs[] = {
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(ACCOUNT_WIDE), 1, 1, sp_verb_disable},
     {"keys",
      "list|add|remove DOMAIN [FILE|-|FINGERPRINT] [--label L] [--from CIDR,..] "
-     "[--for 8h | --expires-at TIME], or "
-     "check "
+     "[--for 8h | --expires-at TIME] [--command C] [--forwarding none|local|all] [--no-pty], or check "
      "FILE|-",
      "show, add, remove or check authorized keys",
-     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) |
-         SP_OPT(KEEP_SESSIONS),
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) | SP_OPT(COMMAND) |
+         SP_OPT(FORWARDING) | SP_OPT(NO_PTY) | SP_OPT(KEEP_SESSIONS),
      2, 3, sp_verb_keys},
     {"users",
      "list|add|remove DOMAIN [NAME] [FILE|-] [--label L] [--read-only] [--expires-at TIME] [--forwarding "
@@ -61,10 +60,12 @@ static const struct sp_verb verbs[] = {
          SP_OPT(COMMAND) | SP_OPT(REASON) | SP_OPT(HOST) | SP_OPT(KEY) | SP_OPT(ALL),
      1, 3, sp_verb_certificates},
     {"global-keys",
-     "list|add|remove [FILE|-|FINGERPRINT] [--group G] [--label L] [--from CIDR,..] [--expires-at TIME]",
+     "list|add|remove [FILE|-|FINGERPRINT] [--group G] [--label L] [--from CIDR,..] [--expires-at TIME] "
+     "[--forwarding none|local|all] [--no-pty]",
      "keys that open every managed account, or those of a group",
-     SP_OPT(JSON) | SP_OPT(GROUP) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT), 1, 2,
-     sp_verb_global_keys},
+     SP_OPT(JSON) | SP_OPT(GROUP) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) | SP_OPT(FORWARDING) |
+         SP_OPT(NO_PTY),
+     1, 2, sp_verb_global_keys},
     {"host", "[DOMAIN] [--host NAME]", "host keys, fingerprints, and what a domain's people type to get in",
      SP_OPT(JSON) | SP_OPT(HOST), 0, 1, sp_verb_host},
     {"access",
@@ -144,6 +145,7 @@ static const struct {
     [SP_OPT_VALID_UNTIL] = {"--valid-until", true},
     [SP_OPT_READ_ONLY] = {"--read-only", false},
     [SP_OPT_SUDO] = {"--sudo", true},
+    [SP_OPT_NO_PTY] = {"--no-pty", false},
 };
 
 static void help(FILE *to)

@@ -54,6 +54,9 @@ int sp_verb_global_keys(const struct sp_args *a)
     sp_params_text(params, "label", a->option[SP_OPT_LABEL]);
     sp_params_list(params, "from", a->option[SP_OPT_FROM]);
     sp_params_text(params, "expires_at", a->option[SP_OPT_EXPIRES_AT]);
+    sp_params_text(params, "forwarding", a->option[SP_OPT_FORWARDING]);
+    if (sp_args_has(a, SP_OPT_NO_PTY))
+        (void)cJSON_AddFalseToObject(params, "pty");
     sp_params_text(params, "group", a->option[SP_OPT_GROUP]);
     return sp_verb_call(a, "global_keys.add", params, sp_show_changes);
 }

@@ -11,6 +11,20 @@
 
 #define KEY_MAX_BYTES 65536
 
+/* What it may do less than its account. */
+static void show_rules(const cJSON *k)
+{
+    const cJSON *command = cJSON_GetObjectItemCaseSensitive(k, "command");
+    const cJSON *forwarding = cJSON_GetObjectItemCaseSensitive(k, "forwarding");
+
+    if (cJSON_IsString(command))
+        (void)printf("  only runs \"%s\"", command->valuestring);
+    if (cJSON_IsString(forwarding))
+        (void)printf("  forwarding %s", forwarding->valuestring);
+    if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(k, "pty")))
+        (void)printf("  no terminal");
+}
+
 static void show_key(const cJSON *k)
 {
     const cJSON *label = cJSON_GetObjectItemCaseSensitive(k, "label"), *from = NULL;
@@ -27,6 +41,7 @@ static void show_key(const cJSON *k)
     {
         (void)printf("  from %s", from->valuestring);
     }
+    show_rules(k);
     if (cJSON_IsString(used))
         (void)printf("  last used %s from %s", used->valuestring,
                      cJSON_GetObjectItemCaseSensitive(k, "last_used_from")->valuestring);
@@ -117,6 +132,10 @@ static int add(const struct sp_args *a)
     sp_params_text(params, "label", a->option[SP_OPT_LABEL]);
     sp_params_list(params, "from", a->option[SP_OPT_FROM]);
     sp_params_text(params, "expires_at", a->option[SP_OPT_EXPIRES_AT]);
+    sp_params_text(params, "command", a->option[SP_OPT_COMMAND]);
+    sp_params_text(params, "forwarding", a->option[SP_OPT_FORWARDING]);
+    if (sp_args_has(a, SP_OPT_NO_PTY))
+        (void)cJSON_AddFalseToObject(params, "pty");
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "keys.add", params, sp_show_changes);
 }

@@ -51,6 +51,7 @@ enum sp_option {
     SP_OPT_WHEN_QUIET,
     SP_OPT_READ_ONLY,
     SP_OPT_SUDO,
+    SP_OPT_NO_PTY,
     SP_OPT_COUNT
 };
 

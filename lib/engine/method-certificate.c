@@ -79,6 +79,12 @@ static int find_key(struct issue *s, struct sp_error *err)
         return -1;
     if (d != NULL && sp_key_list_find(&d->keys, r->fingerprint) != NULL)
         s->key = sp_key_list_find(&s->keys, r->fingerprint);
+    if (s->key != NULL && !sp_keyrules_is_plain(&s->key->rules)) {
+        sp_fail(err, SP_E_CONFLICT, 0,
+                "this key may do less than its account, and a certificate would not");
+        sp_hint(err, "register another key, without command, forwarding and pty, for certificates");
+        return sp_field(err, "fingerprint");
+    }
     if (s->key != NULL)
         return 0;
     sp_fail(err, SP_E_NOT_FOUND, 0, "%s is no key of %s that is good now", r->fingerprint, r->domain);

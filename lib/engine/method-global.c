@@ -61,6 +61,12 @@ static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret
     if (sp_key_from_json(copy, SP_KEY_PASTED, &key, err) < 0 || sp_key_list_add(ret, &key, err) < 0 ||
         sp_intake_check(e, ret, SP_INTAKE_KEY, err) < 0)
         return -1;
+    if (key.rules.command[0] != '\0') {
+        /* One file for all accounts: it cannot leave out those for whom sshd's ForceCommand counts. */
+        sp_fail(err, SP_E_INVALID, 0, "a global key forces no command");
+        sp_hint(err, "give the key to each account with keys.add, or leave command out");
+        return sp_field(err, "command");
+    }
     if (group[0] == '\0' || sp_userdb_group_gid(e->host, group, &gid, err) == 0)
         return 0;
     return sp_field(err, "group");

@@ -43,9 +43,9 @@ static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_u
     const struct sp_params *p = data;
     struct sp_domain *d = sp_account_find(a, p->domain);
     const struct sp_key *key = &p->keys.v[0];
+    const struct sp_ctx c = {.host = e->host, .config = e->config, .user = user, .desired = a};
     _cleanup_(sp_key_list_clear) struct sp_key_list one = {0};
 
-    (void)user;
     if (key->expires_at != 0 && key->expires_at <= e->host->ops->now(e->host)) {
         sp_fail(err, SP_E_INVALID, 0, "it has passed already");
         sp_hint(err, "give a time to come, in UTC");
@@ -53,7 +53,7 @@ static int edit_add(struct sp_engine *e, struct sp_account *a, const struct sp_u
     }
     if (d == NULL)
         return sp_fail(err, SP_E_NOT_FOUND, 0, "%s was removed meanwhile", p->domain);
-    if (sp_key_list_add(&one, key, err) < 0)
+    if (sp_keys_check_command(&c, key, err) < 0 || sp_key_list_add(&one, key, err) < 0)
         return -1;
     sp_keyuse_stamp(e, &d->keys, &one);
     return sp_key_list_add(&d->keys, &one.v[0], err);

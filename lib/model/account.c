@@ -172,8 +172,11 @@ size_t sp_account_roots(const struct sp_account *a, const char *roots[SP_ROOTS_M
 }
 
 /* One key of two domains: from anywhere if either says so, else from both lists; the later expiry. */
-static int widen_key(struct sp_key *have, const struct sp_key *more, struct sp_error *err)
+static int widen_key(struct sp_key *have, const struct sp_key *more, const char **why, struct sp_error *err)
 {
+    *why = sp_keyrules_widen(&have->rules, &more->rules);
+    if (*why != NULL)
+        return 0;
     if (have->expires_at != 0 && (more->expires_at == 0 || more->expires_at > have->expires_at))
         have->expires_at = more->expires_at;
     if (have->from.n == 0 || more->from.n == 0) {
@@ -204,7 +207,7 @@ static int add_effective(const struct sp_domain *d, const struct sp_key *k, int6
         return 0;
     }
     have = (struct sp_key *)sp_key_list_find(ret, k->key.fingerprint);
-    return have != NULL ? widen_key(have, &cut, err) : sp_key_list_add(ret, &cut, err);
+    return have != NULL ? widen_key(have, &cut, why, err) : sp_key_list_add(ret, &cut, err);
 }
 
 int sp_account_effective_keys(const struct sp_account *a, int64_t now, struct sp_key_list *ret,

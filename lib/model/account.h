@@ -21,7 +21,6 @@
 #include "model/sudo.h"
 
 enum sp_shell { SP_SHELL_UNSET, SP_SHELL_NONE, SP_SHELL_BASH, SP_SHELL_CHROOT };
-enum sp_forwarding { SP_FORWARDING_UNSET, SP_FORWARDING_NONE, SP_FORWARDING_LOCAL, SP_FORWARDING_ALL };
 
 #define SP_PROFILE_NAME_SIZE 32
 #define SP_PROFILES_MAX 16
@@ -87,8 +86,8 @@ size_t sp_account_roots(const struct sp_account *a, const char *roots[SP_ROOTS_M
 
 /* What authorized_keys is to hold at `now`: every domain's keys that have not expired, `from` cut down to
  * the domain's sources, none good for longer than the account; one key of two domains is allowed where
- * either allows it. A key that no source is left for is not written. `skipped` (may be NULL) is called for
- * each key left out, with the reason. */
+ * either allows it, but not under two forced commands. A key that no source is left for is not written.
+ * `skipped` (may be NULL) is called for each key left out, with the reason. */
 int sp_account_effective_keys(const struct sp_account *a, int64_t now, struct sp_key_list *ret,
                               void (*skipped)(const struct sp_domain *, const struct sp_key *,
                                               const char *why, void *),
@@ -103,7 +102,8 @@ int sp_forwarding_parse(const char *text, enum sp_forwarding *ret, struct sp_err
 int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error *err);
 int sp_account_from_json(const cJSON *json, struct sp_account *ret, struct sp_error *err);
 
-/* Keys as the interface shows and takes them: {"key","label","from","expires_at"} (+ "fingerprint" when
+/* Keys as the interface shows and takes them: {"key","label","from","expires_at","command",
+ * "forwarding","pty"} (+ "fingerprint" when
  * shown). */
 int sp_key_to_json(const struct sp_key *k, cJSON **ret, struct sp_error *err);
 /* A pasted key goes through intake (keyintake.h): it is mended or refused with the sentence that helps. A

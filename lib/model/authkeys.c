@@ -82,6 +82,8 @@ static int check_key(const struct sp_key *k, struct sp_error *err)
         return sp_field(err, "key");
     if (sp_name_check_label(k->label, err) < 0)
         return sp_field(err, "label");
+    if (sp_keyrules_check(&k->rules, err) < 0)
+        return -1;
     for (size_t i = 0; i < k->from.n; i++)
         if (sp_cidr_check(&k->from.v[i], err) < 0)
             return sp_field(err, "from[%zu]", i);
@@ -129,6 +131,9 @@ int sp_authkeys_line(const struct sp_key *k, struct sp_buf *out, struct sp_error
         sp_buf_puts(out, k->from.n > 0 ? "," : "");
         put_expiry(k->expires_at, out);
     }
+    if (!sp_keyrules_is_plain(&k->rules))
+        sp_buf_puts(out, out->len > start ? "," : "");
+    sp_keyrules_put(&k->rules, out);
     sp_buf_puts(out, out->len > start ? " " : "");
     sp_sshkey_format(&k->key, out);
     if (k->label[0] != '\0')

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "model/cidr.h"
 #include "model/keynotes.h"
+#include "model/keyrules.h"
 #include "model/sshkey.h"
 
 #define SP_KEY_ADDED_BY_SIZE 64
@@ -21,6 +22,7 @@ struct sp_key {
     char label[SP_LABEL_SIZE];           /* printable UTF-8, may be "" */
     struct sp_cidr_list from;            /* empty: from anywhere */
     int64_t expires_at;                  /* 0: never */
+    struct sp_keyrules rules;            /* what it may do less than the account */
     int64_t added_at;                    /* 0: before it was noted */
     char added_by[SP_KEY_ADDED_BY_SIZE]; /* the caller's user name; "" when unknown */
     struct sp_keynotes notes;            /* what intake mended on it; nothing on a stored key */
@@ -39,7 +41,8 @@ int sp_key_list_add(struct sp_key_list *l, const struct sp_key *k,
                     struct sp_error *err); /* copies; replaces the same fingerprint */
 const struct sp_key *sp_key_list_find(const struct sp_key_list *l, const char *fingerprint);
 
-/* Append one line, newline included: [from="..."][,expiry-time="YYYYMMDDHHMMSSZ"] TYPE BASE64 LABEL. The
+/* Append one line, newline included: [from="..."][,expiry-time="YYYYMMDDHHMMSSZ"]
+ * [,RULES of keyrules.h] TYPE BASE64 LABEL. The
  * writer checks label, blocks and key again: no value can add a line or an option.
  *
  * The 'Z' (UTC) is known to sshd from 9.1 on (tried with 9.2 of Debian 12; Ubuntu 24.04 has 9.6). The 8.9

@@ -118,7 +118,9 @@ static void name_options(unsigned options, struct sp_buf *out)
             sp_buf_printf(out, "%s%s", between, option_names[i]);
             between = ", ";
         }
-    sp_buf_puts(out, "): sources and expiry have fields of their own, from and expires_at");
+    sp_buf_puts(out,
+                "): sources, expiry and a forced command have fields of their own, from, expires_at and "
+                "command");
 }
 
 bool sp_keynotes_sentence(const struct sp_keynotes *n, size_t i, struct sp_buf *out)

@@ -332,6 +332,9 @@ static const struct sp_json_field key_add_fields[] = {
     {"label", SP_JSON_STRING, SP_JSON_OPTIONAL, skip},
     {"from", SP_JSON_ARRAY, SP_JSON_OPTIONAL, skip},
     {"expires_at", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, skip},
+    {"command", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, skip},
+    {"forwarding", SP_JSON_STRING, SP_JSON_OPTIONAL, skip},
+    {"pty", SP_JSON_BOOL, SP_JSON_OPTIONAL, skip},
     IF_GENERATION,
     DRY_RUN,
     {NULL},
@@ -432,7 +435,8 @@ static const struct sp_json_field *const tables[] = {
 /* The key of keys.add or key.inspect: the same fields without those that are not a key's. */
 static int read_one_key(const cJSON *params, struct sp_params *p, struct sp_error *err)
 {
-    static const char *const members[] = {"key", "label", "from", "expires_at"};
+    static const char *const members[] = {"key",     "label",      "from", "expires_at",
+                                          "command", "forwarding", "pty"};
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
     _cleanup_(sp_key_clear) struct sp_key key = {0};
 

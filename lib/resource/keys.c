@@ -75,10 +75,25 @@ static int find_line(const struct sp_authkeys_entry *e, void *data)
     return 0;
 }
 
+/* A forced command may hold anything: the key stands outside of quotes. */
+static const char *find_blob(const char *line, size_t len)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i + 4 <= len; i++)
+        if (line[i] == '\\' && line[i + 1] == '"')
+            i++;
+        else if (line[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && memcmp(line + i, "AAAA", 4) == 0)
+            return line + i;
+    return NULL;
+}
+
 /* A line for people: what stands around the base64. */
 static void describe(const char *line, size_t len, char out[SP_CHANGE_TEXT])
 {
-    const char *blob = memmem(line, len, "AAAA", 4);
+    const char *blob = find_blob(line, len);
     size_t before = blob != NULL ? (size_t)(blob - line) : len, after = before;
     size_t shown = before < 350 ? before : 350;
 
@@ -132,7 +147,8 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
     if (s.found == 1 && s.len + 1 == line.len && memcmp(s.line, line.data, s.len) == 0)
         return 0;
     /* Options that somebody put before a key that should have none make the door narrower. */
-    if (key->from.n == 0 && key->expires_at == 0 && !sp_str_prefix(s.line, key->key.type, NULL))
+    if (key->from.n == 0 && key->expires_at == 0 && sp_keyrules_is_plain(&key->rules) &&
+        !sp_str_prefix(s.line, key->key.type, NULL))
         return add(p, CHANGE, SP_BUILD, SP_LOOSENS, key->key.fingerprint, &s, &line, err);
     return add(p, CHANGE, SP_NARROW, SP_TIGHTENS, key->key.fingerprint, &s, &line, err);
 }
@@ -332,7 +348,7 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
 
     if (c->user == NULL)
         return plan_whole(c, p, err);
-    if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &want, warn_skipped, &w, err) < 0)
+    if (sp_keys_wanted(c, &want, warn_skipped, &w, err) < 0)
         return -1;
     if (sp_keys_read(c, &have, err) < 0) {
         /* Without keys to write or to take back, a missing home is nobody's trouble. */

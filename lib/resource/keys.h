@@ -21,6 +21,16 @@ const char *sp_keys_other_file(const struct sp_ctx *c);
  */
 void sp_keys_see_moves(const struct sp_ctx *c, const struct sp_resource *keys, struct sp_plan *p);
 
+/* Each key that is left out, and why. */
+typedef void sp_key_skipped(const struct sp_domain *, const struct sp_key *, const char *why, void *data);
+
+/* What the file is to hold: sp_account_effective_keys() without those whose forced command sshd would
+ * override. */
+int sp_keys_wanted(const struct sp_ctx *c, struct sp_key_list *ret, sp_key_skipped *skipped, void *data,
+                   struct sp_error *err);
+/* SP_E_NOT_IN_FORCE for a key whose command would be overridden. */
+int sp_keys_check_command(const struct sp_ctx *c, const struct sp_key *k, struct sp_error *err);
+
 bool sp_keys_is_named(const struct sp_account *a, const char *fingerprint);
 int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE]);
 

@@ -44,6 +44,8 @@ def test_an_account_of_each_age_is_read_and_put_in_force(user, name):
     assert shown["generation"] == 1 and shown["desired_shell"] == "chroot" and shown["forwarding"] == "none", shown
     assert shown["jail"]["profiles"] == ["base", "git"] and shown["jail"]["tmp_mib"] == 64, shown
     assert [key["label"] for key in shown["authorized_keys"]] == ["anna"] and shown["sources"] == ["192.0.2.0/24"], shown
+    ruled = "before" not in name
+    assert [key.get("command") for key in shown["authorized_keys"]] == (['echo "a"'] if ruled else [None]), shown
     limited = "before-limits" not in name
     assert shown["jail"]["agent"] is limited and shown["limits"]["processes"] == (100 if limited else 512), shown
     sp.rpc("domain.apply", {"domain": user.domain, "jail": {"tmp_mib": 32}}).ok()

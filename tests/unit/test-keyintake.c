@@ -217,8 +217,8 @@ static void dropped_options_are_named_and_nothing_of_their_values(void **state)
     assert_int_equal(sp_keyintake_read(pasted, strlen(pasted), &k, &err), 0);
     assert_true(sp_keynotes_sentence(&k.notes, 0, &text));
     assert_string_equal(sp_buf_str(&text),
-                        "the options in front of the key were dropped (command, from): sources and expiry "
-                        "have fields of their own, from and expires_at");
+                        "the options in front of the key were dropped (command, from): sources, expiry "
+                        "and a forced command have fields of their own, from, expires_at and command");
     assert_false(sp_keynotes_sentence(&k.notes, 1, &text));
 }
 
