@@ -382,5 +382,8 @@ SP_METHOD(sp_user_list)
             sp_streq(s.desired.domains[0].name, p->domain) && list_one(&s, now, err) < 0)
             return -1;
     }
-    return sp_loginlog_list(e->host, p->domain, past, err);
+    if (sp_loginlog_list(e->host, p->domain, past, err) < 0)
+        return -1;
+    /* Neither of today nor of before: the same answer as everywhere. */
+    return name[0] == '\0' && cJSON_GetArraySize(past) == 0 ? sp_owner_required(e, p, name, err) : 0;
 }

@@ -98,8 +98,8 @@ def test_a_list_says_which_key_was_mended(host):
     user, one, two = sp.make_user(), sp.keypair("one"), sp.keypair("two")
     done = apply(user, shell="bash", authorized_keys=[{"key": one.public}, {"key": f"restrict {two.public}"}]).ok()
     assert [text for text in done["warnings"] if "options" in text] == [
-        "authorized_keys[1]: the options in front of the key were dropped (restrict): sources and expiry have fields of their "
-        "own, from and expires_at"]
+        "authorized_keys[1]: the options in front of the key were dropped (restrict): sources, expiry and a forced command "
+        "have fields of their own, from, expires_at and command"]
     assert [key["fingerprint"] for key in get(user)["authorized_keys"]] == [one.fingerprint, two.fingerprint]
 
 

@@ -102,5 +102,6 @@ def test_safety_09_a_password_in_a_wrong_place_is_not_logged_either(user):
 def test_safety_09_another_users_password_and_roots_are_out_of_reach(user):
     before = SHADOW.read_bytes()
     refused(sp.rpc("password.set", {"domain": "unknown.example", "password": "Whatever-1"}), "not_found", "params.domain")
-    refused(sp.rpc("password.set", {"domain": user.domain, "user": "root", "password": "Whatever-1"}), "invalid", "params.user")
+    refused(sp.rpc("password.set", {"domain": user.domain, "user": "root", "password": "Whatever-1"}), "conflict", "params.user")
+    refused(sp.rpc("password.set", {"user": "root", "password": "Whatever-1"}), "invalid", "params.domain")
     assert SHADOW.read_bytes() == before

@@ -13,7 +13,7 @@ from sp_safety import CODES, apply, batch, get, managed, nothing_written, refuse
 SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "templates/request.schema.json").read_text())["$defs"]
 METHODS = sorted(name[len("params."):] for name in SCHEMA if name.startswith("params."))
 GOOD = {"domain": "schema.example", "key": sp.keypair().public, "fingerprint": "SHA256:" + "A" * 43, "password": "x", "profiles": ["base"],
-        "number": 1}
+        "number": 1, "user": "technician"}
 WRONG = {"string": [0, True, None, [], {}], "integer": ["1", 1.5, True, None, []], "boolean": ["true", 1, None, []],
          "array": ["x", {}, 1, None], "object": ["x", [], 1, None]}
 

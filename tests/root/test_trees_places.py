@@ -55,7 +55,9 @@ def test_a_document_root_of_every_panel_survives_a_chown_between_two_logins(host
     for whose in (name, f"{name}:psaserv", f"{name}:{name}"):
         sp.run(["chown", "-R", whose, user.docroot], check=True)
         works(user)
-        # What the panel gave away is still known for ours, and nothing is to be done.
+        # What the panel gave away is still known for ours, and nothing is to be done but to name its group for `ls -l`.
+        done = sp_site.apply(user, shell="chroot", jail=sp_site.JAIL).ok()
+        assert all(change["target"].endswith("/group") for change in done["changes"]), done
         assert not sp_site.apply(user, shell="chroot", jail=sp_site.JAIL).ok()["changed"]
     sp.run(["chmod", "-R", "u+rwX,g+rX,o-w", user.docroot], check=True)
     works(user)
