@@ -47,7 +47,8 @@ def interactive(term):
     term.expect(r"\$ ")
     assert term.run("tty").startswith("/dev/pts/")
     term.resize(40, 100)
-    sp.wait_for(lambda: term.run("stty size") == "40 100", what="the resize")
+    # Asked again, since su may still be setting the terminal up behind the first prompt.
+    sp.wait_for(lambda: term.resize(40, 100) or term.run("stty size") == "40 100", what="the resize")
     term.send("sleep 61\n")
     time.sleep(0.4)
     term.send("\x1a")
