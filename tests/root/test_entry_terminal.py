@@ -67,6 +67,8 @@ def interactive(term):
     term.expect("Stopped")
     term.send("kill %1; wait; echo gone-$((40+4))\n")
     term.expect("gone-44")
+    # bash tells of its end before some later prompt, in the midst of what is asked next.
+    sp.wait_for(lambda: "cat | cat" not in term.run("jobs"), what="the end of the job")
 
 
 def test_job_control_over_ssh(site):
