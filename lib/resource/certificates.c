@@ -108,6 +108,8 @@ static bool is_wider(const struct sp_certificate *c, const struct sp_key *key, c
 
     if (key->expires_at != 0 && c->valid_to > key->expires_at)
         return true;
+    if (!sp_keyrules_is_plain(&key->rules)) /* a key with rules gets none: this one is of before */
+        return true;
     if (key->from.n == 0)
         return false;
     (void)sp_str_copy(sources, sizeof(sources), c->sources);

@@ -309,6 +309,17 @@ def test_a_key_that_is_narrowed_takes_along_what_was_issued_for_more(site, how):
     assert login(site, narrow, netns="outside", source=sp.OUTSIDE4).stdout == "in\n"
 
 
+@pytest.mark.parametrize("rule", [{"pty": False}, {"forwarding": "none"}, {"command": "true"}], ids=str)
+def test_a_key_that_is_given_rules_takes_along_what_has_none(site, rule):
+    answer = issue(site)
+    without_key(site)
+    assert login(site, answer).rc == 0
+    done = sp.rpc("domain.apply", {"domain": site.domain, "authorized_keys": [{"key": key().public, **rule}]}).ok()
+    assert [one["target"] for one in done["changes"] if one["resource"] == "certificates"] == [str(answer["serial"])], done
+    without_key(site)
+    assert login(site, answer).rc == 255
+
+
 def test_more_sources_than_the_log_shows_are_compared_with_those_before(site):
     many = [sp.OUTSIDE4] + [f"2001:db8:1111:2222:3333:4444:5555:{number:x}" for number in range(1, 30)]
 

@@ -319,5 +319,7 @@ def test_jail_44_logins_during_refreshes_see_no_mixed_generation(settled):
 def test_the_units_are_well_formed(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
-    done = sp.run(["systemd-analyze", "verify", *(f"/usr/lib/systemd/system/sallyport-refresh.{kind}" for kind in ("path", "service", "timer"))])
+    done = sp.run(["systemd-analyze", "verify", *(f"/usr/lib/systemd/system/sallyport-{unit}"
+                                              for unit in ("refresh.path", "refresh.service", "refresh.timer", "reconcile.service",
+                                                           "reconcile.timer", "logins.service"))])
     assert done.rc == 0 and "sallyport" not in done.stderr, done
