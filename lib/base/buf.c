@@ -107,6 +107,18 @@ void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len)
     b->data[b->len] = '\0';
 }
 
+void sp_buf_add_utf8(struct sp_buf *b, uint32_t c)
+{
+    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    char s[4];
+
+    for (size_t i = n; i-- > 1; c >>= 6)
+        s[i] = (char)(0x80 | (c & 0x3f));
+    s[0] = (char)(lead[n] | c);
+    sp_buf_add(b, s, n);
+}
+
 void sp_buf_puts(struct sp_buf *b, const char *s)
 {
     sp_buf_add(b, s, strlen(s));

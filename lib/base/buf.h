@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -31,6 +32,7 @@ void sp_buf_reserve(struct sp_buf *b, size_t more); /* room for that many, where
 /* One read(2) of at most `max` bytes to its end: what read returned. */
 ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max);
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len);
+void sp_buf_add_utf8(struct sp_buf *b, uint32_t c); /* a code point, RFC 3629; the caller knows it is one */
 void sp_buf_puts(struct sp_buf *b, const char *s);
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -59,18 +59,6 @@ static int scan_hex4(struct scan *s, uint32_t *ret)
     return 0;
 }
 
-static void put_utf8(struct sp_buf *out, uint32_t c)
-{
-    char b[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t first[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = n; i-- > 1; c >>= 6)
-        b[i] = (char)(0x80 | (c & 0x3f));
-    b[0] = (char)(first[n] | c);
-    sp_buf_add(out, b, n);
-}
-
 /* Behind "\u": one code point, of a surrogate pair if need be. */
 static int scan_unicode(struct scan *s, struct sp_buf *out)
 {
@@ -92,7 +80,7 @@ static int scan_unicode(struct scan *s, struct sp_buf *out)
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
     if (out != NULL)
-        put_utf8(out, c);
+        sp_buf_add_utf8(out, c);
     return 0;
 }
 

@@ -32,18 +32,6 @@ static int refuse_nul(struct sp_error *err)
     return sp_hint(err, "paste the one line of the .pub file again");
 }
 
-static void put_char(uint32_t c, struct sp_buf *out)
-{
-    char s[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = n; i-- > 1; c >>= 6)
-        s[i] = (char)(0x80 | (c & 0x3f));
-    s[0] = (char)(lead[n] | c);
-    sp_buf_add(out, s, n);
-}
-
 enum order { ORDER_NONE, ORDER_LITTLE, ORDER_BIG };
 
 /* Every text that is a key in UTF-16 begins with ASCII: one of each two bytes is zero. */
@@ -71,7 +59,7 @@ static int from_utf16(const uint8_t *b, size_t len, enum order order, struct sp_
 {
     size_t i = unit(b, order) == BOM ? 2 : 0;
 
-    put_char(BOM, out);
+    sp_buf_add_utf8(out, BOM);
     for (; i + 1 < len; i += 2) {
         uint32_t c = unit(b + i, order);
         if (c == 0)
@@ -85,7 +73,7 @@ static int from_utf16(const uint8_t *b, size_t len, enum order order, struct sp_
                 i += 2;
             }
         }
-        put_char(c, out);
+        sp_buf_add_utf8(out, c);
     }
     return 0;
 }
