@@ -21,6 +21,7 @@
 #include "model/policy.h"
 #include "model/sshdconf.h"
 #include "model/sshkey.h"
+#include "resource/sshports.h"
 
 enum sp_finding_state { SP_FINDING_OK, SP_FINDING_WARNING, SP_FINDING_UNKNOWN, SP_FINDING_STOPS };
 
@@ -56,7 +57,8 @@ struct sp_visit {
     struct sp_findings *findings;
     struct sp_user user;
     bool has_user;
-    struct sp_sshdconf sshd; /* in force for this user and address; empty where sshd refuses its files */
+    struct sp_sshports ports; /* as far as they were found; asking costs a process */
+    struct sp_sshdconf sshd;  /* in force for this user and address; empty where sshd refuses its files */
     bool has_sshd;
     bool key_works, password_works; /* alone, each by itself */
     bool key_unknown;               /* sshd asks a command, or trusts certificates */

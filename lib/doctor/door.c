@@ -18,40 +18,36 @@
 #define RULESET_MAX (16U << 20)
 
 /* The ports that a client may knock at: the one asked for, else all that sshd has. */
-static size_t ports_of(const struct sp_visit *v, struct sp_sshports *p)
+static size_t ports_of(const struct sp_visit *v, const uint16_t **ret)
 {
-    struct sp_error ignored;
-
-    if (v->login->port != 0) {
-        p->ports[0] = v->login->port;
-        return 1;
-    }
-    return sp_sshports_find(v->login->host, v->login->config, p, &ignored) == 0 ? p->n : 0;
+    *ret = v->login->port != 0 ? &v->login->port : v->ports.ports;
+    return v->login->port != 0 ? 1 : v->ports.n;
 }
 
 int sp_doctor_port(struct sp_visit *v, struct sp_error *err)
 {
-    struct sp_sshports p = {0};
+    const struct sp_sshports *p = &v->ports;
     struct sp_error why;
 
-    if (sp_sshports_find(v->login->host, v->login->config, &p, &why) < 0) {
+    if (sp_sshports_find(v->login->host, v->login->config, &v->ports, &why) < 0) {
         if (sp_finding_add(v, "port", SP_FINDING_STOPS, err, "no port of sshd's was found: %s", why.text) <
             0)
             return -1;
         return sp_finding_mend(v, "%s", why.hint[0] != '\0' ? why.hint : "systemctl start ssh");
     }
-    for (size_t i = 0; i < p.n_listening; i++)
-        if (v->login->port == 0 || p.listening[i] == v->login->port)
-            return sp_finding_add(v, "port", p.disagreement[0] != '\0' ? SP_FINDING_WARNING : SP_FINDING_OK,
-                                  err, "sshd listens on port %u%s%s", p.listening[i],
-                                  p.disagreement[0] != '\0' ? "; " : "", p.disagreement);
+    for (size_t i = 0; i < p->n_listening; i++)
+        if (v->login->port == 0 || p->listening[i] == v->login->port)
+            return sp_finding_add(v, "port",
+                                  p->disagreement[0] != '\0' ? SP_FINDING_WARNING : SP_FINDING_OK, err,
+                                  "sshd listens on port %u%s%s", p->listening[i],
+                                  p->disagreement[0] != '\0' ? "; " : "", p->disagreement);
     if (sp_finding_add(v, "port", SP_FINDING_STOPS, err, "no sshd listens on port %u",
-                       v->login->port != 0  ? v->login->port
-                       : p.n_configured > 0 ? p.configured[0]
-                                            : 22) < 0)
+                       v->login->port != 0   ? v->login->port
+                       : p->n_configured > 0 ? p->configured[0]
+                                             : 22) < 0)
         return -1;
-    return p.n_listening > 0
-               ? sp_finding_mend(v, "use port %u, or add the port to sshd_config", p.listening[0])
+    return p->n_listening > 0
+               ? sp_finding_mend(v, "use port %u, or add the port to sshd_config", p->listening[0])
                : sp_finding_mend(v, "systemctl start ssh");
 }
 
@@ -73,8 +69,8 @@ static bool is_local(const char *address)
 
 static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct sp_error *err)
 {
-    struct sp_sshports p = {0};
-    size_t n = ports_of(v, &p), guarded = 0, n_ranges = r->allow.v4.n + r->allow.v6.n;
+    const uint16_t *ports;
+    size_t n = ports_of(v, &ports), guarded = 0, n_ranges = r->allow.v4.n + r->allow.v6.n;
     struct sp_cidr from;
     int64_t until;
 
@@ -86,7 +82,7 @@ static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct 
     }
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < r->n_ports; k++)
-            guarded += r->ports[k] == p.ports[i];
+            guarded += r->ports[k] == ports[i];
     if (r->body != SP_NFT_GUARDED || guarded < n || is_local(v->login->address))
         return sp_finding_add(v, "firewall", SP_FINDING_OK, err,
                               "sallyport's firewall lets the port through");
@@ -183,29 +179,29 @@ int sp_doctor_other_firewalls(struct sp_visit *v, struct sp_error *err)
     _cleanup_json_ cJSON *ruleset = NULL;
     char where[SP_NFTVERDICT_WHERE];
     struct sp_cidr from;
-    struct sp_sshports p = {0};
+    const uint16_t *ports;
+    size_t n = ports_of(v, &ports);
     struct sp_error why;
 
-    if (ports_of(v, &p) == 0 || is_local(v->login->address))
+    if (n == 0 || is_local(v->login->address))
         return sp_finding_add(v, "other_firewalls", SP_FINDING_OK, err, "nothing to ask other firewalls");
     if (read_ruleset(v, &ruleset, &why) < 0)
         return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "the rules cannot be read: %s",
                               why.text);
-    for (size_t i = 0; i < ports_of(v, &p); i++) {
-        struct sp_nftverdict_packet packet = {.port = p.ports[i], .not_table = "sallyport"};
+    for (size_t i = 0; i < n; i++) {
+        struct sp_nftverdict_packet packet = {.port = ports[i], .not_table = "sallyport"};
         enum sp_nftverdict verdict;
         packet.from = to_cidr(v->login->address, &from) ? &from : NULL;
         if (sp_nftverdict_judge(ruleset, &packet, &verdict, where, &why) < 0)
             return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "%s", why.text);
         if (verdict == SP_NFT_PASSES)
             continue;
-        if (sp_finding_add(v, "other_firewalls",
-                           verdict == SP_NFT_DROPPED ? SP_FINDING_STOPS : SP_FINDING_UNKNOWN, err,
-                           "another firewall %s port %u: %s",
-                           verdict == SP_NFT_DROPPED ? "drops what comes for" : "may hold back", p.ports[i],
-                           where) < 0)
+        if (sp_finding_add(
+                v, "other_firewalls", verdict == SP_NFT_DROPPED ? SP_FINDING_STOPS : SP_FINDING_UNKNOWN,
+                err, "another firewall %s port %u: %s",
+                verdict == SP_NFT_DROPPED ? "drops what comes for" : "may hold back", ports[i], where) < 0)
             return -1;
-        return mend_foreign(v, where, p.ports[i]);
+        return mend_foreign(v, where, ports[i]);
     }
     if (legacy_rules(v, err) < 0)
         return -1;
