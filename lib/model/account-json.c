@@ -15,15 +15,6 @@ static int no_memory(struct sp_error *err)
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-/* Take `value` into `object`; false (value freed) when out of memory. */
-static bool put(cJSON *object, const char *name, cJSON *value)
-{
-    if (value != NULL && cJSON_AddItemToObject(object, name, value))
-        return true;
-    cJSON_Delete(value);
-    return false;
-}
-
 cJSON *sp_cidrs_to_json(const struct sp_cidr_list *l)
 {
     _cleanup_json_ cJSON *array = cJSON_CreateArray();
@@ -72,10 +63,11 @@ static int domain_to_json(const struct sp_domain *d, cJSON *array, struct sp_err
         return no_memory(err);
     }
     keys = cJSON_AddArrayToObject(o, "authorized_keys");
-    if (keys == NULL || !put(o, "domain", cJSON_CreateString(d->name)) ||
-        !put(o, "document_root", cJSON_CreateString(d->document_root)) ||
-        !put(o, "sources", sp_cidrs_to_json(&d->sources)) ||
-        (d->shell != SP_SHELL_UNSET && !put(o, "shell", cJSON_CreateString(sp_shell_name(d->shell)))))
+    if (keys == NULL || !sp_json_put(o, "domain", cJSON_CreateString(d->name)) ||
+        !sp_json_put(o, "document_root", cJSON_CreateString(d->document_root)) ||
+        !sp_json_put(o, "sources", sp_cidrs_to_json(&d->sources)) ||
+        (d->shell != SP_SHELL_UNSET &&
+         !sp_json_put(o, "shell", cJSON_CreateString(sp_shell_name(d->shell)))))
         return no_memory(err);
     for (size_t i = 0; i < d->keys.n; i++) {
         cJSON *k = NULL;
@@ -101,17 +93,19 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
     cJSON *domains, *profiles;
 
-    if (o == NULL || !put(o, "user", cJSON_CreateString(a->user)) ||
-        !put(o, "uid", cJSON_CreateNumber(a->uid)) || !put(o, "tmp_mib", cJSON_CreateNumber(a->tmp_mib)) ||
-        (a->shell != SP_SHELL_UNSET && !put(o, "shell", cJSON_CreateString(sp_shell_name(a->shell)))) ||
+    if (o == NULL || !sp_json_put(o, "user", cJSON_CreateString(a->user)) ||
+        !sp_json_put(o, "uid", cJSON_CreateNumber(a->uid)) ||
+        !sp_json_put(o, "tmp_mib", cJSON_CreateNumber(a->tmp_mib)) ||
+        (a->shell != SP_SHELL_UNSET &&
+         !sp_json_put(o, "shell", cJSON_CreateString(sp_shell_name(a->shell)))) ||
         (a->forwarding != SP_FORWARDING_UNSET &&
-         !put(o, "forwarding", cJSON_CreateString(sp_forwarding_name(a->forwarding)))) ||
-        (a->agent && !put(o, "agent", cJSON_CreateTrue())) ||
+         !sp_json_put(o, "forwarding", cJSON_CreateString(sp_forwarding_name(a->forwarding)))) ||
+        (a->agent && !sp_json_put(o, "agent", cJSON_CreateTrue())) ||
         ((a->limits.processes | a->limits.memory_mib) != 0 &&
-         !put(o, "limits", sp_limits_to_json(&a->limits))))
+         !sp_json_put(o, "limits", sp_limits_to_json(&a->limits))))
         return no_memory(err);
     if (sp_access_to_json(&a->access, o, err) < 0 ||
-        (a->sudo.n > 0 && !put(o, "sudo", sp_sudo_to_json(&a->sudo)) && no_memory(err) < 0) ||
+        (a->sudo.n > 0 && !sp_json_put(o, "sudo", sp_sudo_to_json(&a->sudo)) && no_memory(err) < 0) ||
         (sp_extra_is(&a->extra) && extra_to_json(&a->extra, o, err) < 0))
         return -1;
     profiles = cJSON_AddArrayToObject(o, "profiles");

@@ -179,3 +179,11 @@ void sp_json_wipe(cJSON *j)
     wipe_below(j);
     cJSON_Delete(j);
 }
+
+bool sp_json_put(cJSON *object, const char *name, cJSON *value)
+{
+    if (value != NULL && cJSON_AddItemToObject(object, name, value))
+        return true;
+    cJSON_Delete(value);
+    return false;
+}

@@ -73,6 +73,9 @@ struct sp_json_field {
 int sp_json_decode(const cJSON *object, const struct sp_json_field *fields, void *dst,
                    struct sp_error *err);
 
+/* Take `value` into `object`; false (value freed) when out of memory: also where `value` is NULL. */
+bool sp_json_put(cJSON *object, const char *name, cJSON *value);
+
 /* An integer within [min, max], or SP_E_INVALID. Never reads valueint. */
 int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, struct sp_error *err);
 

@@ -14,15 +14,6 @@ static int no_memory(struct sp_error *err)
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-/* Take `value` into `object`; false (value freed) when out of memory. */
-static bool put(cJSON *object, const char *name, cJSON *value)
-{
-    if (value != NULL && cJSON_AddItemToObject(object, name, value))
-        return true;
-    cJSON_Delete(value);
-    return false;
-}
-
 int sp_key_to_json(const struct sp_key *k, cJSON **ret, struct sp_error *err)
 {
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
@@ -32,13 +23,14 @@ int sp_key_to_json(const struct sp_key *k, cJSON **ret, struct sp_error *err)
     sp_sshkey_format(&k->key, &line);
     sp_when_format(k->expires_at, when);
     sp_when_format(k->added_at, added);
-    if (o == NULL || !sp_buf_ok(&line) || !put(o, "key", cJSON_CreateString(sp_buf_str(&line))) ||
-        !put(o, "fingerprint", cJSON_CreateString(k->key.fingerprint)) ||
-        !put(o, "label", cJSON_CreateString(k->label)) || !put(o, "from", sp_cidrs_to_json(&k->from)) ||
-        !put(o, "expires_at", k->expires_at != 0 ? cJSON_CreateString(when) : cJSON_CreateNull()) ||
+    if (o == NULL || !sp_buf_ok(&line) || !sp_json_put(o, "key", cJSON_CreateString(sp_buf_str(&line))) ||
+        !sp_json_put(o, "fingerprint", cJSON_CreateString(k->key.fingerprint)) ||
+        !sp_json_put(o, "label", cJSON_CreateString(k->label)) ||
+        !sp_json_put(o, "from", sp_cidrs_to_json(&k->from)) ||
+        !sp_json_put(o, "expires_at", k->expires_at != 0 ? cJSON_CreateString(when) : cJSON_CreateNull()) ||
         !sp_keyrules_to_json(&k->rules, o) ||
-        (k->added_at != 0 && !put(o, "added_at", cJSON_CreateString(added))) ||
-        (k->added_by[0] != '\0' && !put(o, "added_by", cJSON_CreateString(k->added_by))))
+        (k->added_at != 0 && !sp_json_put(o, "added_at", cJSON_CreateString(added))) ||
+        (k->added_by[0] != '\0' && !sp_json_put(o, "added_by", cJSON_CreateString(k->added_by))))
         return no_memory(err);
     *ret = sp_steal_ptr(o);
     return 0;
