@@ -83,18 +83,28 @@ int sp_logins_count(struct sp_host *h, const struct sp_config *config, const cha
     return 0;
 }
 
+/* What no living server answers for (tmux) is ended with the unknown ones, or is nobody's to end here. */
+static int end(struct sp_host *h, const struct sp_config *config, struct search *s, uid_t uid,
+               size_t *ret_ended, struct sp_error *err)
+{
+    _cleanup_free_ pid_t *servers = NULL;
+    size_t n = 0, kept = 0;
+
+    *ret_ended = 0;
+    if (sort_out(h, config, s, uid, &servers, &n, &kept, err) < 0)
+        return -1;
+    if (s->keep_unknown && kept == n)
+        return 0;
+    return sp_sessions_end_but(h, s->user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
+}
+
 int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
                   bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
                   struct sp_error *err)
 {
     struct search s = {.user = user, .meant = meant, .data = data};
-    _cleanup_free_ pid_t *servers = NULL;
-    size_t n = 0, kept = 0;
 
-    *ret_ended = 0;
-    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
-        return -1;
-    return sp_sessions_end_but(h, user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
+    return end(h, config, &s, uid, ret_ended, err);
 }
 
 int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
@@ -102,13 +112,6 @@ int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const
                         struct sp_error *err)
 {
     struct search s = {.user = user, .meant = meant, .data = data, .keep_unknown = true};
-    _cleanup_free_ pid_t *servers = NULL;
-    size_t n = 0, kept = 0;
 
-    *ret_ended = 0;
-    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
-        return -1;
-    /* What no living server answers for (tmux) is nobody's to end here. */
-    return kept == n ? 0
-                     : sp_sessions_end_but(h, user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
+    return end(h, config, &s, uid, ret_ended, err);
 }
