@@ -181,13 +181,18 @@ def test_a_list_that_cannot_be_trusted_refuses_every_key(site, blocked, spoil, r
 
 # Private keys
 
-def private_key(kind):
-    """A private key that stands in no file, and pieces of it."""
+def new_key_text(kind):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         path = pathlib.Path(folder, "key")
         sp.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True)
-        text = path.read_text()
-    pieces = [line[:24] for line in text.splitlines()[2:-1] if len(line) >= 24]
+        return path.read_text()
+
+
+def private_key(kind):
+    """A private key that stands in no file, and pieces of it that no other key of its kind has."""
+    text, other = new_key_text(kind), new_key_text(kind)
+    starts = [line[:24] for line in text.splitlines()[2:-1] if len(line) >= 24]
+    pieces = [piece for piece in starts if piece not in other]
     assert pieces
     return text, pieces
 
