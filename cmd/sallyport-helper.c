@@ -2,11 +2,12 @@
 /*
  * sallyport-helper: one JSON-RPC 2.0 request, or a batch, on stdin; the answer on stdout and nothing else
  * there; the exit status is that of the first error (sallyport-helper(8)). Run by a panel as root or
- * through `sudo -n`; whatever environment, limits and descriptors it brings are put in order before
- * anything is read.
+ * through `sudo -n`, or by systemd for each connection to sallyport.socket (--socket); whatever
+ * environment, limits and descriptors it brings are put in order before anything is read.
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +18,10 @@
 #include "model/json.h"
 
 #define STDIN_DEADLINE_MS 30000
+#define DRAIN_DEADLINE_MS 2000
+#define DRAIN_MAX_BYTES (8 * SP_JSON_MAX_BYTES)
+
+enum way { BY_PIPE, BY_SOCKET };
 
 static int usage(const char *argument)
 {
@@ -26,16 +31,18 @@ static int usage(const char *argument)
     }
     (void)fprintf(stderr,
                   "sallyport-helper: takes no arguments: it reads one JSON-RPC 2.0 request from stdin\n"
+                  "(--socket: stdin and stdout are a connection, its peer is the caller)\n"
                   "see sallyport-helper(8); sallyport(8) is the command for people\n");
     return sp_streq(argument, "--help") ? 0 : sp_code_exit(SP_E_INVALID);
 }
 
-static int serve(struct sp_start *start, struct sp_buf *answer)
+static int serve(struct sp_start *start, enum way way, struct sp_buf *answer)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf request = {0};
     struct sp_error err;
 
-    if (sp_start_engine(start, &err) < 0)
+    if ((way == BY_SOCKET && sp_start_peer(start, STDIN_FILENO, &err) < 0) ||
+        sp_start_engine(start, &err) < 0)
         return sp_dispatch_refuse(&start->engine, &err, answer);
     if (sp_buf_read_fd(&request, STDIN_FILENO, SP_JSON_MAX_BYTES, STDIN_DEADLINE_MS, &err) < 0) {
         if (err.code == SP_E_INVALID) {
@@ -48,20 +55,36 @@ static int serve(struct sp_start *start, struct sp_buf *answer)
     return sp_dispatch(&start->engine, sp_buf_str(&request), request.len, answer);
 }
 
+/* A socket that is closed with bytes unread is reset, and the answer lost: what a refused caller still
+ * sends is taken first. */
+static void drain(void)
+{
+    _cleanup_(sp_buf_wipe) struct sp_buf rest = {0};
+    struct sp_error ignored;
+
+    if (shutdown(STDOUT_FILENO, SHUT_WR) == 0)
+        (void)sp_buf_read_fd(&rest, STDIN_FILENO, DRAIN_MAX_BYTES, DRAIN_DEADLINE_MS, &ignored);
+}
+
 int main(int argc, char **argv)
 {
     _cleanup_(sp_start_clear) struct sp_start start = {0};
     _cleanup_(sp_buf_wipe) struct sp_buf answer = {0};
+    enum way way = BY_PIPE;
     int status;
 
     if (sp_start_sanitise(&start, argc, argv) < 0)
         return sp_code_exit(SP_E_INTERNAL);
-    if (argc > 1)
+    if (argc == 2 && sp_streq(argv[1], "--socket"))
+        way = BY_SOCKET;
+    else if (argc > 1)
         return usage(argv[1]);
-    status = serve(&start, &answer);
+    status = serve(&start, way, &answer);
     /* Written before anything is torn down: a netlink socket that closes after a delete holds a process up
      * for milliseconds. */
     if (sp_write_all(STDOUT_FILENO, sp_buf_str(&answer), answer.len) < 0 && status == 0)
         status = sp_code_exit(SP_E_IO);
+    if (way == BY_SOCKET)
+        drain();
     return status;
 }

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/caps.h"
+
+/* Where the kernel puts ids that have no name here (user_namespaces(7)): anybody's. */
+#define OVERFLOW_UID 65534
 
 /* sudo tells who asked; it is believed only when we run as root, where nobody else could have set it. */
 static uint32_t caller(void)
@@ -16,9 +20,26 @@ static uint32_t caller(void)
     const char *sudo = getenv("SUDO_UID");
     uint64_t uid = 0;
 
-    if (geteuid() == 0 && sudo != NULL && sp_str_to_u64(sudo, INT32_MAX, &uid) == 0)
+    if (geteuid() == 0 && sudo != NULL && sp_str_to_u64(sudo, UINT32_MAX, &uid) == 0)
         return (uint32_t)uid;
     return getuid();
+}
+
+int sp_start_peer(struct sp_start *s, int fd, struct sp_error *err)
+{
+    struct ucred peer = {.uid = UINT32_MAX};
+    socklen_t len = sizeof(peer), domain_len = sizeof(int);
+    int domain = 0;
+
+    /* The kernel noted it at connect(2): a peer that is gone, or another process by now, changes nothing.
+     */
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_UNIX ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer)) {
+        sp_fail(err, SP_E_FORBIDDEN, 0, "stdin is no connection to a socket of this host");
+        return sp_hint(err, "--socket is for sallyport@.service");
+    }
+    s->engine.caller = peer.uid;
+    return 0;
 }
 
 int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
@@ -36,6 +57,11 @@ int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
 
 static int check_caller(struct sp_start *s, struct sp_error *err)
 {
+    /* 2^31 and above are negative to somebody, and (uid_t)-1 means "leave it" (CVE-2019-14287). */
+    if (s->engine.caller > INT32_MAX || s->engine.caller == OVERFLOW_UID) {
+        sp_fail(err, SP_E_FORBIDDEN, 0, "uid %u may not ask", s->engine.caller);
+        return sp_hint(err, "let the panel's own user call");
+    }
     for (size_t i = 0; s->engine.caller != 0 && i < s->config.denied_callers.n; i++) {
         struct sp_error ignored;
         struct sp_user u;

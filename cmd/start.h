@@ -15,6 +15,9 @@ struct sp_start {
  * signals, umask. */
 int sp_start_sanitise(struct sp_start *s, int argc, char **argv);
 
+/* The caller is the process at the other end of the socket `fd`, whatever the environment says. */
+int sp_start_peer(struct sp_start *s, int fd, struct sp_error *err);
+
 /* Open the host and the configuration, refuse callers that may not. s->engine is then ready. */
 int sp_start_engine(struct sp_start *s, struct sp_error *err);
 

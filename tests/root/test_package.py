@@ -23,7 +23,7 @@ def take_away_what_meson_installed():
         sp.run(["rm", "-rf", str(path)], check=True)
     for unit in pathlib.Path("/usr/lib/systemd/system").glob("sallyport*"):
         unit.unlink()
-    for group in ("", "-chroot", "-none", "-keyonly", "-both", "-local", "-forward"):
+    for group in ("", "-chroot", "-none", "-keyonly", "-both", "-local", "-forward", "-panel"):
         sp.run(["groupdel", f"sallyport{group}"])
 
 
