@@ -49,7 +49,7 @@ make_network() {
 forget_sallyport() {
     local list
     rm -rf /etc/sallyport /var/lib/sallyport /usr/share/sallyport /usr/lib/sallyport /usr/libexec/sallyport \
-        /usr/bin/sallyport /etc/ssh/sshd_config.d/*sallyport*
+        /usr/bin/sallyport /usr/share/ansible/collections/ansible_collections/sallyport /etc/ssh/sshd_config.d/*sallyport*
     for list in group gshadow; do
         ! grep -q '^sallyport' "/etc/$list" || sed -i '/^sallyport/d' "/etc/$list"
     done
