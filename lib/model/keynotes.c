@@ -101,9 +101,12 @@ bool sp_keynotes_trusts_authority(unsigned options)
 {
     static const char *const names[] = {"cert-authority", "principals"};
 
-    for (size_t i = 0; i < SP_COUNT(names); i++)
-        if ((options & 1U << find_option(names[i], strlen(names[i]))) != 0)
+    for (size_t i = 0; i < SP_COUNT(names); i++) {
+        int option = find_option(names[i], strlen(names[i]));
+
+        if (option >= 0 && (options & 1U << option) != 0)
             return true;
+    }
     return false;
 }
 
