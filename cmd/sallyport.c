@@ -101,8 +101,9 @@ static const struct sp_verb verbs[] = {
      sp_verb_rebind},
     {"remove", "DOMAIN [--yes]", "take SSH access away and give back what stood before",
      SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(YES), 1, 1, sp_verb_remove},
-    {"reconcile", "[--restore-access]", "mend what loosened on every account, report what was tightened",
-     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(RESTORE_ACCESS), 0, 0, sp_verb_reconcile},
+    {"reconcile", "[--restore-access] [--metrics FILE.prom]",
+     "mend what loosened on every account, report what was tightened",
+     SP_OPT(JSON) | SP_OPT(DRY_RUN) | SP_OPT(RESTORE_ACCESS) | SP_OPT(METRICS), 0, 0, sp_verb_reconcile},
 };
 
 static const struct {
@@ -146,6 +147,7 @@ static const struct {
     [SP_OPT_READ_ONLY] = {"--read-only", false},
     [SP_OPT_SUDO] = {"--sudo", true},
     [SP_OPT_NO_PTY] = {"--no-pty", false},
+    [SP_OPT_METRICS] = {"--metrics", true},
 };
 
 static void help(FILE *to)

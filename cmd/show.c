@@ -77,7 +77,9 @@ static int status_of(const cJSON *result)
     const cJSON *state = cJSON_GetObjectItemCaseSensitive(result, "state");
     const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(result, "verdict");
 
-    if (some_failed(result) || some_failed(cJSON_GetObjectItemCaseSensitive(result, "jails")))
+    if (some_failed(result) || cJSON_GetObjectItemCaseSensitive(result, "metrics_error") != NULL ||
+        cJSON_GetObjectItemCaseSensitive(result, "problems") != NULL ||
+        some_failed(cJSON_GetObjectItemCaseSensitive(result, "jails")))
         return SP_EXIT_SOME_FAILED;
     if (cJSON_IsString(verdict) && sp_streq(verdict->valuestring, "refused"))
         return SP_EXIT_REFUSED;

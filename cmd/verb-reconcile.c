@@ -32,6 +32,10 @@ static void show(const cJSON *r)
 {
     const cJSON *d = NULL, *jails = cJSON_GetObjectItemCaseSensitive(r, "jails");
 
+    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(r, "problems"))
+    {
+        (void)printf("%s: failed: %s\n", text_of(d, "part"), text_of(d, "error"));
+    }
     cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "sets"))
     {
         if (cJSON_GetObjectItemCaseSensitive(d, "error") != NULL)
@@ -56,12 +60,15 @@ static void show(const cJSON *r)
     (void)printf("%d accounts: %d mended, %d with something tightened and kept, %d failed\n",
                  number_of(r, "accounts"), number_of(r, "mended"), number_of(r, "kept"),
                  number_of(r, "failed"));
+    if (cJSON_GetObjectItemCaseSensitive(r, "metrics_error") != NULL)
+        (void)fprintf(stderr, "sallyport: the metrics were not written: %s\n", text_of(r, "metrics_error"));
 }
 
 int sp_verb_reconcile(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
+    a->engine->metrics_file = a->option[SP_OPT_METRICS];
     sp_params_flag(params, "restore_access", a->option[SP_OPT_RESTORE_ACCESS]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "system.reconcile", params, show);

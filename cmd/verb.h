@@ -52,6 +52,7 @@ enum sp_option {
     SP_OPT_READ_ONLY,
     SP_OPT_SUDO,
     SP_OPT_NO_PTY,
+    SP_OPT_METRICS,
     SP_OPT_COUNT
 };
 

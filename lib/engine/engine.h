@@ -25,6 +25,7 @@ struct sp_engine {
     uint32_t caller;                /* uid of who asked: SUDO_UID, or our own real uid */
     bool for_panel;                 /* the call came in as JSON, not from the command sallyport */
     const char *request_id;         /* of the call that runs; borrowed */
+    const char *metrics_file;       /* instead of the configuration's; NULL: that one; borrowed */
     bool holds;                     /* an account's lock, over more than one step: sp_engine_hold() */
 };
 

@@ -3,10 +3,13 @@
  * system.reconcile: every account through the same path. What loosened is mended; what somebody tightened
  * is reported and kept, unless restore_access; one account that fails never stops the others.
  */
+#include <time.h>
+
 #include "base/mem.h"
 #include "engine/certs.h"
 #include "engine/logins.h"
 #include "engine/methods.h"
+#include "engine/metrics.h"
 #include "engine/refresh.h"
 #include "model/json.h"
 
@@ -97,7 +100,39 @@ static int refresh(struct sp_engine *e, bool dry, cJSON *result, bool *ret_chang
     return 0;
 }
 
-SP_METHOD(sp_system_reconcile)
+/* What is no account's, but the host's: its failure stops nothing either. */
+static int problem(const char *part, const struct sp_error *why, cJSON *result, struct sp_error *err)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(result, "problems"), *item = cJSON_CreateObject();
+
+    if (list == NULL)
+        list = cJSON_AddArrayToObject(result, "problems");
+    if (item == NULL || !cJSON_AddItemToArray(list, item) || !cJSON_AddStringToObject(item, "part", part) ||
+        !cJSON_AddStringToObject(item, "reason", sp_code_name(why->code)) ||
+        !cJSON_AddStringToObject(item, "error", why->text) ||
+        !cJSON_AddStringToObject(item, "hint", why->hint))
+        return no_memory(err);
+    return 0;
+}
+
+static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, bool *ret_refreshed,
+                 struct sp_error *err)
+{
+    struct sp_error why;
+
+    if (sp_reconcile_certificates(e, run->flags, result, &why) < 0 &&
+        problem("certificates", &why, result, err) < 0)
+        return -1;
+    if (sp_reconcile_globals(e, run->flags, result, &why) < 0 &&
+        problem("global_keys", &why, result, err) < 0)
+        return -1;
+    if (refresh(e, (run->flags & SP_RUN_DRY) != 0, result, ret_refreshed, &why) < 0 &&
+        problem("jails", &why, result, err) < 0)
+        return -1;
+    return 0;
+}
+
+static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *result, struct sp_error *err)
 {
     const struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
                                         (p->restore_access ? 0 : SP_RUN_KEEP_TIGHT)};
@@ -105,14 +140,12 @@ SP_METHOD(sp_system_reconcile)
     cJSON *details = cJSON_AddArrayToObject(result, "details");
     struct totals t = {0};
     bool refreshed = false;
+    struct sp_error why;
 
-    (void)raw;
     if (details == NULL)
         return no_memory(err);
     /* The list of revoked ones first: broken, it keeps everybody out. */
-    if (sp_reconcile_certificates(e, run.flags, result, err) < 0 ||
-        sp_reconcile_globals(e, run.flags, result, err) < 0 ||
-        refresh(e, p->dry_run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
+    if (parts(e, &run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++)
         if (one(e, users.v[i], &run, details, &t, err) < 0)
@@ -123,5 +156,30 @@ SP_METHOD(sp_system_reconcile)
         !cJSON_AddNumberToObject(result, "failed", t.failed) ||
         !cJSON_AddBoolToObject(result, "changed", t.mended > 0 || refreshed))
         return no_memory(err);
-    return sp_reconcile_firewall(e, run.flags, result, err);
+    return sp_reconcile_firewall(e, run.flags, result, &why) < 0 ? problem("firewall", &why, result, err)
+                                                                 : 0;
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Also of a run that broke off: a monitor shall hear of it. */
+SP_METHOD(sp_system_reconcile)
+{
+    struct sp_metrics m = {.seconds = now()};
+    int rc = reconcile(e, p, result, err);
+    struct sp_error why;
+
+    (void)raw;
+    m.result = rc == 0 ? result : NULL;
+    m.ended = e->host->ops->now(e->host);
+    m.seconds = now() - m.seconds;
+    if (p->dry_run || sp_metrics_write(e, &m, &why) == 0)
+        return rc;
+    return rc < 0 || cJSON_AddStringToObject(result, "metrics_error", why.text) ? rc : no_memory(err);
 }

@@ -243,6 +243,27 @@ static int set_auth_log(struct sp_config *c, const char *value, struct sp_error 
     return value[0] != '\0' ? set_path(c->auth_log, value, err) : 0;
 }
 
+int sp_config_check_metrics(const char *path, struct sp_error *err)
+{
+    size_t n = strlen(path);
+
+    if (sp_name_check_path(path, err) < 0)
+        return -1;
+    if (n > 5 && sp_streq(path + n - 5, ".prom"))
+        return 0;
+    sp_fail(err, SP_E_INVALID, 0, "node_exporter reads no file but NAME.prom");
+    return sp_hint(err,
+                   "name a file that ends in .prom, in node_exporter's --collector.textfile.directory");
+}
+
+static int set_metrics_file(struct sp_config *c, const char *value, struct sp_error *err)
+{
+    c->metrics_file[0] = '\0';
+    if (value[0] == '\0')
+        return 0;
+    return sp_config_check_metrics(value, err) < 0 ? -1 : set_path(c->metrics_file, value, err);
+}
+
 static int set_panel_methods(struct sp_config *c, const char *value, struct sp_error *err)
 {
     return sp_words_split(value, " ,\t", &c->panel_methods, err);
@@ -280,6 +301,7 @@ static const struct option {
     {"certificate_max", set_lifetime_max, "1d"},
     {"ca_agent", set_ca_agent, ""},
     {"auth_log", set_auth_log, ""},
+    {"metrics_file", set_metrics_file, ""},
     {"key_store", set_key_store, "home"},
     {"key_blocklist", set_key_blocklist, ""},
     {"foreign_keys", set_foreign_keys, "keep"},

@@ -38,6 +38,7 @@ struct sp_config {
     char ca_agent[SP_PATH_SIZE];   /* the socket of an ssh-agent that holds the CA's key; "" means a file */
     char auth_log[SP_PATH_SIZE];   /* where sshd logs to; "" means the journal, or the usual file */
     struct sp_words panel_methods; /* methods of an admin's that sallyport-helper answers all the same */
+    char metrics_file[SP_PATH_SIZE];  /* where a reconcile tells node_exporter; "" means nowhere */
     char key_blocklist[SP_PATH_SIZE]; /* fingerprints that no request may bring; "" means none */
     char sshd[SP_PATH_SIZE];          /* /usr/sbin/sshd */
     char sshd_config[SP_PATH_SIZE];   /* "" means sshd's own default */
@@ -52,6 +53,8 @@ void sp_config_clear(struct sp_config *c);
 int sp_config_defaults(struct sp_config *ret, struct sp_error *err);
 /* Set one option by its name in the file. Unknown names and bad values are SP_E_INVALID. */
 int sp_config_set(struct sp_config *c, const char *name, const char *value, struct sp_error *err);
+/* Is this a file that node_exporter would read? */
+int sp_config_check_metrics(const char *path, struct sp_error *err);
 extern const char *const sp_config_names[]; /* NULL-terminated: every option there is */
 
 /* What holds for this account: its own words, else the configuration's. */

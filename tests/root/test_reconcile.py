@@ -4,6 +4,7 @@
 import os
 import pathlib
 import stat
+import time
 
 import pytest
 
@@ -273,3 +274,93 @@ def test_reconcile_finishes_what_a_crash_left_half_done(site):
     reconcile()
     assert in_force(site)["shell"] == "bash"
     assert sp.ssh(site, "echo in").stdout == "in\n"
+
+
+# What node_exporter reads
+
+METRICS = pathlib.Path("/var/lib/prometheus/node-exporter/sallyport.prom")
+
+
+def metrics():
+    """The file as Prometheus' own parser reads it: {(name, label): value}. Each family has its HELP and TYPE, before its samples."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = METRICS.read_text()
+    families = list(text_string_to_metric_families(text))
+    found = {}
+    for family in families:
+        assert family.type == "gauge" and family.documentation, family
+        assert text.index(f"# HELP {family.name} ") < text.index(f"# TYPE {family.name} ") < text.index(f"\n{family.name}")
+        for sample in family.samples:
+            key = (sample.name, *sample.labels.values())
+            assert key not in found and len(sample.labels) <= 1, sample
+            found[key] = sample.value
+    return found
+
+
+@pytest.fixture
+def collector(host):
+    METRICS.parent.mkdir(parents=True, exist_ok=True)
+    yield METRICS
+    METRICS.unlink(missing_ok=True)
+
+
+def test_a_reconcile_leaves_its_figures_for_node_exporter(site, collector):
+    kept, bad = managed("chroot"), managed("chroot")
+    set_shell(site, "/bin/bash")
+    set_shell(kept, "/bin/false")
+    keys_file(bad).unlink()
+    os.mkfifo(keys_file(bad))
+    begun = int(time.time())
+    done = sp.run(["sallyport", "reconcile", "--metrics", collector])
+    assert done.rc == 20, done
+    got = metrics()
+    accounts = int(done.stdout.splitlines()[-1].split()[0])
+    assert [got["sallyport_reconcile_accounts", name] for name in ("clean", "mended", "kept", "missing", "failed")] == [accounts - 3, 1, 1, 0, 1], got
+    assert got["sallyport_reconcile_mended", "shell"] == 1 and got["sallyport_reconcile_mended", "gate"] == 2, got
+    assert got["sallyport_reconcile_kept", "shell"] == 1 and got["sallyport_reconcile_mended", "sudo"] == 0, got
+    assert begun <= got["sallyport_reconcile_last_run_timestamp_seconds",] <= time.time()
+    assert 0 < got["sallyport_reconcile_duration_seconds",] < 60 and got["sallyport_reconcile_completed",] == 1
+    assert got["sallyport_jail_sets", "current"] >= 1 and got["sallyport_jail_sets", "failed"] == 0 and got["sallyport_firewall_in_force",] == 1
+    info = collector.stat()
+    assert (info.st_uid, stat.S_IMODE(info.st_mode), info.st_nlink) == (0, 0o644, 1)
+    assert sorted(path.name for path in collector.parent.iterdir()) == [collector.name], "nothing else is left there"
+    for user in (kept, bad):
+        sp.run(["rm", "-f", keys_file(user)])
+        sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+def test_figures_come_by_the_configuration_too_and_not_from_a_dry_run(site, collector):
+    config = pathlib.Path("/etc/sallyport/sallyport.conf.d/metrics.conf")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"metrics_file = {collector}\n")
+    try:
+        reconcile(dry_run=True)
+        assert not collector.exists()
+        reconcile()
+        assert metrics()["sallyport_reconcile_completed",] == 1
+        broken = pathlib.Path(f"{STORE}/global/state")
+        broken.parent.mkdir(mode=0o711, exist_ok=True)
+        broken.write_text("no list")
+        set_shell(site, "/bin/bash")
+        report = reconcile()
+        assert [(item["part"], item["reason"]) for item in report["problems"]] == [("global_keys", "broken_state")]
+        assert "shell" in about(report, site)[0], "what is the host's stops no account"
+        assert metrics()["sallyport_reconcile_problems",] == 1 and sp.run(["sallyport", "reconcile"]).rc == 20
+        broken.unlink()
+    finally:
+        config.unlink()
+
+
+def test_figures_that_cannot_be_written_are_told_and_everything_else_is_done(site, collector):
+    set_shell(site, "/bin/bash")
+    done = sp.run(["sallyport", "reconcile", "--json", "--metrics", "/nowhere/sallyport.prom"])
+    report = sp.strict_json(done.stdout)
+    assert done.rc == 20 and "/nowhere" in report["metrics_error"] and "shell" in about(report, site)[0], done
+    assert shell_of(site) == sp.CHROOT_BASH
+    done = sp.run(["sallyport", "reconcile", "--metrics", "/tmp/figures.txt"])
+    assert done.rc == 20 and ".prom" in done.stderr and not os.path.exists("/tmp/figures.txt")
+    os.symlink("/etc/shadow", collector)
+    before = pathlib.Path("/etc/shadow").read_bytes()
+    assert sp.run(["sallyport", "reconcile", "--metrics", collector]).rc in (0, 20)
+    assert pathlib.Path("/etc/shadow").read_bytes() == before
