@@ -184,6 +184,10 @@ static int make_context(struct flight *f, struct sp_error *err)
                              .desired = &f->desired,
                              .applied = &f->before,
                              .original_shell = o->state.original_shell,
+                             .withdraws = (f->run->flags & SP_RUN_WITHDRAWS) != 0,
+                             .shows = (f->run->flags & SP_RUN_SHOW) != 0,
+                             .leave_home = (f->run->flags & SP_RUN_LEAVE_HOME) != 0 && !o->state.pending,
+                             .own_shut = sp_tight_is_own_shut(&o->state, o->user),
                              .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0,
                              .keep_sessions = (f->run->flags & SP_RUN_KEEP_SESSIONS) != 0};
     return 0;
@@ -248,6 +252,7 @@ static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err
 {
     struct sp_plan *p = &f->out->plan;
     struct sp_error first, now;
+    bool keys_left = false;
     int rc = 0;
 
     for (size_t i = 0; i < count_resources(); i++) {
@@ -257,9 +262,12 @@ static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err
         if (rc == 0)
             first = now;
         rc = -1;
+        keys_left = keys_left || r == &sp_resource_keys || r == &sp_resource_keys_elsewhere;
         if (phase != SP_NARROW || !is_users_ground(r))
             break;
     }
+    if (keys_left && phase == SP_NARROW && f->ctx.withdraws)
+        sp_tight_shut(&f->ctx, &first);
     for (size_t i = 0; rc == 0 && i < p->n; i++)
         if (p->v[i].phase == phase && p->v[i].resource->read_back(&f->ctx, &p->v[i], &first) < 0)
             rc = -1;

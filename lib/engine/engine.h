@@ -38,6 +38,8 @@ enum sp_run_flags {
         1 << 2, /* leave what somebody tightened: changes that loosen are reported, not made */
     SP_RUN_WITHDRAWS = 1 << 3,     /* it only takes away: no policy about the person stands against it */
     SP_RUN_KEEP_SESSIONS = 1 << 4, /* those that a key opened which goes */
+    SP_RUN_SHOW = 1 << 6,          /* with SP_RUN_DRY: what cannot be looked at is shown as such */
+    SP_RUN_LEAVE_HOME = 1 << 5,    /* about the door alone; what is pending is finished all the same */
 };
 
 struct sp_run {

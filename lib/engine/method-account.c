@@ -149,7 +149,7 @@ SP_METHOD(sp_account_resume)
 SP_METHOD(sp_password_lock)
 {
     (void)raw;
-    return run(e, p, SP_RUN_WITHDRAWS, lock, result, err);
+    return run(e, p, SP_RUN_WITHDRAWS | SP_RUN_LEAVE_HOME, lock, result, err);
 }
 
 SP_METHOD(sp_password_unlock)

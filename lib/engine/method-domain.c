@@ -380,7 +380,7 @@ static void show_gate(const struct sp_outcome *o, cJSON *result)
 
 SP_METHOD(sp_domain_get)
 {
-    const struct sp_run run = {.flags = SP_RUN_DRY};
+    const struct sp_run run = {.flags = SP_RUN_DRY | SP_RUN_SHOW};
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
     char user[SP_USER_SIZE];
     const struct sp_domain *d;

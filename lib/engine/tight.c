@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/tight.h"
 
+#include <stdlib.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/replace.h"
+#include "host/userdb.h"
 #include "model/json.h"
 
 static bool keeps(const struct sp_run *run, const struct sp_account *desired)
@@ -83,4 +87,60 @@ int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     *ret = sp_steal_ptr(opens);
     return 0;
+}
+
+static void opening(const char *user, struct sp_change *ret)
+{
+    ret->resource = &sp_resource_gate;
+    (void)sp_str_copy(ret->target, sizeof(ret->target), user);
+    (void)sp_str_copy(ret->from, sizeof(ret->from), "shut");
+    (void)sp_str_copy(ret->to, sizeof(ret->to), "open");
+}
+
+bool sp_tight_is_own_shut(const struct sp_state *s, const char *user)
+{
+    _cleanup_free_ struct sp_change *c = calloc(1, sizeof(*c));
+    struct sp_error ignored;
+
+    if (c == NULL || s->opens == NULL)
+        return false;
+    opening(user, c);
+    return is_meant(s, c, &ignored) > 0;
+}
+
+/* In the state, so that whoever finishes it opens the gate again. */
+static int note_opening(const struct sp_ctx *c, struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_free_ struct sp_change *change = calloc(1, sizeof(*change));
+
+    if (change == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    opening(c->user->name, change);
+    if (sp_store_load(c->host, c->user->name, &s, err) < 0 || describe(change, &text, err) < 0)
+        return -1;
+    if (!s.exists || !s.pending || s.opens == NULL)
+        return sp_fail(err, SP_E_INTERNAL, 0, "nothing of %s is pending", c->user->name);
+    if (!cJSON_AddItemToArray(s.opens, cJSON_CreateString(sp_buf_str(&text))))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    return sp_store_save(c->host, c->user->name, &s, err) < 0 ? -1 : sp_sync_now(c->host, err);
+}
+
+void sp_tight_shut(const struct sp_ctx *c, struct sp_error *err)
+{
+    struct sp_error why;
+    bool shut = false;
+
+    if (c->user == NULL)
+        return;
+    if (sp_userdb_in_group(c->host, SP_GROUP_NONE, c->user->name, &shut, &why) < 0 ||
+        (!shut && (note_opening(c, &why) < 0 ||
+                   sp_userdb_set_member(c->host, SP_GROUP_NONE, c->user->name, SP_MEMBER_ADD, &why) < 0)))
+        sp_hint(err, "the key still lets in, since the gate could not be shut: %.300s", why.text);
+    else
+        sp_hint(err,
+                "the key lets nobody in: the account is shut (group %s) until it is mended and the request "
+                "sent again",
+                SP_GROUP_NONE);
 }

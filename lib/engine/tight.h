@@ -16,4 +16,11 @@ int sp_tight_keep(const struct sp_run *run, const struct sp_account *desired, st
 /* The plan's openings, as the state keeps them; owned by the caller. */
 int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err);
 
+/* A key that has to go, and cannot be taken away, is kept out by the gate: it is shut until the request is
+ * finished, which is what opens it then. `err` is why; how it stands with the door is added to it. */
+void sp_tight_shut(const struct sp_ctx *c, struct sp_error *err);
+
+/* Was it so? */
+bool sp_tight_is_own_shut(const struct sp_state *s, const char *user);
+
 #endif

@@ -29,8 +29,9 @@ static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct 
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
     const struct sp_homework *w = data;
     struct sp_homework_result found = {0};
-    int result = w->bytes != NULL ? sp_homework_write(h, w, &found, err)
-                                  : sp_homework_read(h, w, &found, &bytes, err);
+    int result = w->as_sshd         ? sp_homework_shrink(h, w, err)
+                 : w->bytes != NULL ? sp_homework_write(h, w, &found, err)
+                                    : sp_homework_read(h, w, &found, &bytes, err);
 
     sp_buf_add(out, &found, sizeof(found));
     sp_buf_add(out, bytes.data, result == 0 ? bytes.len : 0);
@@ -136,4 +137,14 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
     if (!found.needs_root || make_dir_as_root(h, u, relative, err) != 0)
         return -1;
     return run(h, &w, &found, NULL, err);
+}
+
+int sp_home_shrink(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
+                   size_t len, struct sp_error *err)
+{
+    const struct sp_homework w = {
+        .user = u, .relative = relative, .bytes = len != 0 ? bytes : "", .len = len, .as_sshd = true};
+    struct sp_homework_result found = {0};
+
+    return sp_sync_now(h, err) != 0 ? -1 : run(h, &w, &found, NULL, err);
 }

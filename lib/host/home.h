@@ -45,4 +45,10 @@ int sp_home_read(struct sp_host *h, const struct sp_user *u, const char *relativ
 int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
                   size_t len, struct sp_error *err);
 
+/* The same for a file that is there and from which something is taken, found as sshd finds it
+ * (strictmodes.h): the user's links and mounts are followed, with his rights. What lies behind them is his
+ * own doing, and a key must not stay in force because of them. */
+int sp_home_shrink(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
+                   size_t len, struct sp_error *err);
+
 #endif

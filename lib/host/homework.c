@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -182,12 +184,30 @@ static int shut_file(int fd, const struct sp_homework *w, int errnum, struct sp_
                    w->user->name);
 }
 
+/* His own file, which he may have closed to himself. */
+static int open_to_write(int at, const char *name, const struct sp_homework *w, struct sp_error *err)
+{
+    const int flags = O_NONBLOCK | O_NOCTTY;
+    _cleanup_close_ int fd = sp_fsat_open(at, name, O_WRONLY | flags, 0, SP_FSAT_NO_XDEV, err),
+                        read_fd = -1;
+    struct stat st;
+
+    if (fd >= 0 || err->os_errno != EACCES)
+        return sp_steal_fd(&fd);
+    read_fd = sp_fsat_open(at, name, O_RDONLY | flags, 0, SP_FSAT_NO_XDEV, err);
+    if (read_fd < 0)
+        return -1;
+    if (fstat(read_fd, &st) != 0 || st.st_uid != w->user->uid || !S_ISREG(st.st_mode) ||
+        fchmod(read_fd, 0600) != 0)
+        return sp_fail(err, SP_E_IO, EACCES, "%s may not write to %s", w->user->name, w->relative);
+    return sp_fsat_open(at, name, O_WRONLY | flags, 0, SP_FSAT_NO_XDEV, err);
+}
+
 /* A full disk or quota has no room for a second file, but access must be taken away all the same. The rest
  * is blanked before it is cut off: half of an old line may be a key without the options that bound it. */
 static int shrink_in_place(int at, const char *name, const struct sp_homework *w, struct sp_error *err)
 {
-    _cleanup_close_ int fd =
-        sp_fsat_open(at, name, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err);
+    _cleanup_close_ int fd = open_to_write(at, name, w, err);
     _cleanup_free_ char *all = NULL;
     bool acl = false;
     struct stat st;
@@ -214,6 +234,17 @@ static int shrink_in_place(int at, const char *name, const struct sp_homework *w
         ftruncate(fd, (off_t)w->len) != 0 || fsync(fd) != 0)
         return shut_file(fd, w, errno, err);
     return 0;
+}
+
+/* No room for a second file, or a directory that its owner has closed to himself. */
+static int replace_or_shrink(struct sp_host *h, int at, const char *name, const struct sp_homework *w,
+                             const struct sp_replace *how, struct sp_error *err)
+{
+    if (sp_replace_at(h, at, name, w->bytes, w->len, how, err) == 0)
+        return 0;
+    return err->os_errno == ENOSPC || err->os_errno == EDQUOT || err->os_errno == EACCES
+               ? shrink_in_place(at, name, w, err)
+               : -1;
 }
 
 /* Ask the filesystem what it made of it. */
@@ -259,11 +290,52 @@ int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_
     }
     if (narrow_dir(at, &st, dir, err) != 0 || narrow_home(home, w->user, &home_st, err) != 0)
         return -1;
-    if (sp_replace_at(h, at, name, w->bytes, w->len, &how, err) != 0 &&
-        ((err->os_errno != ENOSPC && err->os_errno != EDQUOT) || shrink_in_place(at, name, w, err) != 0))
+    if (replace_or_shrink(h, at, name, w, &how, err) != 0)
         return -1;
     /* The new directory itself is synced with the file in it. A home that is open by O_PATH is root's. */
     if (made && fsync(home) != 0 && errno != EBADF)
         return sp_fail(err, SP_E_IO, errno, "fsync of %s failed", w->user->home);
     return prove(h, at, name, w, err);
+}
+
+/* realpath(3) and the descriptor must agree on the file: then its directory is where a new one belongs. */
+static int open_parent(const char *path, const struct stat *st, char real[PATH_MAX], const char **ret_name)
+{
+    _cleanup_close_ int at = -1;
+    struct stat now;
+    char *slash;
+
+    if (realpath(path, real) == NULL || (slash = strrchr(real, '/')) == NULL)
+        return -1;
+    *slash = '\0';
+    *ret_name = slash + 1;
+    at = open(real[0] != '\0' ? real : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0 || fstatat(at, *ret_name, &now, AT_SYMLINK_NOFOLLOW) != 0 || now.st_ino != st->st_ino ||
+        now.st_dev != st->st_dev)
+        return -1;
+    return sp_steal_fd(&at);
+}
+
+int sp_homework_shrink(struct sp_host *h, const struct sp_homework *w, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1, at = -1;
+    char path[PATH_MAX], real[PATH_MAX];
+    const char *name = NULL;
+    struct stat st;
+
+    if (sp_str_format(path, sizeof(path), "%s/%s", w->user->home, w->relative) != 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the path of %s is too long", w->relative);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot open %s", w->relative);
+    if (!S_ISREG(st.st_mode))
+        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no regular file", w->relative);
+    at = open_parent(path, &st, real, &name);
+    if (at < 0)
+        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s changed while it was looked at", w->relative);
+    return replace_or_shrink(
+        h, at, name, w,
+        &(struct sp_replace){
+            .mode = st.st_mode & 0755, .uid = w->user->uid, .gid = w->user->gid, .relabel = true},
+        err);
 }

@@ -17,6 +17,7 @@ struct sp_homework {
     const char *relative;
     const void *bytes; /* to be written; NULL when reading */
     size_t len;
+    bool as_sshd; /* sp_homework_shrink() */
 };
 
 struct sp_homework_result {
@@ -31,6 +32,10 @@ int sp_homework_read(struct sp_host *h, const struct sp_homework *w, struct sp_h
                      struct sp_buf *ret_bytes, struct sp_error *err);
 int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
                       struct sp_error *err);
+
+/* Replace a file that sshd would open, wherever the user's links lead it: with his rights, no more. It must
+ * be there, and must not grow. */
+int sp_homework_shrink(struct sp_host *h, const struct sp_homework *w, struct sp_error *err);
 
 /* The directory of `relative` ("" is the home itself) into dir. */
 int sp_homework_dir(const char *relative, char dir[256], const char **ret_name, struct sp_error *err);

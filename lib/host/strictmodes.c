@@ -22,7 +22,7 @@
 
 /* What the child finds; the bytes of the file follow. Both ends are one program. */
 struct found {
-    bool exists;
+    bool exists, unread;
     char problem[400], mend[400];
 };
 
@@ -150,7 +150,8 @@ static void look(const struct question *q, struct found *f, struct sp_buf *bytes
     }
     if (q->strict == SP_STRICTMODES_YES && !walk(q, fd, f))
         return;
-    if (sp_fsat_read_fd(fd, q->path, SP_AUTHORIZED_KEYS_MAX, bytes, NULL, &why) != 0)
+    f->unread = sp_fsat_read_fd(fd, q->path, SP_AUTHORIZED_KEYS_MAX, bytes, NULL, &why) != 0;
+    if (f->unread)
         (void)snprintf(f->problem, sizeof(f->problem), "%s", why.text);
 }
 
@@ -179,6 +180,7 @@ int sp_strictmodes_read(struct sp_host *h, const struct sp_user *u, const char *
         return sp_fail(err, SP_E_INTERNAL, 0, "the process that looks at %s said nothing", path);
     memcpy(&f, out.data, sizeof(f));
     ret->exists = f.exists;
+    ret->unread = f.unread;
     (void)sp_str_copy(ret->problem, sizeof(ret->problem), f.problem);
     (void)sp_str_copy(ret->mend, sizeof(ret->mend), f.mend);
     sp_buf_add(&ret->bytes, out.data + sizeof(f), out.len - sizeof(f));

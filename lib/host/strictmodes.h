@@ -18,6 +18,7 @@ enum sp_strictmodes { SP_STRICTMODES_NO, SP_STRICTMODES_YES };
 
 struct sp_strictmodes_file {
     bool exists;
+    bool unread;       /* sshd can open it, and here it could not be read: it may hold anything */
     char problem[400]; /* why sshd does not read it; "" where it does */
     char mend[400];    /* a command, or "" */
     struct sp_buf bytes;

@@ -36,7 +36,7 @@ static bool is_ours(const struct sp_ctx *c)
 {
     const struct sp_access *before = &c->applied->access;
 
-    return sp_ctx_absent(c) || c->desired->shell != SP_SHELL_UNSET || before->suspended ||
+    return sp_ctx_absent(c) || c->own_shut || c->desired->shell != SP_SHELL_UNSET || before->suspended ||
            before->valid_from != 0 || before->valid_until != 0;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Our keys in the place that key_store does not name: what was written there before the configuration
- * changed. A key that is taken away would come back from it with the next change, and in the home it has
- * none of the limits that were set since. Root's file goes as a whole; in the home only the lines that a
- * request named.
+ * Our keys where keys.c does not look. In the place that key_store does not name: what was written there
+ * before the configuration changed would bring a key back with the next change, and in the home it has none
+ * of the limits that were set since. Root's file goes as a whole; in the home only the lines that a request
+ * named.
+ *
+ * And a key that is taken away, wherever in the home sshd would still find it: in the second file that it
+ * reads, or behind links that the user made of .ssh. To take away, what sshd reads is read as sshd does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +15,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/replace.h"
+#include "host/strictmodes.h"
 #include "model/authkeys.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
@@ -38,11 +42,55 @@ static int plan_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     return add(p, WHOLE, path, "keys of another key_store", err);
 }
 
+/* What sshd would find there, and find again as soon as a mode is set right. */
+static int read_as_sshd(const struct sp_ctx *c, const char *file, struct sp_buf *ret, struct sp_error *err)
+{
+    _cleanup_(sp_strictmodes_file_clear) struct sp_strictmodes_file f = {0};
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    char path[SP_PATH_SIZE];
+
+    if (!c->host->real) { /* a test's directory, which sshd knows nothing of */
+        if (sp_home_read(c->host, c->user, file, &have, err) < 0)
+            return -1;
+        sp_buf_add(ret, have.bytes.data, have.bytes.len);
+    } else {
+        if (sp_str_format(path, sizeof(path), "%s/%s", c->user->home, file) < 0)
+            return sp_fail(err, SP_E_INTERNAL, 0, "path too long");
+        if (sp_strictmodes_read(c->host, c->user, path, SP_STRICTMODES_NO, &f, err) < 0)
+            return -1;
+        if (f.unread) {
+            sp_fail(err, SP_E_UNSAFE_PATH, 0, "sshd may read %.200s, and it could not be looked at: %s",
+                    path, f.problem);
+            return sp_hint(err, "%.400s", f.mend[0] != '\0' ? f.mend : "see what it is, and mend it");
+        }
+        sp_buf_add(ret, f.bytes.data, f.bytes.len);
+    }
+    return sp_buf_ok(ret) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
 struct lines {
     const struct sp_ctx *ctx;
+    const struct sp_key_list *want; /* what may stay where it is */
+    const char *file;
     struct sp_plan *plan;
     struct sp_error *err;
 };
+
+static bool is_planned(const struct lines *l, const char *fingerprint)
+{
+    for (size_t i = 0; i < l->plan->n; i++)
+        if (l->plan->v[i].resource == &sp_resource_keys_elsewhere && l->plan->v[i].what == LINE &&
+            sp_streq(l->plan->v[i].target, fingerprint) && sp_streq(l->plan->v[i].from, l->file))
+            return true;
+    return false;
+}
+
+static int plan_key(const struct lines *l, const char *fingerprint)
+{
+    if (sp_key_list_find(l->want, fingerprint) != NULL || is_planned(l, fingerprint))
+        return 0;
+    return add(l->plan, LINE, fingerprint, l->file, l->err);
+}
 
 static int plan_line(const struct sp_authkeys_entry *e, void *data)
 {
@@ -51,57 +99,101 @@ static int plan_line(const struct sp_authkeys_entry *e, void *data)
     if (e->fingerprint[0] == '\0' || (!sp_keys_is_named(l->ctx->desired, e->fingerprint) &&
                                       !sp_keys_is_named(l->ctx->applied, e->fingerprint)))
         return 0;
-    for (size_t i = 0; i < l->plan->n; i++)
-        if (l->plan->v[i].resource == &sp_resource_keys_elsewhere &&
-            sp_streq(l->plan->v[i].target, e->fingerprint))
-            return 0;
-    return add(l->plan, LINE, e->fingerprint, SP_KEYS_HOME_FILE, l->err);
+    return plan_key(l, e->fingerprint);
+}
+
+/* Each key that an account names and that is not wanted, as if it stood there. */
+static int plan_all(const struct sp_account *a, const struct lines *l)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        for (size_t k = 0; k < a->domains[i].keys.n; k++)
+            if (plan_key(l, a->domains[i].keys.v[k].key.fingerprint) < 0)
+                return -1;
+    return 0;
 }
 
 /* With foreign_keys = keep sshd reads the home beside root's file, and what the user puts there is his: a
- * home that cannot be looked at holds nothing up. */
-static int plan_home(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+ * home that cannot be looked at holds nothing up. But a key that goes is not left behind it. */
+static int plan_home(const struct sp_ctx *c, const char *file, const struct sp_key_list *want,
+                     struct sp_plan *p, struct sp_error *err)
 {
-    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    struct lines l = {c, p, err};
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0};
+    struct lines l = {c, want, file, p, err};
     struct sp_error why;
 
-    if (sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, &have, &why) < 0) {
-        if (why.code == SP_E_NO_MEMORY) {
-            *err = why;
-            return -1;
-        }
-        return 0;
+    if (read_as_sshd(c, file, &have, &why) == 0)
+        return sp_authkeys_each(sp_buf_str(&have), have.len, plan_line, &l) == 0 ? 0 : -1;
+    if (why.code == SP_E_NO_MEMORY) {
+        *err = why;
+        return -1;
     }
-    return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, plan_line, &l) == 0 ? 0 : -1;
+    if (why.code == SP_E_NOT_FOUND || c->config->key_store == SP_KEY_STORE_ROOT)
+        return 0;
+    return plan_all(c->desired, &l) < 0 ? -1 : plan_all(c->applied, &l);
+}
+
+static bool has_unwanted(const struct sp_account *a, const struct sp_key_list *want)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        for (size_t k = 0; k < a->domains[i].keys.n; k++)
+            if (sp_key_list_find(want, a->domains[i].keys.v[k].key.fingerprint) == NULL)
+                return true;
+    return false;
+}
+
+/* The main file is keys.c's, where it can be had the strict way. */
+static int plan_withdrawn(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    _cleanup_(sp_key_list_clear) struct sp_key_list want = {0};
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    struct sp_error ignored;
+
+    if (sp_keys_wanted(c, &want, NULL, NULL, err) < 0)
+        return -1;
+    if (!has_unwanted(c->desired, &want) && !has_unwanted(c->applied, &want))
+        return 0;
+    if (sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, &have, &ignored) < 0 &&
+        plan_home(c, SP_KEYS_HOME_FILE, &want, p, err) < 0)
+        return -1;
+    return plan_home(c, sp_keys_other_file(c), &want, p, err);
 }
 
 static int elsewhere_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    if (c->config->key_store == SP_KEY_STORE_HOME)
-        return plan_file(c, p, err);
-    return c->user != NULL ? plan_home(c, p, err) : 0;
+    const struct sp_key_list none = {0};
+
+    if (c->leave_home)
+        return 0;
+    if (c->config->key_store == SP_KEY_STORE_ROOT)
+        return c->user != NULL ? plan_home(c, SP_KEYS_HOME_FILE, &none, p, err) : 0;
+    if (plan_file(c, p, err) < 0)
+        return -1;
+    return c->user != NULL ? plan_withdrawn(c, p, err) : 0;
 }
 
-static int remove_lines(const struct sp_ctx *c, const struct sp_plan *p, struct sp_error *err)
+static int remove_lines(const struct sp_ctx *c, const struct sp_plan *p, const char *file,
+                        struct sp_error *err)
 {
     const struct sp_key_list none = {0};
-    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0}, out = {0};
     _cleanup_free_ const char **drop = calloc(p->n + 1, sizeof(*drop));
     size_t n = 0;
 
     if (drop == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     for (size_t i = 0; i < p->n; i++)
-        if (p->v[i].resource == &sp_resource_keys_elsewhere && p->v[i].what == LINE)
+        if (p->v[i].resource == &sp_resource_keys_elsewhere && p->v[i].what == LINE &&
+            sp_streq(p->v[i].from, file))
             drop[n++] = p->v[i].target;
     if (n == 0)
         return 0;
-    if (sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, &have, err) < 0 ||
-        sp_authkeys_edit(sp_buf_str(&have.bytes), have.bytes.len, &none, drop, n, &out, err) < 0)
+    if (read_as_sshd(c, file, &have, err) < 0 ||
+        sp_authkeys_edit(sp_buf_str(&have), have.len, &none, drop, n, &out, err) < 0)
         return -1;
-    return sp_home_write(c->host, c->user, SP_KEYS_HOME_FILE, sp_buf_str(&out), out.len, err);
+    if (out.len == have.len) /* gone meanwhile */
+        return 0;
+    return c->host->real ? sp_home_shrink(c->host, c->user, file, sp_buf_str(&out), out.len, err)
+                         : sp_home_write(c->host, c->user, file, sp_buf_str(&out), out.len, err);
 }
 
 static int elsewhere_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
@@ -118,7 +210,10 @@ static int elsewhere_apply(const struct sp_ctx *c, const struct sp_plan *p, enum
         if (dir < 0 || sp_replace_remove(dir, c->desired->user, err) < 0)
             return -1;
     }
-    return c->user != NULL ? remove_lines(c, p, err) : 0;
+    if (c->user == NULL)
+        return 0;
+    return remove_lines(c, p, SP_KEYS_HOME_FILE, err) < 0 ? -1
+                                                          : remove_lines(c, p, SP_KEYS_HOME_FILE "2", err);
 }
 
 static int look_for(const struct sp_authkeys_entry *e, void *data)
@@ -128,15 +223,15 @@ static int look_for(const struct sp_authkeys_entry *e, void *data)
 
 static int elsewhere_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
 {
-    _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0};
     bool there;
 
     if (change->what == WHOLE)
         there = sp_fsat_exists(c->host->root_fd, change->target);
     else {
-        if (sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, &have, err) < 0)
+        if (read_as_sshd(c, change->from, &have, err) < 0)
             return -1;
-        there = sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, look_for, change->target) != 0;
+        there = sp_authkeys_each(sp_buf_str(&have), have.len, look_for, change->target) != 0;
     }
     return there ? sp_str_copy(change->read_back, sizeof(change->read_back), "there") : 0;
 }

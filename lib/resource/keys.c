@@ -20,7 +20,7 @@
 #include "resource/resource.h"
 #include "resource/sshd.h"
 
-enum { REMOVE, CHANGE, ADD, MODE, WHOLE };
+enum { REMOVE, CHANGE, ADD, MODE, WHOLE, UNSEEN };
 
 int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_error *err)
 {
@@ -154,7 +154,7 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
 }
 
 /* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is
- * named and not wanted). have: NULL where nobody could look; then each may stand there. */
+ * named and not wanted). */
 static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want,
                          const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
 {
@@ -168,10 +168,8 @@ static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *w
                 planned |= p->v[n].resource == &sp_resource_keys && sp_streq(p->v[n].target, fingerprint);
             if (planned || sp_key_list_find(want, fingerprint) != NULL)
                 continue;
-            if (have != NULL)
-                (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
-            if ((have == NULL || s.found > 0) &&
-                add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
+            (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+            if (s.found > 0 && add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
                 return -1;
         }
     return 0;
@@ -296,21 +294,34 @@ static int check_home(const struct sp_ctx *c, const struct sp_key_list *want,
     return sp_hint(err, "chmod go-w %.100s, or set key_store = root in sallyport.conf", c->user->home);
 }
 
-/* The home is the user's ground, and nothing he makes of it keeps him in: the gate and the shell see to
- * that. Keys that have to go are planned as if they stood there; taking them away fails then, behind all
- * else. */
-static int plan_blind(const struct sp_ctx *c, const struct sp_key_list *want, struct sp_plan *p,
-                      struct sp_error *err)
+static int show_unseen(const struct sp_ctx *c, const struct sp_error *why, struct sp_plan *p,
+                       struct sp_error *err)
+{
+    struct sp_change *change = sp_plan_add(p, &sp_resource_keys, SP_BUILD, SP_NEUTRAL, UNSEEN, err);
+
+    if (change == NULL)
+        return -1;
+    (void)sp_str_copy(change->target, sizeof(change->target), c->user->home);
+    (void)sp_str_format(change->from, sizeof(change->from), "could not be looked at: %.300s", why->text);
+    return sp_str_copy(change->to, sizeof(change->to), "the keys");
+}
+
+/* The home is the user's ground, and nothing he makes of it keeps him in: what only takes away goes on. A
+ * key that has to go is looked for as sshd looks (keys-elsewhere.c), and the gate and the shell are no
+ * concern of the home's. Where root's own file cannot be read, there is no such way. */
+static int plan_blind(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     const struct sp_error why = *err;
 
-    if (why.code == SP_E_NO_MEMORY || (!sp_ctx_absent(c) && !sp_ctx_shut(c)))
+    if (why.code == SP_E_NO_MEMORY)
+        return -1;
+    if (c->shows && !sp_ctx_shut(c))
+        return show_unseen(c, &why, p, err);
+    if (!sp_ctx_shut(c) &&
+        (c->config->key_store == SP_KEY_STORE_ROOT || !(sp_ctx_absent(c) || c->withdraws)))
         return -1;
     if (why.code == SP_E_NOT_FOUND) /* a home that is gone holds no keys */
         return 0;
-    if (plan_unwanted(c->desired, want, NULL, p, err) < 0 ||
-        plan_unwanted(c->applied, want, NULL, p, err) < 0)
-        return -1;
     return sp_plan_warn(p, err, "the keys in the home of %s could not be looked at: %s", c->user->name,
                         why.text);
 }
@@ -348,11 +359,13 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
 
     if (c->user == NULL)
         return plan_whole(c, p, err);
+    if (c->leave_home)
+        return 0;
     if (sp_keys_wanted(c, &want, warn_skipped, &w, err) < 0)
         return -1;
     if (sp_keys_read(c, &have, err) < 0) {
         /* Without keys to write or to take back, a missing home is nobody's trouble. */
-        return err->code == SP_E_NOT_FOUND && want.n == 0 ? 0 : plan_blind(c, &want, p, err);
+        return err->code == SP_E_NOT_FOUND && want.n == 0 ? 0 : plan_blind(c, p, err);
     }
     for (size_t i = 0; i < want.n; i++)
         if (plan_wanted(&want.v[i], &have, p, err) < 0)

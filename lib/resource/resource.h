@@ -69,7 +69,11 @@ struct sp_ctx {
     const struct sp_account *applied; /* what was in force before; without domains: nothing */
     const char *original_shell;       /* found when the account was first managed; "" when unknown */
     bool keep_sessions;               /* of a key that goes, the running logins stay */
-    bool thorough;                    /* reconcile: look behind what a request takes for granted */
+    bool shows;                       /* nothing will be done: what is in force is asked */
+    bool withdraws;                   /* the request only takes away */
+    bool leave_home;                  /* it is about the door alone: keys are not looked at */
+    bool own_shut; /* what is pending has shut the gate, for want of another way to keep a key out */
+    bool thorough; /* reconcile: look behind what a request takes for granted */
 };
 
 /* Is the account to be given up? */

@@ -81,11 +81,14 @@ def test_a_second_name_of_a_uid_does_not_take_the_jail_of_the_first(host):
 
 # What somebody shut while something was pending stays shut
 
-def sabotage(user):
+@contextlib.contextmanager
+def immutable(user):
     keys = pathlib.Path(user.home, ".ssh/authorized_keys")
-    keys.unlink(missing_ok=True)
-    os.mkfifo(keys)
-    return keys
+    sp.run(["chattr", "+i", keys], check=True)
+    try:
+        yield
+    finally:
+        sp.run(["chattr", "-i", keys], check=True)
 
 
 def shut_by_shell(user):
@@ -98,18 +101,18 @@ def shut_by_group(user):
     return lambda: "sallyport-none" in sp.run(["id", "-nG", user.name]).stdout.split()
 
 
-@pytest.mark.parametrize("shut", [shut_by_shell, shut_by_group])
+@pytest.mark.parametrize("shut", [shut_by_shell])  # a removal that is held up is in the group, and finishing it takes it out
 @pytest.mark.parametrize("restore", [False, True])
 def test_a_pending_removal_opens_nothing_that_somebody_shut(host, shut, restore):
     user = sp.make_user(shell="/bin/bash")
     apply(user, shell="bash", authorized_keys=[{"key": sp.keypair().public}]).ok()
-    keys = sabotage(user)
-    assert remove(user).error
-    is_shut = shut(user)
-    for _ in range(2):
+    with immutable(user):
+        assert remove(user).error
+        is_shut = shut(user)
         sp.rpc("system.reconcile", {}, timeout=60)
         assert is_shut()
-        keys.unlink(missing_ok=True)
+    sp.rpc("system.reconcile", {}, timeout=60)
+    assert is_shut()
     sp.rpc("system.reconcile", {"restore_access": True} if restore else {}, timeout=60)
     assert is_shut() or restore
     assert user.name not in json.dumps(sp.rpc("domain.list", {}).ok())
