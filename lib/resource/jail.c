@@ -18,6 +18,7 @@
 #include "host/recordfile.h"
 #include "host/replace.h"
 #include "resource/extra.h"
+#include "resource/jail-names.h"
 #include "resource/resource.h"
 #include "resource/shown.h"
 
@@ -72,65 +73,11 @@ static int record_text(const struct sp_ctx *c, struct sp_buf *out, struct sp_err
     return sp_record_format(&r, out, err);
 }
 
-/* An extra login's own home is for sshd alone. */
-static const char *home_inside(const struct sp_ctx *c)
-{
-    return sp_extra_is(&c->desired->extra) ? c->desired->domains[0].document_root : c->user->home;
-}
-
-/* Panels give document roots to groups of theirs (psaserv, www-data), of which the account is no member:
- * `ls -l` says whose. The names of the groups that own what he was given, behind those in `names`. A link
- * on the way could bring no more than the name of a group. */
-static void add_owners(const struct sp_ctx *c, const char **names, size_t n, char (*store)[64])
-{
-    const char *paths[SP_ROOTS_MAX + 1];
-    size_t n_paths = sp_account_roots(c->desired, paths);
-
-    if (n_paths == 0 || !sp_streq(paths[0], c->user->home))
-        paths[n_paths++] = c->user->home;
-    for (size_t i = 0; i < n_paths; i++) {
-        struct stat st;
-        size_t k = 0;
-
-        if (fstatat(c->host->root_fd, paths[i] + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_gid == 0 ||
-            st.st_gid == c->user->gid || !sp_userdb_group_name_of(c->host, st.st_gid, store[i]))
-            continue;
-        while (k < n && !sp_streq(names[k], store[i]))
-            k++;
-        if (k == n)
-            names[n++] = store[i];
-    }
-}
-
-/* Only this account, root and nobody: a customer cannot read the names of the others. The shell shown
- * inside is the one that runs inside. The policy's groups are named whether he is in them or not, so that a
- * change of policy changes no file. */
-static int names_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
-{
-    static const char *const policy[] = {SP_GROUP_ALL,     SP_GROUP_CHROOT, SP_GROUP_NONE,
-                                         SP_GROUP_KEYONLY, SP_GROUP_BOTH,   SP_GROUP_NOFORWARD,
-                                         SP_GROUP_FORWARD};
-    const char *also[SP_COUNT(policy) + SP_ROOTS_MAX + 2] = {0};
-    char owners[SP_ROOTS_MAX + 1][64];
-
-    if (what == NAMES_PASSWD)
-        sp_buf_printf(
-            out,
-            "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-            "%s:x:%u:%u::%s:/bin/bash\n",
-            c->user->name, c->user->uid, c->user->gid, home_inside(c));
-    else {
-        sp_buf_puts(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
-        memcpy(also, policy, sizeof(policy));
-        add_owners(c, also, SP_COUNT(policy), owners);
-        return sp_userdb_group_lines(c->host, c->user, also, out, err);
-    }
-    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-}
-
 static int file_text(const struct sp_ctx *c, int what, struct sp_buf *out, struct sp_error *err)
 {
-    return what == RECORD ? record_text(c, out, err) : names_text(c, what, out, err);
+    return what == RECORD         ? record_text(c, out, err)
+           : what == NAMES_PASSWD ? sp_jail_passwd(c, out, err)
+                                  : sp_jail_group(c, SP_JAIL_LOOK, out, err);
 }
 
 /* The record is for root and the user's own group; the names are bound into a jail that he reads as
@@ -141,10 +88,24 @@ static void file_rights(const struct sp_ctx *c, int what, struct sp_replace *ret
         .mode = what == RECORD ? 0640 : 0644, .uid = 0, .gid = what == RECORD ? c->user->gid : 0};
 }
 
+/* Reconcile asks for thousands of accounts: it does not look below their roots, requests do. */
+static int text_is_right(const struct sp_ctx *c, int what, const struct sp_buf *have, bool *ret,
+                         struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf want = {0};
+
+    if (what == NAMES_GROUP)
+        return sp_jail_group_stands(c, c->thorough ? SP_JAIL_NO_LOOK : SP_JAIL_LOOK, have, ret, err);
+    if (file_text(c, what, &want, err) < 0)
+        return -1;
+    *ret = have->len == want.len && memcmp(have->data, want.data, want.len) == 0;
+    return 0;
+}
+
 static int file_is_right(const struct sp_ctx *c, int what, bool *ret_exists, bool *ret_right,
                          struct sp_error *err)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf have = {0}, want = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0};
     struct sp_replace rights;
     char path[SP_PATH_SIZE];
     struct stat st;
@@ -157,12 +118,11 @@ static int file_is_right(const struct sp_ctx *c, int what, bool *ret_exists, boo
     *ret_exists = true;
     if (!wanted(c))
         return 0;
-    if (file_text(c, what, &want, err) < 0)
+    if (text_is_right(c, what, &have, ret_right, err) < 0)
         return -1;
     file_rights(c, what, &rights);
-    *ret_right = have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
-                 (!c->host->real ||
-                  ((st.st_mode & 07777) == rights.mode && st.st_uid == 0 && st.st_gid == rights.gid));
+    *ret_right = *ret_right && (!c->host->real || ((st.st_mode & 07777) == rights.mode && st.st_uid == 0 &&
+                                                   st.st_gid == rights.gid));
     return 0;
 }
 

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 
 import pytest
 
@@ -56,7 +57,19 @@ def desk(host, tmp_path_factory):
     return place
 
 
-def test_the_readme_shows_what_happens(desk):
+@pytest.fixture
+def no_lfs():
+    """README.md's host has no git-lfs. Whether this one has is no matter."""
+    hidden = {}
+    while found := shutil.which("git-lfs", path="/usr/local/bin:/usr/bin:/bin"):
+        os.rename(found, f"{found}.hidden")
+        hidden[f"{found}.hidden"] = found
+    yield
+    for old, new in hidden.items():
+        os.replace(old, new)
+
+
+def test_the_readme_shows_what_happens(desk, no_lfs):
     steps = shown()
     assert len(steps) >= 8 and any("reconcile" in command for command, _ in steps), steps
     mine = sp.run(["ssh-keygen", "-lf", desk / "bob.pub"], check=True).stdout.split()[1]
@@ -72,6 +85,20 @@ def test_the_readme_shows_what_happens(desk):
         assert done.stderr == "" and plain(done.stdout, mine) == plain(output, mine), command
         if "<request.json" in command:  # "The same request again answers ..."
             assert '"changed":false' in sp.run(["bash", "-c", command], cwd=desk).stdout
+
+
+def test_where_git_lfs_is_installed_the_readmes_request_has_no_warning(desk, no_lfs):
+    """Comes after the README's own steps: request.json is there. Told when the generation is made."""
+    try:
+        for there in (False, True):
+            if there:
+                shutil.copy("/bin/true", "/usr/bin/git-lfs")
+            sp.rpc("domain.remove", {"domain": "example.com"}).ok()
+            os.unlink("/var/lib/sallyport/sets/base+git")
+            done = sp.run(["bash", "-c", f"{sp.HELPER} <request.json"], cwd=desk, timeout=60)
+            assert '"built and proved"' in done.stdout and ('"warnings":[]' in done.stdout) == there, done
+    finally:
+        pathlib.Path("/usr/bin/git-lfs").unlink(missing_ok=True)
 
 
 def manual(page):

@@ -2,7 +2,11 @@
 """What every session takes for granted, in a jail: names of people, hosts and files, time zones, whom TLS trusts."""
 
 import contextlib
+import grp
+import json
+import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
@@ -150,6 +154,44 @@ def test_a_panels_group_that_owns_the_document_root_is_named_and_others_are_not(
     sp.run(["chown", "-R", f"{user.name}:www-data", user.docroot], check=True)
     sp.rpc("system.reconcile").ok()
     assert said(user, "ls -ld ~ | awk '{print $3, $4}'; cat /etc/group | grep -c psaserv; true") == f"{user.name} www-data\n0\n"
+
+
+def test_a_systems_group_that_owns_something_at_the_top_of_a_root_is_named(host):
+    """A panel gives public_html to www-data and nothing else. Groups of other customers stay numbers, and no tree makes the look long."""
+    user, other = sp.make_user(), sp.make_user()
+    for name, group in (("public_html", "www-data"), ("logs", "adm"), ("theirs", other.name)):
+        os.mkdir(f"{user.docroot}/{name}")
+        shutil.chown(f"{user.docroot}/{name}", user.name, group)
+    groups = "cd; ls -ld public_html logs theirs | awk '{print $4}'"
+    sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail={"profiles": ["base"]}).ok()
+    assert said(user, groups).split() == ["adm", "www-data", str(grp.getgrnam(other.name).gr_gid)]
+    assert other.name not in said(user, "cat /etc/group")
+    os.rmdir(f"{user.docroot}/logs")  # who deletes a directory has not changed his account
+    assert sp_site.apply(user, shell="chroot").ok()["changed"] is False
+    assert user.name not in str(sp.rpc("system.reconcile").ok()["accounts"])
+    os.mkdir(f"{user.docroot}/mail")
+    shutil.chown(f"{user.docroot}/mail", user.name, "mail")
+    assert sp_site.apply(user, shell="chroot").ok()["changed"] is True
+    assert said(user, "cd; ls -ld mail | awk '{print $4}'") == "mail\n"
+    sp.run(["groupmod", "-n", "post", "mail"], check=True)
+    sp.rpc("system.reconcile").ok()
+    assert said(user, "cd; ls -ld mail | awk '{print $4}'; grep -c mail: /etc/group; true") == "post\n0\n"
+
+
+def test_a_hostile_tree_makes_the_look_at_groups_neither_long_nor_wide(host):
+    user = sp.make_user()
+    for i in range(3000):
+        os.mkdir(f"{user.docroot}/{i}")
+        os.chown(f"{user.docroot}/{i}", user.uid, 100 + i % 800)
+    os.symlink("/etc/shadow", f"{user.docroot}/link")
+    sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail={"profiles": ["base"]}).ok()
+    request = json.dumps({"jsonrpc": "2.0", "id": "x", "method": "domain.apply",
+                          "params": {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "chroot"}})
+    traced = sp.run(["strace", "-f", "-e", "trace=statx", "-o", "/tmp/looked", sp.HELPER], input=request, check=True)
+    assert '"changed":false' in traced.stdout
+    assert pathlib.Path("/tmp/looked").read_text().count(", STATX_GID, {") in range(200, 257)
+    lines = pathlib.Path(f"/var/lib/sallyport/names/{user.uid}/group").read_text().splitlines()
+    assert len(lines) <= 3 + 8 + 8 + 1 and not any(line.startswith("shadow:") for line in lines), lines
 
 
 def test_a_terminal_program_and_a_script_know_who_it_is(site):

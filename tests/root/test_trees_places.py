@@ -3,6 +3,9 @@
 
 import os
 import pathlib
+import re
+import shutil
+import time
 
 import pytest
 
@@ -154,3 +157,27 @@ def test_a_site_with_directories_of_these_names_is_not_touched(host, site):
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert before.diff(sp.snapshot(names, times=True)) == []
     assert sorted(os.listdir(user.docroot)) == sorted([os.path.basename(name) for name in names] + [".ssh"])
+
+
+def test_names_in_a_home_that_is_the_document_root_are_as_the_manual_says(host):
+    """chroot-bash(8): `~/bin` and the like are mount points in the root layout, and the customer's own in the path layout."""
+    manual = (pathlib.Path(__file__).parents[2] / "man/chroot-bash.8").read_text()
+    user = sp.make_user()
+    assert user.home == user.docroot
+    sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail=sp_site.JAIL).ok()
+    points = [name for name in os.listdir(user.docroot) if name != ".ssh"]
+    assert sorted(points) == sorted("bin lib lib64 sbin usr etc dev proc tmp run var".split())
+    assert all(re.search(rf"~/{name}\b", manual) for name in points)
+    for name in points:
+        done = sp.ssh(user, f"cd; ls -A {name}; touch {name}/x; rmdir {name}; mv {name} mine; ls -d mine")
+        assert done.rc != 0 and done.stdout == "", done
+    done = sp.ssh(user, "mkdir -p ~/.local/bin && printf '#!/bin/sh\necho mine' >~/.local/bin/tool && chmod +x ~/.local/bin/tool && ~/.local/bin/tool")
+    assert done.stdout == "mine\n", done
+    os.rmdir(f"{user.docroot}/bin")  # over FTP
+    shutil.copytree(f"{user.docroot}/.local/bin", f"{user.docroot}/bin")
+    sp.run(["chown", "-R", f"{user.uid}:{user.gid}", f"{user.docroot}/bin"], check=True)
+    deadline = time.monotonic() + 20  # the jail of the login before ends with its last process
+    while (done := sp.ssh(user, "~/bin/tool && echo more >~/bin/more && cat ~/bin/more")).rc != 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert done.stdout == "mine\nmore\n", done
+    assert sp.rpc("domain.get", {"domain": user.domain}).ok()["jail"]["layout"] == "path"
