@@ -36,6 +36,8 @@ static void show(const cJSON *r)
     {
         (void)printf("%s: failed: %s\n", text_of(d, "part"), text_of(d, "error"));
     }
+    if (number_of(r, "directories_mended") > 0)
+        (void)printf("store: mended the rights of %d directories\n", number_of(r, "directories_mended"));
     cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "sets"))
     {
         if (cJSON_GetObjectItemCaseSensitive(d, "error") != NULL)

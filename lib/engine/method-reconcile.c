@@ -118,8 +118,14 @@ static int problem(const char *part, const struct sp_error *why, cJSON *result, 
 static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, bool *ret_refreshed,
                  struct sp_error *err)
 {
+    enum sp_store_mend how = (run->flags & SP_RUN_DRY) != 0 ? SP_STORE_LOOK : SP_STORE_MEND;
     struct sp_error why;
+    int dirs = 0;
 
+    if (sp_store_mend_dirs(e->host, how, &dirs, &why) < 0 && problem("store", &why, result, err) < 0)
+        return -1;
+    if (dirs > 0 && !cJSON_AddNumberToObject(result, "directories_mended", dirs))
+        return no_memory(err);
     if (sp_reconcile_certificates(e, run->flags, result, &why) < 0 &&
         problem("certificates", &why, result, err) < 0)
         return -1;

@@ -35,28 +35,6 @@ void sp_users_clear(struct sp_users *u)
     *u = (struct sp_users){0};
 }
 
-int sp_store_prepare(struct sp_host *h, struct sp_error *err)
-{
-    static const struct {
-        const char *path;
-        mode_t mode;
-    } dirs[] = {{SP_STORE, 0711},          {DOMAIN_DIR, 0700},       {SP_STORE "/entry", 0711},
-                {SP_STORE "/names", 0711}, {SP_STORE "/keys", 0711}, {SP_STORE "/gen", 0755},
-                {SP_STORE "/sets", 0755},  {STATE_DIR, 0700}};
-
-    if (sp_fsat_exists(h->root_fd, dirs[SP_COUNT(dirs) - 1].path)) /* made last: then all are there */
-        return 0;
-    for (size_t i = 0; i < SP_COUNT(dirs); i++) {
-        _cleanup_close_ int fd = -1;
-        if (sp_fsat_exists(h->root_fd, dirs[i].path))
-            continue;
-        fd = sp_fsat_make_dirs(h->root_fd, dirs[i].path, dirs[i].mode, err);
-        if (fd < 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int state_path(const char *user, char out[SP_PATH_SIZE], struct sp_error *err)
 {
     if (sp_name_check_user(user, err) < 0)

@@ -34,6 +34,10 @@ void sp_state_clear(struct sp_state *s);
 /* The directories of the store, with the modes of layout.h. */
 int sp_store_prepare(struct sp_host *h, struct sp_error *err);
 
+/* Those directories made what they must be, where somebody changed them. *ret_n: how many. */
+enum sp_store_mend { SP_STORE_LOOK, SP_STORE_MEND };
+int sp_store_mend_dirs(struct sp_host *h, enum sp_store_mend how, int *ret_n, struct sp_error *err);
+
 /* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is
  * granted from it. */
 int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err);

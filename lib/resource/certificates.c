@@ -15,7 +15,7 @@
 #include "resource/logins.h"
 #include "resource/resource.h"
 
-enum { PRINCIPAL, REVOKE, NARROW };
+enum { PRINCIPAL, REVOKE, NARROW, RIGHTS };
 
 static bool is_among(uint64_t serial, const struct sp_revocation *r)
 {
@@ -153,6 +153,23 @@ static int plan_revocations(const struct sp_ctx *c, const char *principal, struc
     return 0;
 }
 
+static const char loose[] = "others may write, or it is changed", his_own[] = "the account's own";
+
+/* Who can write to it decides whose certificates open the account. */
+static int plan_rights(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
+{
+    struct sp_change *change;
+
+    if (!c->thorough || sp_principal_is_right(c->host, c->user))
+        return 0;
+    change = sp_plan_add(p, &sp_resource_certificates, SP_NARROW, SP_TIGHTENS, RIGHTS, err);
+    if (change == NULL)
+        return -1;
+    (void)sp_str_format(change->target, sizeof(change->target), SP_PRINCIPALS_DIR "/%s", c->desired->user);
+    (void)sp_str_copy(change->from, sizeof(change->from), loose);
+    return sp_str_copy(change->to, sizeof(change->to), his_own);
+}
+
 /* Accounts that never had a certificate pay for one look at a name. */
 static int certificates_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
@@ -164,7 +181,7 @@ static int certificates_plan(const struct sp_ctx *c, struct sp_plan *p, struct s
     if (principal[0] == '\0')
         return 0;
     if (!sp_ctx_absent(c) && c->user != NULL)
-        return plan_revocations(c, principal, p, err);
+        return plan_rights(c, p, err) < 0 ? -1 : plan_revocations(c, principal, p, err);
     change = sp_plan_add(p, &sp_resource_certificates, SP_NARROW, SP_TIGHTENS, PRINCIPAL, err);
     if (change == NULL)
         return -1;
@@ -196,8 +213,10 @@ static int certificates_apply(const struct sp_ctx *c, const struct sp_plan *p, e
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
-        if (change->resource == &sp_resource_certificates && change->phase == phase &&
-            change->what == PRINCIPAL && sp_principal_remove(c->host, c->desired->user, err) < 0)
+        if (change->resource != &sp_resource_certificates || change->phase != phase)
+            continue;
+        if ((change->what == PRINCIPAL && sp_principal_remove(c->host, c->desired->user, err) < 0) ||
+            (change->what == RIGHTS && sp_principal_mend(c->host, c->user, err) < 0))
             return -1;
     }
     if (revoke_planned(c, p, phase, REVOKE, "its key was taken away", err) < 0)
@@ -211,6 +230,9 @@ static int certificates_read_back(const struct sp_ctx *c, struct sp_change *chan
     char principal[SP_SSHCERT_PRINCIPAL_SIZE];
     uint64_t serial = 0;
 
+    if (change->what == RIGHTS)
+        return sp_str_copy(change->read_back, sizeof(change->read_back),
+                           sp_principal_is_right(c->host, c->user) ? his_own : loose);
     if (change->what == PRINCIPAL) {
         if (sp_principal_read(c->host, c->desired->user, principal, err) < 0)
             return -1;

@@ -215,6 +215,47 @@ int sp_principal_read(struct sp_host *h, const char *user, char ret[SP_SSHCERT_P
     return sp_str_format(ret, SP_SSHCERT_PRINCIPAL_SIZE, "%.*s", (int)text.len, sp_buf_str(&text));
 }
 
+/* "sallyport-UID-" and 128 bits in hex: what begins otherwise is another account's. */
+static bool is_his(const struct sp_user *user, const char *principal)
+{
+    char mine[64];
+    const char *rest = NULL;
+
+    (void)sp_str_format(mine, sizeof(mine), "sallyport-%u-", user->uid);
+    return sp_str_prefix(principal, mine, &rest) && strlen(rest) == 32 &&
+           strspn(rest, "0123456789abcdef") == 32;
+}
+
+bool sp_principal_is_right(struct sp_host *h, const struct sp_user *user)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error ignored;
+    char path[SP_PATH_SIZE];
+    struct stat st;
+
+    principal_path(user->name, path);
+    if (sp_fsat_read(h->root_fd, path, SP_SSHCERT_PRINCIPAL_SIZE, &text, &st, &ignored) < 0 ||
+        text.len < 2 || text.data[text.len - 1] != '\n')
+        return false;
+    text.data[text.len - 1] = '\0';
+    return is_his(user, text.data) &&
+           (!h->real || (st.st_uid == 0 && st.st_gid == user->gid && (st.st_mode & 07777) == 0640));
+}
+
+int sp_principal_mend(struct sp_host *h, const struct sp_user *user, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0640, .uid = 0, .gid = user->gid};
+    char now[SP_SSHCERT_PRINCIPAL_SIZE], line[SP_SSHCERT_PRINCIPAL_SIZE + 1], path[SP_PATH_SIZE];
+    struct sp_error ignored;
+
+    principal_path(user->name, path);
+    if (sp_principal_read(h, user->name, now, &ignored) == 0 && is_his(user, now)) {
+        (void)sp_str_format(line, sizeof(line), "%s\n", now);
+        return sp_replace_path(h, path, line, strlen(line), &how, err);
+    }
+    return sp_principal_remove(h, user->name, err) < 0 ? -1 : sp_principal_make(h, user, now, err);
+}
+
 int sp_principal_make(struct sp_host *h, const struct sp_user *user, char ret[SP_SSHCERT_PRINCIPAL_SIZE],
                       struct sp_error *err)
 {

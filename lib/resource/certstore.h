@@ -78,6 +78,12 @@ int sp_principal_read(struct sp_host *h, const char *user, char ret[SP_SSHCERT_P
                       struct sp_error *err);
 int sp_principal_make(struct sp_host *h, const struct sp_user *user, char ret[SP_SSHCERT_PRINCIPAL_SIZE],
                       struct sp_error *err);
+/* Is its file what sp_principal_make() made: root's, for his group to read, this account's and nothing
+ * more? */
+bool sp_principal_is_right(struct sp_host *h, const struct sp_user *user);
+/* The same principal with the rights it had; another one, which no certificate is for, where somebody
+ * changed it. */
+int sp_principal_mend(struct sp_host *h, const struct sp_user *user, struct sp_error *err);
 int sp_principal_remove(struct sp_host *h, const char *user, struct sp_error *err);
 
 #endif

@@ -119,6 +119,7 @@ extern const struct sp_resource sp_resource_keys;
 extern const struct sp_resource sp_resource_keys_elsewhere;
 extern const struct sp_resource sp_resource_groups;
 extern const struct sp_resource sp_resource_shell;
+extern const struct sp_resource sp_resource_store;
 extern const struct sp_resource sp_resource_sudo;
 extern const struct sp_resource sp_resource_user;
 
