@@ -5,15 +5,42 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/clean.h"
+#include "cmd/tone.h"
 #include "cmd/verb.h"
 #include "model/json.h"
 
+cJSON *sp_error_json(const struct sp_error *err)
+{
+    cJSON *error = cJSON_CreateObject(), *data;
+
+    (void)cJSON_AddNumberToObject(error, "code", sp_code_rpc(err->code));
+    (void)cJSON_AddStringToObject(error, "message", err->text);
+    data = cJSON_AddObjectToObject(error, "data");
+    (void)cJSON_AddStringToObject(data, "reason", sp_code_name(err->code));
+    (void)cJSON_AddStringToObject(data, "field", err->field);
+    (void)cJSON_AddStringToObject(data, "hint", err->hint);
+    return error;
+}
+
 int sp_show_error(const struct sp_error *err)
+{
+    return sp_show_failure(NULL, err);
+}
+
+int sp_show_failure(const struct sp_args *a, const struct sp_error *err)
 {
     const char *field = err->field;
 
+    if (a != NULL && sp_args_has(a, SP_OPT_JSON)) {
+        _cleanup_json_ cJSON *answer = cJSON_CreateObject();
+        (void)cJSON_AddItemToObject(answer, "error", sp_error_json(err));
+        sp_print_json(answer);
+        (void)fflush(stdout);
+    }
     (void)sp_str_prefix(field, "params.", &field);
-    (void)fprintf(stderr, "sallyport: %s%s%s\n", field, field[0] != '\0' ? ": " : "", err->text);
+    (void)fprintf(stderr, "%ssallyport:%s %s%s%s\n", sp_tone(SP_TONE_BAD, stderr),
+                  sp_tone(SP_TONE_PLAIN, stderr), field, field[0] != '\0' ? ": " : "", err->text);
     if (err->hint[0] != '\0')
         (void)fprintf(stderr, "  try: %s\n", err->hint);
     return sp_code_exit(err->code);
@@ -23,69 +50,117 @@ int sp_verb_usage(const struct sp_args *a, const char *text)
 {
     struct sp_error err;
 
-    (void)a;
     sp_fail(&err, SP_E_INVALID, 0, "%s", text);
-    sp_hint(&err, "sallyport --help");
-    return sp_show_error(&err);
+    sp_hint(&err, "sallyport %s --help", a->verb->name);
+    return sp_show_failure(a, &err);
 }
 
-static const char *text_of(const cJSON *object, const char *name)
+static void show_warnings(const cJSON *result)
 {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, name);
+    const cJSON *item = NULL;
 
-    return cJSON_IsString(v) ? v->valuestring : "";
+    cJSON_ArrayForEach(item, sp_item(result, "warnings"))
+    {
+        (void)printf("  %swarning:%s %s\n", sp_tone(SP_TONE_WARN, stdout), sp_tone(SP_TONE_PLAIN, stdout),
+                     sp_text_itself(item));
+    }
 }
 
 /* "resource target: from -> to"; what was read back is shown only where it is not what was wanted. */
 static void show_change(const cJSON *c)
 {
-    const char *from = text_of(c, "from"), *to = text_of(c, "to"), *is = text_of(c, "read_back");
+    const char *is = sp_text(c, "read_back");
 
-    (void)printf("  %s %s: %s -> %s", text_of(c, "resource"), text_of(c, "target"),
-                 from[0] != '\0' ? from : "(absent)", to[0] != '\0' ? to : "(absent)");
-    if (is[0] != '\0' && !sp_streq(is, to))
-        (void)printf(" (now: %s)", is);
+    (void)printf("  %s %s: %s -> %s", sp_text(c, "resource"), sp_text(c, "target"),
+                 sp_text_or(c, "from", "(absent)"), sp_text_or(c, "to", "(absent)"));
+    if (is[0] != '\0' && !sp_streq(is, sp_text(c, "to")))
+        (void)printf(" %s(now: %s)%s", sp_tone(SP_TONE_BAD, stdout), is, sp_tone(SP_TONE_PLAIN, stdout));
     (void)printf("\n");
+}
+
+static void say_if_none(const cJSON *result)
+{
+    if (cJSON_GetArraySize(sp_item(result, "changes")) == 0)
+        (void)printf("%s\n", sp_is_true(result, "changed") ? "recorded; nothing on the host had to change"
+                                                           : "nothing to change");
 }
 
 void sp_show_changes(const cJSON *result)
 {
-    const cJSON *changes = cJSON_GetObjectItemCaseSensitive(result, "changes"), *item = NULL;
-    bool changed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "changed"));
+    const cJSON *item = NULL;
 
-    if (cJSON_GetArraySize(changes) == 0)
-        (void)printf("%s\n", changed ? "recorded; nothing on the host had to change" : "nothing to change");
-    cJSON_ArrayForEach(item, changes)
+    say_if_none(result);
+    cJSON_ArrayForEach(item, sp_item(result, "changes"))
     {
         show_change(item);
     }
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(result, "warnings"))
-    {
-        (void)printf("  warning: %s\n", cJSON_IsString(item) ? item->valuestring : "");
+    show_warnings(result);
+}
+
+/* A text of several lines is shown line by line, each behind its sign. */
+static void show_side(char sign, enum sp_tone tone, const char *text)
+{
+    while (text[0] != '\0') {
+        size_t n = strcspn(text, "\n");
+        (void)printf("%s    %c %.*s%s\n", sp_tone(tone, stdout), sign, (int)n, text,
+                     sp_tone(SP_TONE_PLAIN, stdout));
+        text += n + (text[n] == '\n');
     }
+}
+
+void sp_show_diff(const cJSON *result)
+{
+    const cJSON *item = NULL;
+    int n = cJSON_GetArraySize(sp_item(result, "changes"));
+
+    say_if_none(result);
+    if (n > 0)
+        (void)printf("%s%s%s (user %s): %d change%s\n", sp_tone(SP_TONE_STRONG, stdout),
+                     sp_text(result, "domain"), sp_tone(SP_TONE_PLAIN, stdout), sp_text(result, "user"), n,
+                     n == 1 ? "" : "s");
+    cJSON_ArrayForEach(item, sp_item(result, "changes"))
+    {
+        (void)printf("  %s %s\n", sp_text(item, "resource"), sp_text(item, "target"));
+        show_side('-', SP_TONE_BAD, sp_text(item, "from"));
+        show_side('+', SP_TONE_GOOD, sp_text(item, "to"));
+    }
+    show_warnings(result);
 }
 
 static bool some_failed(const cJSON *result)
 {
-    const cJSON *failed = cJSON_GetObjectItemCaseSensitive(result, "failed");
-
-    return cJSON_IsNumber(failed) && failed->valuedouble > 0;
+    return sp_number(result, "failed") > 0;
 }
 
-static int status_of(const cJSON *result)
+int sp_verb_status_of(const cJSON *result)
 {
-    const cJSON *state = cJSON_GetObjectItemCaseSensitive(result, "state");
-    const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(result, "verdict");
+    const char *state = sp_text(result, "state");
 
-    if (some_failed(result) || cJSON_GetObjectItemCaseSensitive(result, "metrics_error") != NULL ||
-        cJSON_GetObjectItemCaseSensitive(result, "problems") != NULL ||
-        some_failed(cJSON_GetObjectItemCaseSensitive(result, "jails")))
+    if (some_failed(result) || sp_item(result, "metrics_error") != NULL ||
+        sp_item(result, "problems") != NULL || some_failed(sp_item(result, "jails")))
         return SP_EXIT_SOME_FAILED;
-    if (cJSON_IsString(verdict) && sp_streq(verdict->valuestring, "refused"))
+    if (sp_streq(sp_text(result, "verdict"), "refused"))
         return SP_EXIT_REFUSED;
-    if (!cJSON_IsString(state) || sp_streq(state->valuestring, "good"))
+    if (state[0] == '\0' || sp_streq(state, "good"))
         return 0;
-    return sp_streq(state->valuestring, "stale") ? SP_EXIT_STALE : sp_code_exit(SP_E_NOT_IN_FORCE);
+    return sp_streq(state, "stale") ? SP_EXIT_STALE : sp_code_exit(SP_E_NOT_IN_FORCE);
+}
+
+int sp_verb_ask_engine(const struct sp_args *a, const char *method, const cJSON *params, cJSON **ret_result,
+                       struct sp_error *err)
+{
+    long long drawn = 0;
+    int rc;
+
+    a->engine->progress = sp_progress;
+    a->engine->progress_data = &drawn;
+    rc = sp_call_method(a->engine, method, params, "cli", ret_result, err);
+    a->engine->progress = NULL;
+    if (rc < 0)
+        return -1;
+    if (!sp_args_has(a, SP_OPT_JSON))
+        sp_clean_for_terminal(*ret_result);
+    return 0;
 }
 
 int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
@@ -95,19 +170,20 @@ int sp_verb_call(const struct sp_args *a, const char *method, cJSON *params,
     _cleanup_json_ cJSON *result = NULL;
     struct sp_error err;
 
-    if (owned == NULL)
-        return sp_verb_usage(a, "out of memory");
-    if (sp_call_method(a->engine, method, params, "cli", &result, &err) < 0)
-        return sp_show_error(&err);
-    if (sp_args_has(a, SP_OPT_JSON)) {
-        _cleanup_free_ char *text = cJSON_Print(result);
-        (void)printf("%s\n", text != NULL ? text : "");
-    } else {
-        if (cJSON_GetObjectItemCaseSensitive(params, "dry_run") != NULL)
+    if (owned == NULL) {
+        sp_fail(&err, SP_E_NO_MEMORY, 0, "out of memory");
+        return sp_show_failure(a, &err);
+    }
+    if (sp_verb_ask_engine(a, method, params, &result, &err) < 0)
+        return sp_show_failure(a, &err);
+    if (sp_args_has(a, SP_OPT_JSON))
+        sp_print_json(result);
+    else {
+        if (cJSON_IsTrue(sp_item(params, "dry_run")))
             (void)printf("dry run: nothing was changed\n");
         show(result);
     }
-    return fflush(stdout) == 0 ? status_of(result) : sp_code_exit(SP_E_IO);
+    return fflush(stdout) == 0 ? sp_verb_status_of(result) : sp_code_exit(SP_E_IO);
 }
 
 void sp_params_list(cJSON *params, const char *name, const char *list)
@@ -133,4 +209,14 @@ void sp_params_flag(cJSON *params, const char *name, const char *given)
 {
     if (given != NULL)
         (void)cJSON_AddTrueToObject(params, name);
+}
+
+void sp_params_number(cJSON *params, const char *name, const char *text)
+{
+    uint64_t n = 0;
+
+    if (text != NULL && sp_str_to_u64(text, UINT64_C(1) << 53, &n) == 0)
+        (void)cJSON_AddNumberToObject(params, name, (double)n);
+    else
+        sp_params_text(params, name, text);
 }

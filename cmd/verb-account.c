@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
+#include "cmd/verbs.h"
 
 #define PASSWORD_MAX_BYTES 1024
 
@@ -18,7 +18,7 @@ static void put_when(cJSON *params, const char *name, const char *when)
         sp_params_text(params, name, when);
 }
 
-int sp_verb_access(const struct sp_args *a)
+static int access_run(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
@@ -40,12 +40,12 @@ static int about_account(const struct sp_args *a, const char *method, const char
     return sp_verb_call(a, method, params, sp_show_changes);
 }
 
-int sp_verb_suspend(const struct sp_args *a)
+static int suspend(const struct sp_args *a)
 {
     return about_account(a, "account.suspend", a->words[0]);
 }
 
-int sp_verb_resume(const struct sp_args *a)
+static int resume(const struct sp_args *a)
 {
     return about_account(a, "account.resume", a->words[0]);
 }
@@ -60,7 +60,7 @@ static int set(const struct sp_args *a)
     if (isatty(STDIN_FILENO))
         (void)fprintf(stderr, "the new password, then Enter and Ctrl-D (it is shown as you type):\n");
     if (sp_buf_read_fd(&text, STDIN_FILENO, PASSWORD_MAX_BYTES, 0, &err) < 0)
-        return sp_show_error(&err);
+        return sp_show_failure(a, &err);
     if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
     params = cJSON_CreateObject();
@@ -72,7 +72,7 @@ static int set(const struct sp_args *a)
 
 static void show_password(const cJSON *result)
 {
-    const cJSON *password = cJSON_GetObjectItemCaseSensitive(result, "password");
+    const cJSON *password = sp_item(result, "password");
 
     if (cJSON_IsString(password))
         (void)printf("%s\n", password->valuestring);
@@ -80,20 +80,57 @@ static void show_password(const cJSON *result)
         sp_show_changes(result);
 }
 
-int sp_verb_password(const struct sp_args *a)
+static int lock(const struct sp_args *a)
 {
-    cJSON *params;
+    return about_account(a, "password.lock", a->words[1]);
+}
 
-    if (sp_streq(a->words[0], "set"))
-        return set(a);
-    if (sp_streq(a->words[0], "lock"))
-        return about_account(a, "password.lock", a->words[1]);
-    if (sp_streq(a->words[0], "unlock"))
-        return about_account(a, "password.unlock", a->words[1]);
-    if (!sp_streq(a->words[0], "generate"))
-        return sp_verb_usage(a, "password set, generate, lock or unlock");
-    params = cJSON_CreateObject();
+static int unlock(const struct sp_args *a)
+{
+    return about_account(a, "password.unlock", a->words[1]);
+}
+
+static int generate(const struct sp_args *a)
+{
+    cJSON *params = cJSON_CreateObject();
+
     sp_params_text(params, "domain", a->words[1]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "password.generate", params, show_password);
 }
+
+static const struct sp_action access_actions[] = {
+    {"", "DOMAIN [OPTION..]",
+     SP_OPT(DRY_RUN) | SP_OPT(AUTHENTICATION) | SP_OPT(VALID_FROM) | SP_OPT(VALID_UNTIL), 1, 1, access_run,
+     NULL},
+    {NULL},
+};
+const struct sp_verb sp_verb_access = {"access", "how an account proves itself, and between which dates",
+                                       access_actions, NULL};
+
+static const struct sp_option_text instead_of_domain[] = {
+    {SP_OPT_USER, "USER", "the account, instead of DOMAIN"}, {0, NULL, NULL}};
+static const struct sp_action suspend_actions[] = {
+    {"", "DOMAIN | --user USER", SP_OPT(DRY_RUN) | SP_OPT(USER), 0, 1, suspend, NULL},
+    {NULL},
+};
+const struct sp_verb sp_verb_suspend = {"suspend",
+                                        "shut an account and end its sessions; all else stays as it is",
+                                        suspend_actions, instead_of_domain};
+
+static const struct sp_action resume_actions[] = {
+    {"", "DOMAIN | --user USER", SP_OPT(DRY_RUN) | SP_OPT(USER), 0, 1, resume, NULL},
+    {NULL},
+};
+const struct sp_verb sp_verb_resume = {"resume", "let a suspended account in again", resume_actions,
+                                       instead_of_domain};
+
+static const struct sp_action password_actions[] = {
+    {"set", "DOMAIN", SP_OPT(DRY_RUN), 1, 1, set, NULL},
+    {"generate", "DOMAIN", SP_OPT(DRY_RUN), 1, 1, generate, NULL},
+    {"lock", "DOMAIN", SP_OPT(DRY_RUN), 1, 1, lock, NULL},
+    {"unlock", "DOMAIN", SP_OPT(DRY_RUN), 1, 1, unlock, NULL},
+    {NULL},
+};
+const struct sp_verb sp_verb_password = {
+    "password", "set a password (from stdin), make one, or keep it from SSH", password_actions, NULL};

@@ -11,51 +11,42 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
+#include "cmd/clean.h"
+#include "cmd/tone.h"
+#include "cmd/verbs.h"
 #include "model/json.h"
 
 enum mode { AS_ASKED, DRY };
 
 /* A whole request is taken too: its params count. */
-static int read_request(int dir, const char *path, cJSON **ret, struct sp_error *err)
+static int read_request(int dir, const char *path, enum mode mode, cJSON **ret, struct sp_error *err)
 {
     _cleanup_close_ int fd =
         sp_streq(path, "-") ? dup(STDIN_FILENO) : openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
-    cJSON *params;
+    _cleanup_json_wiped_ cJSON *whole = NULL;
 
     if (fd < 0)
         return sp_fail(err, SP_E_NOT_FOUND, errno, "%s", path);
     if (sp_buf_read_fd(&text, fd, SP_JSON_MAX_BYTES, 0, err) < 0 ||
-        sp_json_parse(sp_buf_str(&text), text.len, ret, err) < 0)
+        sp_json_parse(sp_buf_str(&text), text.len, &whole, err) < 0)
         return -1;
-    params = cJSON_DetachItemFromObjectCaseSensitive(*ret, "params");
-    if (params != NULL) {
-        sp_json_wipe(*ret);
-        *ret = params;
-    }
-    return cJSON_IsObject(*ret) ? 0 : sp_fail(err, SP_E_INVALID, 0, "%s holds no JSON object", path);
-}
-
-static int one(const struct sp_args *a, int dir, const char *path, enum mode mode)
-{
-    cJSON *params = NULL;
-    struct sp_error err;
-
-    if (read_request(dir, path, &params, &err) < 0) {
-        sp_json_wipe(params);
-        return sp_show_error(&err);
-    }
+    *ret = cJSON_DetachItemFromObjectCaseSensitive(whole, "params");
+    if (*ret == NULL)
+        *ret = sp_steal_ptr(whole);
+    if (!cJSON_IsObject(*ret))
+        return sp_fail(err, SP_E_INVALID, 0, "%s holds no JSON object", path);
     if (mode == DRY) {
-        cJSON_DeleteItemFromObjectCaseSensitive(params, "dry_run");
-        (void)cJSON_AddTrueToObject(params, "dry_run");
+        cJSON_DeleteItemFromObjectCaseSensitive(*ret, "dry_run");
+        (void)cJSON_AddTrueToObject(*ret, "dry_run");
     }
-    return sp_verb_call(a, "domain.apply", params, sp_show_changes);
+    return 0;
 }
 
-int sp_verb_plan(const struct sp_args *a)
+/* What would be is shown as a diff. */
+static void (*shower(const cJSON *params))(const cJSON *)
 {
-    return one(a, AT_FDCWD, a->words[0], DRY);
+    return sp_is_true(params, "dry_run") ? sp_show_diff : sp_show_changes;
 }
 
 static int is_request(const struct dirent *e)
@@ -65,11 +56,30 @@ static int is_request(const struct dirent *e)
     return e->d_name[0] != '.' && n > 5 && sp_streq(e->d_name + n - 5, ".json");
 }
 
-/* "12/400", on a terminal only: what is logged or piped has the lines alone. */
-static void progress(int done, int all, const char *name)
+/* A directory's answers are a batch's: one array, each with its file's name for an id. */
+static int one_of_many(const struct sp_args *a, int dir, const char *name, enum mode mode, cJSON *answers)
 {
-    if (isatty(STDERR_FILENO) && all > 1)
-        (void)fprintf(stderr, "\r\033[K%d/%d %s\r", done, all, name);
+    _cleanup_json_wiped_ cJSON *params = NULL;
+    _cleanup_json_ cJSON *result = NULL;
+    cJSON *answer = cJSON_CreateObject();
+    struct sp_error err;
+    int status = 0;
+
+    (void)cJSON_AddStringToObject(answer, "jsonrpc", "2.0");
+    (void)cJSON_AddStringToObject(answer, "id", name);
+    (void)cJSON_AddItemToArray(answers, answer);
+    if (read_request(dir, name, mode, &params, &err) < 0 ||
+        sp_verb_ask_engine(a, "domain.apply", params, &result, &err) < 0) {
+        (void)cJSON_AddItemToObject(answer, "error", sp_error_json(&err));
+        status = sp_show_error(&err);
+        (void)fprintf(stderr, "  (in %s)\n", name);
+    } else if (!sp_args_has(a, SP_OPT_JSON)) {
+        (void)printf("%s:\n", name);
+        shower(params)(result);
+    }
+    if (result != NULL)
+        (void)cJSON_AddItemToObject(answer, "result", sp_steal_ptr(result));
+    return status;
 }
 
 /* Each by itself, in the order of the names: one that fails stops none of the others. */
@@ -77,35 +87,58 @@ static int all_of(const struct sp_args *a, const char *path, enum mode mode)
 {
     struct dirent **names = NULL;
     _cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_json_ cJSON *answers = cJSON_CreateArray();
     int n = dir >= 0 ? scandirat(dir, ".", &names, is_request, alphasort) : -1, failed = 0;
+    long long drawn = 0;
     struct sp_error err;
 
     if (n < 0) {
         sp_fail(&err, SP_E_NOT_FOUND, errno, "%s", path);
-        return sp_show_error(&err);
+        return sp_show_failure(a, &err);
     }
     for (int i = 0; i < n; i++) {
-        progress(i + 1, n, names[i]->d_name);
-        if (!sp_args_has(a, SP_OPT_JSON))
-            (void)printf("%s:\n", names[i]->d_name);
-        if (one(a, dir, names[i]->d_name, mode) != 0) {
-            (void)fprintf(stderr, "  (in %s)\n", names[i]->d_name);
-            failed++;
-        }
+        sp_progress((size_t)i, (size_t)n, names[i]->d_name, &drawn);
+        failed += one_of_many(a, dir, names[i]->d_name, mode, answers) != 0;
         free(names[i]);
     }
     free(names);
-    if (!sp_args_has(a, SP_OPT_JSON))
+    sp_progress((size_t)n, (size_t)n, "", &drawn);
+    if (sp_args_has(a, SP_OPT_JSON))
+        sp_print_json(answers);
+    else
         (void)printf("%d requests: %d done, %d failed\n", n, n - failed, failed);
     return failed > 0 ? SP_EXIT_SOME_FAILED : 0;
 }
 
-int sp_verb_apply(const struct sp_args *a)
+static int file_or_all(const struct sp_args *a, enum mode mode)
 {
-    enum mode mode = sp_args_has(a, SP_OPT_DRY_RUN) ? DRY : AS_ASKED;
+    _cleanup_json_wiped_ cJSON *params = NULL;
+    void (*show)(const cJSON *);
+    struct sp_error err;
     struct stat st;
 
     if (stat(a->words[0], &st) == 0 && S_ISDIR(st.st_mode))
         return all_of(a, a->words[0], mode);
-    return one(a, AT_FDCWD, a->words[0], mode);
+    if (read_request(AT_FDCWD, a->words[0], mode, &params, &err) < 0)
+        return sp_show_failure(a, &err);
+    show = shower(params);
+    return sp_verb_call(a, "domain.apply", sp_steal_ptr(params), show);
 }
+
+static int apply(const struct sp_args *a)
+{
+    return file_or_all(a, sp_args_has(a, SP_OPT_DRY_RUN) ? DRY : AS_ASKED);
+}
+
+static int plan(const struct sp_args *a)
+{
+    return file_or_all(a, DRY);
+}
+
+static const struct sp_action plan_actions[] = {{"", "FILE|DIRECTORY|-", 0, 1, 1, plan, NULL}, {NULL}};
+const struct sp_verb sp_verb_plan = {"plan", "what a request would change, as a diff", plan_actions, NULL};
+
+static const struct sp_action apply_actions[] = {
+    {"", "FILE|DIRECTORY|-", SP_OPT(DRY_RUN), 1, 1, apply, NULL}, {NULL}};
+const struct sp_verb sp_verb_apply = {"apply", "carry out a request, or all *.json of a directory",
+                                      apply_actions, NULL};

@@ -4,31 +4,17 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
+#include "cmd/verbs.h"
 #include "model/when.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static double number_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsNumber(v) ? v->valuedouble : 0;
-}
 
 static void show_issued(const cJSON *r)
 {
-    const cJSON *commands = cJSON_GetObjectItemCaseSensitive(r, "commands"), *c = NULL;
+    const cJSON *commands = sp_item(r, "commands"), *c = NULL;
 
     (void)printf(
         "%s\n\nserial      %.0f\nkey id      %s\nvalid       %s to %s\nfile        %s, beside the key\n",
-        text_of(r, "certificate"), number_of(r, "serial"), text_of(r, "key_id"), text_of(r, "valid_from"),
-        text_of(r, "valid_until"), text_of(r, "file_name"));
+        sp_text(r, "certificate"), sp_number(r, "serial"), sp_text(r, "key_id"), sp_text(r, "valid_from"),
+        sp_text(r, "valid_until"), sp_text(r, "file_name"));
     cJSON_ArrayForEach(c, commands)
     {
         (void)printf("\n%s:\n%s\n", c->string, cJSON_IsString(c) ? c->valuestring : "");
@@ -51,7 +37,7 @@ static int issue(const struct sp_args *a)
     if (a->option[SP_OPT_LIFETIME] != NULL) {
         if (sp_when_duration(a->option[SP_OPT_LIFETIME], &seconds, &err) < 0) {
             cJSON_Delete(params);
-            return sp_show_error(&err);
+            return sp_show_failure(a, &err);
         }
         (void)cJSON_AddNumberToObject(params, "lifetime", seconds);
     }
@@ -60,15 +46,15 @@ static int issue(const struct sp_args *a)
 
 static void show_list(const cJSON *r)
 {
-    const cJSON *c = NULL, *all = cJSON_GetObjectItemCaseSensitive(r, "certificates");
+    const cJSON *c = NULL, *all = sp_item(r, "certificates");
 
     if (cJSON_GetArraySize(all) == 0)
         (void)printf("no certificates\n");
     cJSON_ArrayForEach(c, all)
     {
-        const char *revoked = text_of(c, "revoked_at");
-        (void)printf("%.0f  %s  until %s%s%s\n", number_of(c, "serial"), text_of(c, "key_id"),
-                     text_of(c, "valid_until"), revoked[0] != '\0' ? "  revoked " : "", revoked);
+        const char *revoked = sp_text(c, "revoked_at");
+        (void)printf("%.0f  %s  until %s%s%s\n", sp_number(c, "serial"), sp_text(c, "key_id"),
+                     sp_text(c, "valid_until"), revoked[0] != '\0' ? "  revoked " : "", revoked);
     }
 }
 
@@ -95,77 +81,106 @@ static int take_back(const struct sp_args *a)
 
 static void show_cas(const cJSON *r)
 {
-    const cJSON *c = NULL, *all = cJSON_GetObjectItemCaseSensitive(r, "cas");
+    const cJSON *c = NULL, *all = sp_item(r, "cas");
 
     if (cJSON_GetArraySize(all) == 0)
         (void)printf("no certificate authority\n");
     cJSON_ArrayForEach(c, all)
     {
-        (void)printf("%.0f  %s  %s%s\n", number_of(c, "number"), text_of(c, "fingerprint"),
-                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "in_agent")) ? "in the agent"
-                                                                                   : "in a file",
-                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "signs")) ? ", signs" : "");
+        (void)printf("%.0f  %s  %s%s\n", sp_number(c, "number"), sp_text(c, "fingerprint"),
+                     sp_is_true(c, "in_agent") ? "in the agent" : "in a file",
+                     sp_is_true(c, "signs") ? ", signs" : "");
     }
-    if (cJSON_GetObjectItemCaseSensitive(r, "changes") != NULL)
+    if (sp_item(r, "changes") != NULL)
         sp_show_changes(r);
 }
 
 static int ca(const struct sp_args *a)
 {
-    const char *what = a->n_words > 1 ? a->words[1] : "show";
-    cJSON *params = cJSON_CreateObject();
-    uint64_t number = 0;
+    return sp_verb_call(a, "certificate.ca.get", cJSON_CreateObject(), show_cas);
+}
 
-    if (sp_streq(what, "show") && a->n_words <= 2)
-        return sp_verb_call(a, "certificate.ca.get", params, show_cas);
-    if ((sp_streq(what, "create") || sp_streq(what, "rotate")) && a->n_words == 2) {
-        sp_params_text(params, "key", a->option[SP_OPT_KEY]);
-        return sp_verb_call(a, sp_streq(what, "create") ? "certificate.ca.create" : "certificate.ca.rotate",
-                            params, show_cas);
-    }
-    if (sp_streq(what, "drop") && a->n_words == 3 && sp_str_to_u64(a->words[2], 999999, &number) == 0) {
-        (void)cJSON_AddNumberToObject(params, "number", (double)number);
-        return sp_verb_call(a, "certificate.ca.drop", params, show_cas);
-    }
-    cJSON_Delete(params);
-    return sp_verb_usage(a, "certificates ca [create|rotate [--key LINE]], or certificates ca drop NUMBER");
+static int ca_make(const struct sp_args *a, const char *method)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_text(params, "key", a->option[SP_OPT_KEY]);
+    return sp_verb_call(a, method, params, show_cas);
+}
+
+static int ca_create(const struct sp_args *a)
+{
+    return ca_make(a, "certificate.ca.create");
+}
+
+static int ca_rotate(const struct sp_args *a)
+{
+    return ca_make(a, "certificate.ca.rotate");
+}
+
+static int ca_drop(const struct sp_args *a)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_number(params, "number", a->words[2]);
+    return sp_verb_call(a, "certificate.ca.drop", params, show_cas);
 }
 
 static void show_refusals(const cJSON *r)
 {
-    const cJSON *c = NULL, *all = cJSON_GetObjectItemCaseSensitive(r, "refusals");
+    const cJSON *c = NULL, *all = sp_item(r, "refusals");
 
     if (cJSON_GetArraySize(all) == 0)
-        (void)printf("sshd's log shows no refusal of %s\n", text_of(r, "user"));
+        (void)printf("sshd's log shows no refusal of %s\n", sp_text(r, "user"));
     cJSON_ArrayForEach(c, all)
     {
-        (void)printf("%s  from %s: %s%s\n  try: %s\n", text_of(c, "at"), text_of(c, "address"),
-                     text_of(c, "why"),
-                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "let_in")) ? " (then let in)" : "",
-                     text_of(c, "mend"));
+        (void)printf("%s  from %s: %s%s\n  try: %s\n", sp_text(c, "at"), sp_text(c, "address"),
+                     sp_text(c, "why"), sp_is_true(c, "let_in") ? " (then let in)" : "",
+                     sp_text(c, "mend"));
     }
 }
 
-int sp_verb_certificates(const struct sp_args *a)
+static cJSON *of_domain(const struct sp_args *a)
 {
-    const char *what = a->words[0];
-    cJSON *params;
+    cJSON *params = cJSON_CreateObject();
 
-    if (sp_streq(what, "issue") && a->n_words == 3)
-        return issue(a);
-    if (sp_streq(what, "revoke") && a->n_words == 2)
-        return take_back(a);
-    if (sp_streq(what, "ca"))
-        return ca(a);
-    if (!(sp_streq(what, "list") && a->n_words <= 2) && !(sp_streq(what, "why") && a->n_words == 2))
-        return sp_verb_usage(a,
-                             "certificates issue DOMAIN FINGERPRINT, list [DOMAIN], revoke "
-                             "SERIAL|FINGERPRINT|KEYID|DOMAIN, why DOMAIN, or ca");
-    params = cJSON_CreateObject();
-    if (a->n_words == 2)
-        sp_params_text(params, "domain", a->words[1]);
-    if (sp_streq(what, "why"))
-        return sp_verb_call(a, "login.explain", params, show_refusals);
+    sp_params_text(params, "domain", a->n_words > 1 ? a->words[1] : NULL);
+    return params;
+}
+
+static int why(const struct sp_args *a)
+{
+    return sp_verb_call(a, "login.explain", of_domain(a), show_refusals);
+}
+
+static int list(const struct sp_args *a)
+{
+    cJSON *params = of_domain(a);
+
     sp_params_flag(params, "all", a->option[SP_OPT_ALL]);
     return sp_verb_call(a, "certificate.list", params, show_list);
 }
+
+static const struct sp_action actions[] = {
+    {"list", "[DOMAIN]", SP_OPT(ALL), 0, 1, list, NULL},
+    {"issue", "DOMAIN FINGERPRINT [OPTION..]",
+     SP_OPT(LIFETIME) | SP_OPT(EXPIRES_AT) | SP_OPT(FROM) | SP_OPT(COMMAND) | SP_OPT(REASON) | SP_OPT(HOST),
+     2, 2, issue, NULL},
+    {"revoke", "SERIAL|FINGERPRINT|KEYID|DOMAIN", SP_OPT(DRY_RUN) | SP_OPT(REASON), 1, 1, take_back,
+     "takes certificates back for good and ends the logins that they opened"},
+    {"why", "DOMAIN", 0, 1, 1, why, NULL},
+    {"ca create", "[--key LINE]", SP_OPT(KEY), 0, 0, ca_create, NULL},
+    {"ca rotate", "[--key LINE]", SP_OPT(KEY), 0, 0, ca_rotate,
+     "makes a new authority sign from now on; what the old one signed is good until it is dropped"},
+    {"ca drop", "NUMBER", 0, 1, 1, ca_drop, "makes every certificate worthless that this authority signed"},
+    {"ca", "", 0, 0, 0, ca, NULL},
+    {NULL},
+};
+static const struct sp_option_text texts[] = {
+    {SP_OPT_KEY, "LINE", "the public key of an authority that ssh-agent(1) holds"},
+    {SP_OPT_ALL, NULL, "also what is over or was taken back"},
+    {SP_OPT_HOST, "NAME", "how clients call this host"},
+    {0, NULL, NULL},
+};
+const struct sp_verb sp_verb_certificates = {"certificates", "short-lived certificates for registered keys",
+                                             actions, texts};

@@ -5,14 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
+#include "cmd/verbs.h"
 
 static const char *mark_of(const char *state)
 {
@@ -29,11 +22,11 @@ static void show_changes(const cJSON *r, const char *name, const char *what)
 {
     const cJSON *c = NULL;
 
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(r, name))
+    cJSON_ArrayForEach(c, sp_item(r, name))
     {
-        (void)printf("%s  %s %s: %s -> %s\n", what, text_of(c, "resource"), text_of(c, "target"),
-                     text_of(c, "from")[0] != '\0' ? text_of(c, "from") : "(absent)",
-                     text_of(c, "to")[0] != '\0' ? text_of(c, "to") : "(absent)");
+        (void)printf("%s  %s %s: %s -> %s\n", what, sp_text(c, "resource"), sp_text(c, "target"),
+                     sp_text(c, "from")[0] != '\0' ? sp_text(c, "from") : "(absent)",
+                     sp_text(c, "to")[0] != '\0' ? sp_text(c, "to") : "(absent)");
     }
 }
 
@@ -45,48 +38,47 @@ static void show_refusals(const cJSON *r)
     const cJSON *c = NULL;
     int shown = 0;
 
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(r, "refusals"))
+    cJSON_ArrayForEach(c, sp_item(r, "refusals"))
     {
         if (shown++ == REFUSALS_SHOWN)
             break;
-        (void)printf(
-            "%s  %s%s%s: %s%s\n", shown == 1 ? "sshd's log:" : "           ", text_of(c, "at"),
-            text_of(c, "address")[0] != '\0' ? " from " : "", text_of(c, "address"), text_of(c, "why"),
-            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "let_in")) ? " (and then let in)" : "");
-        if (text_of(c, "mend")[0] != '\0')
-            (void)printf("%-21s  try: %s\n", "", text_of(c, "mend"));
+        (void)printf("%s  %s%s%s: %s%s\n", shown == 1 ? "sshd's log:" : "           ", sp_text(c, "at"),
+                     sp_text(c, "address")[0] != '\0' ? " from " : "", sp_text(c, "address"),
+                     sp_text(c, "why"), sp_is_true(c, "let_in") ? " (and then let in)" : "");
+        if (sp_text(c, "mend")[0] != '\0')
+            (void)printf("%-21s  try: %s\n", "", sp_text(c, "mend"));
     }
 }
 
 static void show(const cJSON *r)
 {
-    const cJSON *c = NULL, *stop = cJSON_GetObjectItemCaseSensitive(r, "stop");
-    const char *verdict = text_of(r, "verdict"), *from = text_of(r, "from");
+    const cJSON *c = NULL, *stop = sp_item(r, "stop");
+    const char *verdict = sp_text(r, "verdict"), *from = sp_text(r, "from");
 
     show_changes(r, "fixed", "fixed");
-    if (text_of(r, "fix_failed")[0] != '\0')
-        (void)printf("could not be fixed: %s\n", text_of(r, "fix_failed"));
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(r, "checks"))
+    if (sp_text(r, "fix_failed")[0] != '\0')
+        (void)printf("could not be fixed: %s\n", sp_text(r, "fix_failed"));
+    cJSON_ArrayForEach(c, sp_item(r, "checks"))
     {
-        (void)printf("%-4s  %-15s %s\n", mark_of(text_of(c, "state")), text_of(c, "check"),
-                     text_of(c, "text"));
-        if (text_of(c, "mend")[0] != '\0')
-            (void)printf("%-21s  try: %s\n", "", text_of(c, "mend"));
+        (void)printf("%-4s  %-15s %s\n", mark_of(sp_text(c, "state")), sp_text(c, "check"),
+                     sp_text(c, "text"));
+        if (sp_text(c, "mend")[0] != '\0')
+            (void)printf("%-21s  try: %s\n", "", sp_text(c, "mend"));
     }
     show_changes(r, "drift", "differs from what was asked:");
     show_refusals(r);
     (void)printf("\n");
     if (sp_streq(verdict, "refused"))
-        (void)printf("%s cannot log in%s%s: %s\n%s%s%s", text_of(r, "user"),
-                     from[0] != '\0' ? " from " : "", from, text_of(stop, "text"),
-                     text_of(stop, "mend")[0] != '\0' ? "  try: " : "", text_of(stop, "mend"),
-                     text_of(stop, "mend")[0] != '\0' ? "\n" : "");
+        (void)printf("%s cannot log in%s%s: %s\n%s%s%s", sp_text(r, "user"),
+                     from[0] != '\0' ? " from " : "", from, sp_text(stop, "text"),
+                     sp_text(stop, "mend")[0] != '\0' ? "  try: " : "", sp_text(stop, "mend"),
+                     sp_text(stop, "mend")[0] != '\0' ? "\n" : "");
     else
-        (void)printf("%s can log in%s%s%s\n", text_of(r, "user"), from[0] != '\0' ? " from " : "", from,
+        (void)printf("%s can log in%s%s%s\n", sp_text(r, "user"), from[0] != '\0' ? " from " : "", from,
                      sp_streq(verdict, "unknown") ? ", as far as can be told (see the lines with ?)" : "");
 }
 
-int sp_verb_doctor(const struct sp_args *a)
+static int doctor(const struct sp_args *a)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf key = {0};
     cJSON *params;
@@ -95,7 +87,7 @@ int sp_verb_doctor(const struct sp_args *a)
     if (a->n_words == 0 && !sp_args_has(a, SP_OPT_USER))
         return sp_verb_usage(a, "doctor needs a DOMAIN or --user U");
     if (sp_args_has(a, SP_OPT_KEY) && sp_verb_read_key(a->option[SP_OPT_KEY], &key, &err) < 0)
-        return sp_show_error(&err);
+        return sp_show_failure(a, &err);
     params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->n_words > 0 ? a->words[0] : NULL);
     sp_params_text(params, "user", a->option[SP_OPT_USER]);
@@ -106,3 +98,17 @@ int sp_verb_doctor(const struct sp_args *a)
         (void)cJSON_AddNumberToObject(params, "port", strtod(a->option[SP_OPT_PORT], NULL));
     return sp_verb_call(a, "login.diagnose", params, show);
 }
+
+static const struct sp_action actions[] = {
+    {"", "DOMAIN | --user USER [OPTION..]",
+     SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(FROM) | SP_OPT(KEY) | SP_OPT(PORT) | SP_OPT(FIX), 0, 1, doctor,
+     NULL},
+    {NULL},
+};
+static const struct sp_option_text texts[] = {
+    {SP_OPT_USER, "USER", "the login, instead of DOMAIN"},
+    {SP_OPT_FROM, "ADDRESS", "where the person comes from"},
+    {0, NULL, NULL},
+};
+const struct sp_verb sp_verb_doctor = {
+    "doctor", "why can't somebody log in? every layer, as sshd would walk it", actions, texts};

@@ -9,39 +9,26 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/table.h"
-#include "cmd/verb.h"
+#include "cmd/verbs.h"
 #include "model/json.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "-";
-}
 
 static const char *forwarding_of(const cJSON *r)
 {
-    const char *said = text_of(r, "forwarding");
+    const char *said = sp_text_or(r, "forwarding", "-");
 
     return sp_streq(said, "unset") ? "the configuration's" : said;
-}
-
-static bool is_true(const cJSON *r, const char *name)
-{
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, name));
 }
 
 /* Only what is not as usual. */
 static void show_access(const cJSON *r)
 {
-    const cJSON *from = cJSON_GetObjectItemCaseSensitive(r, "valid_from"),
-                *until = cJSON_GetObjectItemCaseSensitive(r, "valid_until");
+    const cJSON *from = sp_item(r, "valid_from"), *until = sp_item(r, "valid_until");
 
-    if (is_true(r, "suspended"))
+    if (sp_is_true(r, "suspended"))
         (void)printf("access         suspended\n");
-    if (!sp_streq(text_of(r, "authentication"), "unset"))
-        (void)printf("proof          %s\n", text_of(r, "authentication"));
-    if (is_true(r, "password_locked"))
+    if (!sp_streq(sp_text_or(r, "authentication", "-"), "unset"))
+        (void)printf("proof          %s\n", sp_text_or(r, "authentication", "-"));
+    if (sp_is_true(r, "password_locked"))
         (void)printf("password       locked for SSH\n");
     if (cJSON_IsString(from))
         (void)printf("valid from     %s\n", from->valuestring);
@@ -51,38 +38,38 @@ static void show_access(const cJSON *r)
 
 static void show_status(const cJSON *r)
 {
-    const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *item = NULL;
-    const cJSON *drift = cJSON_GetObjectItemCaseSensitive(r, "drift");
+    const cJSON *jail = sp_item(r, "jail"), *item = NULL;
+    const cJSON *drift = sp_item(r, "drift");
 
     (void)printf("domain         %s\nuser           %s\ndocument root  %s\nshell          %s (%s)\n",
-                 text_of(r, "domain"), text_of(r, "user"), text_of(r, "document_root"), text_of(r, "shell"),
-                 text_of(r, "login_shell"));
-    if (cJSON_GetObjectItemCaseSensitive(jail, "layout") != NULL)
-        (void)printf("jail           %s layout%s%s\n", text_of(jail, "layout"),
-                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL ? ": " : "",
-                     cJSON_GetObjectItemCaseSensitive(jail, "layout_reason") != NULL
-                         ? text_of(jail, "layout_reason")
-                         : "");
+                 sp_text_or(r, "domain", "-"), sp_text_or(r, "user", "-"),
+                 sp_text_or(r, "document_root", "-"), sp_text_or(r, "shell", "-"),
+                 sp_text_or(r, "login_shell", "-"));
+    if (sp_item(jail, "layout") != NULL)
+        (void)printf("jail           %s layout%s%s\n", sp_text_or(jail, "layout", "-"),
+                     sp_item(jail, "layout_reason") != NULL ? ": " : "",
+                     sp_item(jail, "layout_reason") != NULL ? sp_text_or(jail, "layout_reason", "-") : "");
     (void)printf("forwarding     %s\nkeys           %d\n", forwarding_of(r),
-                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(r, "authorized_keys")));
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "authorized_keys"))
+                 cJSON_GetArraySize(sp_item(r, "authorized_keys")));
+    cJSON_ArrayForEach(item, sp_item(r, "authorized_keys"))
     {
-        (void)printf("               %s %s\n", text_of(item, "fingerprint"), text_of(item, "label"));
+        (void)printf("               %s %s\n", sp_text_or(item, "fingerprint", "-"),
+                     sp_text_or(item, "label", "-"));
     }
     show_access(r);
-    (void)printf("in force       %s\n",
-                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r, "in_force")) ? "yes" : "no");
+    (void)printf("in force       %s\n", sp_is_true(r, "in_force") ? "yes" : "no");
     cJSON_ArrayForEach(item, drift)
     {
-        (void)printf("  differs      %s %s: is %s, should be %s\n", text_of(item, "resource"),
-                     text_of(item, "target"), text_of(item, "from"), text_of(item, "to"));
+        (void)printf("  differs      %s %s: is %s, should be %s\n", sp_text_or(item, "resource", "-"),
+                     sp_text_or(item, "target", "-"), sp_text_or(item, "from", "-"),
+                     sp_text_or(item, "to", "-"));
     }
 }
 
 /* A field of the answer, under its name in a request; what says nothing is left out. */
 static void take(cJSON *request, const cJSON *r, const char *name)
 {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(r, name);
+    const cJSON *v = sp_item(r, name);
 
     if (v == NULL || cJSON_IsNull(v) || (cJSON_IsString(v) && sp_streq(v->valuestring, "unset")))
         return;
@@ -95,14 +82,14 @@ static void show_request(const cJSON *r)
     static const char *const names[] = {"domain",         "user",       "document_root", "forwarding",
                                         "authentication", "valid_from", "valid_until",   "authorized_keys",
                                         "sources"};
-    const cJSON *jail = cJSON_GetObjectItemCaseSensitive(r, "jail"), *shell;
-    const cJSON *limits = cJSON_GetObjectItemCaseSensitive(r, "limits");
+    const cJSON *jail = sp_item(r, "jail"), *shell;
+    const cJSON *limits = sp_item(r, "limits");
     cJSON *request = cJSON_CreateObject(), *part;
     char *text;
 
     for (size_t i = 0; i < SP_COUNT(names); i++)
         take(request, r, names[i]);
-    shell = cJSON_GetObjectItemCaseSensitive(r, "desired_shell");
+    shell = sp_item(r, "desired_shell");
     if (cJSON_IsString(shell) && !sp_streq(shell->valuestring, "unset"))
         (void)cJSON_AddStringToObject(request, "shell", shell->valuestring);
     part = cJSON_AddObjectToObject(request, "jail");
@@ -117,7 +104,7 @@ static void show_request(const cJSON *r)
     cJSON_Delete(request);
 }
 
-int sp_verb_status(const struct sp_args *a)
+static int status(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
@@ -128,9 +115,9 @@ int sp_verb_status(const struct sp_args *a)
 
 static const char *remark_of(const cJSON *item)
 {
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pending")))
+    if (sp_is_true(item, "pending"))
         return "pending";
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "suspended")) ? "suspended" : "";
+    return sp_is_true(item, "suspended") ? "suspended" : "";
 }
 
 static void show_list(const cJSON *r)
@@ -138,7 +125,7 @@ static void show_list(const cJSON *r)
     static const struct sp_column columns[] = {{"DOMAIN", SP_COLUMN_PLAIN},       {"USER", SP_COLUMN_PLAIN},
                                                {"SHELL", SP_COLUMN_PLAIN},        {"KEYS", SP_COLUMN_RIGHT},
                                                {"DOCUMENT ROOT", SP_COLUMN_WRAP}, {"", SP_COLUMN_PLAIN}};
-    const cJSON *item = NULL, *domains = cJSON_GetObjectItemCaseSensitive(r, "domains");
+    const cJSON *item = NULL, *domains = sp_item(r, "domains");
     struct sp_table *t = NULL;
 
     if (cJSON_GetArraySize(domains) == 0)
@@ -147,28 +134,28 @@ static void show_list(const cJSON *r)
         t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(item, domains)
     {
-        const cJSON *n = cJSON_GetObjectItemCaseSensitive(item, "keys");
+        const cJSON *n = sp_item(item, "keys");
         char keys[16];
         (void)snprintf(keys, sizeof(keys), "%d", cJSON_IsNumber(n) ? (int)n->valuedouble : 0);
         sp_table_row(t,
-                     (const char *const[]){text_of(item, "domain"), text_of(item, "user"),
-                                           text_of(item, "shell"), keys, text_of(item, "document_root"),
-                                           remark_of(item)},
+                     (const char *const[]){sp_text_or(item, "domain", "-"), sp_text_or(item, "user", "-"),
+                                           sp_text_or(item, "shell", "-"), keys,
+                                           sp_text_or(item, "document_root", "-"), remark_of(item)},
                      SP_COUNT(columns));
     }
     sp_table_show(t);
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "broken"))
+    cJSON_ArrayForEach(item, sp_item(r, "broken"))
     {
-        (void)printf("broken: %s\n", text_of(item, "error"));
+        (void)printf("broken: %s\n", sp_text_or(item, "error", "-"));
     }
 }
 
-int sp_verb_list(const struct sp_args *a)
+static int list(const struct sp_args *a)
 {
     return sp_verb_call(a, "domain.list", cJSON_CreateObject(), show_list);
 }
 
-int sp_verb_rebind(const struct sp_args *a)
+static int rebind(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
@@ -180,24 +167,41 @@ int sp_verb_rebind(const struct sp_args *a)
     return sp_verb_call(a, "domain.rebind", params, sp_show_changes);
 }
 
-int sp_verb_remove(const struct sp_args *a)
+static int take_away(const struct sp_args *a)
 {
-    cJSON *params;
+    cJSON *params = cJSON_CreateObject();
 
-    if (!sp_args_has(a, SP_OPT_YES) && !sp_args_has(a, SP_OPT_DRY_RUN)) {
-        char answer[16] = "";
-        if (!isatty(STDIN_FILENO))
-            return sp_verb_usage(
-                a, "remove ends running sessions and takes keys away: add --yes, or look with --dry-run");
-        (void)printf(
-            "Take SSH access away from %s, end its sessions, give back the shell that stood before? [y/N] ",
-            a->words[0]);
-        (void)fflush(stdout);
-        if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
-            return sp_verb_usage(a, "not removed");
-    }
-    params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->words[0]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "domain.remove", params, sp_show_changes);
 }
+
+static const struct sp_action status_actions[] = {
+    {"", "DOMAIN [--request]", SP_OPT(REQUEST), 1, 1, status, NULL}, {NULL}};
+const struct sp_verb sp_verb_status = {"status", "what a domain has, and whether it is in force",
+                                       status_actions, NULL};
+
+static const struct sp_action list_actions[] = {{"", "", 0, 0, 0, list, NULL}, {NULL}};
+const struct sp_verb sp_verb_list = {"list", "every domain with SSH access", list_actions, NULL};
+
+static const struct sp_action rebind_actions[] = {
+    {"", "DOMAIN [OPTION..]", SP_OPT(DRY_RUN) | SP_OPT(TO) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(USER), 1, 1,
+     rebind, NULL},
+    {NULL},
+};
+static const struct sp_option_text rebind_texts[] = {
+    {SP_OPT_USER, "NEWNAME", "how its system user is called now"},
+    {SP_OPT_DOCUMENT_ROOT, "DIR", "where its files are now"},
+    {SP_OPT_TO, "NEWNAME", "how the domain is called now"},
+    {0, NULL, NULL},
+};
+const struct sp_verb sp_verb_rebind = {
+    "rebind", "move a domain to another name, document root or user's name", rebind_actions, rebind_texts};
+
+static const struct sp_action remove_actions[] = {
+    {"", "DOMAIN", SP_OPT(DRY_RUN), 1, 1, take_away,
+     "ends its sessions, takes its keys away and gives back the shell before"},
+    {NULL},
+};
+const struct sp_verb sp_verb_remove = {"remove", "take SSH access away and give back what stood before",
+                                       remove_actions, NULL};

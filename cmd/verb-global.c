@@ -3,28 +3,21 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
+#include "cmd/verbs.h"
 
 static void show_list(const cJSON *result)
 {
-    const cJSON *k = NULL, *keys = cJSON_GetObjectItemCaseSensitive(result, "keys"), *from = NULL;
+    const cJSON *k = NULL, *keys = sp_item(result, "keys"), *from = NULL;
 
     if (cJSON_GetArraySize(keys) == 0)
         (void)printf("no global keys\n");
     cJSON_ArrayForEach(k, keys)
     {
-        const char *group = text_of(k, "group"), *until = text_of(k, "expires_at");
-        (void)printf("%s  %s  %s%s%s%s", text_of(k, "fingerprint"), text_of(k, "label"),
+        const char *group = sp_text(k, "group"), *until = sp_text(k, "expires_at");
+        (void)printf("%s  %s  %s%s%s%s", sp_text(k, "fingerprint"), sp_text(k, "label"),
                      group[0] != '\0' ? "for the group " : "for every managed account", group,
                      until[0] != '\0' ? "  until " : "", until);
-        cJSON_ArrayForEach(from, cJSON_GetObjectItemCaseSensitive(k, "from"))
+        cJSON_ArrayForEach(from, sp_item(k, "from"))
         {
             (void)printf("  from %s", from->valuestring);
         }
@@ -32,23 +25,27 @@ static void show_list(const cJSON *result)
     }
 }
 
-int sp_verb_global_keys(const struct sp_args *a)
+static int list(const struct sp_args *a)
+{
+    return sp_verb_call(a, "global_keys.list", cJSON_CreateObject(), show_list);
+}
+
+static int take_away(const struct sp_args *a)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_text(params, "fingerprint", a->words[1]);
+    return sp_verb_call(a, "global_keys.remove", params, sp_show_changes);
+}
+
+static int add(const struct sp_args *a)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf text = {0};
     cJSON *params;
     struct sp_error err;
 
-    if (sp_streq(a->words[0], "list") && a->n_words == 1)
-        return sp_verb_call(a, "global_keys.list", cJSON_CreateObject(), show_list);
-    if (a->n_words != 2 || (!sp_streq(a->words[0], "add") && !sp_streq(a->words[0], "remove")))
-        return sp_verb_usage(a, "global-keys list, add FILE|-, or remove FINGERPRINT");
-    if (sp_streq(a->words[0], "remove")) {
-        params = cJSON_CreateObject();
-        sp_params_text(params, "fingerprint", a->words[1]);
-        return sp_verb_call(a, "global_keys.remove", params, sp_show_changes);
-    }
     if (sp_verb_read_key(a->words[1], &text, &err) < 0)
-        return sp_show_error(&err);
+        return sp_show_failure(a, &err);
     params = cJSON_CreateObject();
     sp_params_text(params, "key", sp_buf_str(&text));
     sp_params_text(params, "label", a->option[SP_OPT_LABEL]);
@@ -60,3 +57,16 @@ int sp_verb_global_keys(const struct sp_args *a)
     sp_params_text(params, "group", a->option[SP_OPT_GROUP]);
     return sp_verb_call(a, "global_keys.add", params, sp_show_changes);
 }
+
+static const struct sp_action actions[] = {
+    {"list", "", 0, 0, 0, list, NULL},
+    {"add", "FILE|- [OPTION..]",
+     SP_OPT(GROUP) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) | SP_OPT(FORWARDING) |
+         SP_OPT(NO_PTY),
+     1, 1, add, NULL},
+    {"remove", "FINGERPRINT", 0, 1, 1, take_away,
+     "shuts that person out of every account and ends the logins"},
+    {NULL},
+};
+const struct sp_verb sp_verb_global_keys = {
+    "global-keys", "keys that open every managed account, or those of a group", actions, NULL};

@@ -2,14 +2,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "cmd/verb.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
+#include "cmd/verbs.h"
 
 static void show_lines(const char *title, const cJSON *keys, const char *name)
 {
@@ -18,37 +11,37 @@ static void show_lines(const char *title, const cJSON *keys, const char *name)
     (void)printf("\n%s\n", title);
     cJSON_ArrayForEach(k, keys)
     {
-        if (text_of(k, name)[0] != '\0')
-            (void)printf("%s\n", text_of(k, name));
+        if (sp_text(k, name)[0] != '\0')
+            (void)printf("%s\n", sp_text(k, name));
     }
 }
 
 static void show(const cJSON *r)
 {
-    const cJSON *keys = cJSON_GetObjectItemCaseSensitive(r, "host_keys"), *item = NULL;
-    const cJSON *connection = cJSON_GetObjectItemCaseSensitive(r, "connection");
+    const cJSON *keys = sp_item(r, "host_keys"), *item = NULL;
+    const cJSON *connection = sp_item(r, "connection");
 
-    (void)printf("host         %s\nports       ", text_of(r, "host"));
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(r, "ports"))
+    (void)printf("host         %s\nports       ", sp_text(r, "host"));
+    cJSON_ArrayForEach(item, sp_item(r, "ports"))
     {
         (void)printf(" %d", (int)item->valuedouble);
     }
     (void)printf("\n");
     cJSON_ArrayForEach(item, keys)
     {
-        const cJSON *bits = cJSON_GetObjectItemCaseSensitive(item, "bits");
-        (void)printf("%-12s %s (%d bits)\n             %s\n", "host key", text_of(item, "type"),
-                     cJSON_IsNumber(bits) ? (int)bits->valuedouble : 0, text_of(item, "fingerprint"));
-        (void)printf("             %s\n", text_of(item, "fingerprint_md5"));
+        const cJSON *bits = sp_item(item, "bits");
+        (void)printf("%-12s %s (%d bits)\n             %s\n", "host key", sp_text(item, "type"),
+                     cJSON_IsNumber(bits) ? (int)bits->valuedouble : 0, sp_text(item, "fingerprint"));
+        (void)printf("             %s\n", sp_text(item, "fingerprint_md5"));
     }
     show_lines("known_hosts:", keys, "known_hosts");
     show_lines("DNS:", keys, "sshfp");
     if (connection != NULL)
-        (void)printf("\n~/.ssh/config:\n%s\nssh:    %s\nPuTTY:  %s\n", text_of(connection, "ssh_config"),
-                     text_of(connection, "ssh"), text_of(connection, "putty"));
+        (void)printf("\n~/.ssh/config:\n%s\nssh:    %s\nPuTTY:  %s\n", sp_text(connection, "ssh_config"),
+                     sp_text(connection, "ssh"), sp_text(connection, "putty"));
 }
 
-int sp_verb_host(const struct sp_args *a)
+static int host(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
@@ -57,3 +50,8 @@ int sp_verb_host(const struct sp_args *a)
     sp_params_text(params, "host", a->option[SP_OPT_HOST]);
     return sp_verb_call(a, "system.host", params, show);
 }
+
+static const struct sp_action actions[] = {{"", "[DOMAIN] [--host NAME]", SP_OPT(HOST), 0, 1, host, NULL},
+                                           {NULL}};
+const struct sp_verb sp_verb_host = {
+    "host", "ports, host keys, what is in force, and what a domain's people type", actions, NULL};

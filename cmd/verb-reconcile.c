@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
-#include "cmd/verb.h"
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) ? v->valuestring : "(absent)";
-}
-
-static int number_of(const cJSON *o, const char *name)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsNumber(v) ? (int)v->valuedouble : 0;
-}
+#include "cmd/verbs.h"
 
 static void show_changes(const char *user, const char *verb, const cJSON *changes)
 {
@@ -23,50 +9,54 @@ static void show_changes(const char *user, const char *verb, const cJSON *change
 
     cJSON_ArrayForEach(c, changes)
     {
-        (void)printf("%s: %s %s %s: %s -> %s\n", user, verb, text_of(c, "resource"), text_of(c, "target"),
-                     text_of(c, "from"), text_of(c, "to"));
+        (void)printf("%s: %s %s %s: %s -> %s\n", user, verb, sp_text_or(c, "resource", "(absent)"),
+                     sp_text_or(c, "target", "(absent)"), sp_text_or(c, "from", "(absent)"),
+                     sp_text_or(c, "to", "(absent)"));
     }
 }
 
 static void show(const cJSON *r)
 {
-    const cJSON *d = NULL, *jails = cJSON_GetObjectItemCaseSensitive(r, "jails");
+    const cJSON *d = NULL, *jails = sp_item(r, "jails");
 
-    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(r, "problems"))
+    cJSON_ArrayForEach(d, sp_item(r, "problems"))
     {
-        (void)printf("%s: failed: %s\n", text_of(d, "part"), text_of(d, "error"));
+        (void)printf("%s: failed: %s\n", sp_text(d, "part"), sp_text(d, "error"));
     }
-    if (number_of(r, "directories_mended") > 0)
-        (void)printf("store: mended the rights of %d directories\n", number_of(r, "directories_mended"));
-    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "sets"))
+    if (sp_number(r, "directories_mended") > 0)
+        (void)printf("store: mended the rights of %d directories\n",
+                     (int)sp_number(r, "directories_mended"));
+    cJSON_ArrayForEach(d, sp_item(jails, "sets"))
     {
-        if (cJSON_GetObjectItemCaseSensitive(d, "error") != NULL)
-            (void)printf("jails of %s: failed: %s\n", text_of(d, "set"), text_of(d, "error"));
-        else if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(d, "changed")))
-            (void)printf("jails of %s: mended: programs as new as the host's\n", text_of(d, "set"));
+        if (sp_item(d, "error") != NULL)
+            (void)printf("jails of %s: failed: %s\n", sp_text_or(d, "set", "(absent)"),
+                         sp_text_or(d, "error", "(absent)"));
+        else if (sp_is_true(d, "changed"))
+            (void)printf("jails of %s: mended: programs as new as the host's\n",
+                         sp_text_or(d, "set", "(absent)"));
     }
-    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(jails, "warnings"))
+    cJSON_ArrayForEach(d, sp_item(jails, "warnings"))
     {
         (void)printf("jails: %s\n", cJSON_IsString(d) ? d->valuestring : "");
     }
-    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(r, "details"))
+    cJSON_ArrayForEach(d, sp_item(r, "details"))
     {
-        const char *user = text_of(d, "user");
-        if (cJSON_GetObjectItemCaseSensitive(d, "error") != NULL)
-            (void)printf("%s: failed: %s\n", user, text_of(d, "error"));
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(d, "user_missing")))
+        const char *user = sp_text_or(d, "user", "(absent)");
+        if (sp_item(d, "error") != NULL)
+            (void)printf("%s: failed: %s\n", user, sp_text_or(d, "error", "(absent)"));
+        if (sp_is_true(d, "user_missing"))
             (void)printf("%s: kept: there is no such user any more\n", user);
-        show_changes(user, "mended", cJSON_GetObjectItemCaseSensitive(d, "changes"));
-        show_changes(user, "kept, somebody tightened", cJSON_GetObjectItemCaseSensitive(d, "kept"));
+        show_changes(user, "mended", sp_item(d, "changes"));
+        show_changes(user, "kept, somebody tightened", sp_item(d, "kept"));
     }
     (void)printf("%d accounts: %d mended, %d with something tightened and kept, %d failed\n",
-                 number_of(r, "accounts"), number_of(r, "mended"), number_of(r, "kept"),
-                 number_of(r, "failed"));
-    if (cJSON_GetObjectItemCaseSensitive(r, "metrics_error") != NULL)
-        (void)fprintf(stderr, "sallyport: the metrics were not written: %s\n", text_of(r, "metrics_error"));
+                 (int)sp_number(r, "accounts"), (int)sp_number(r, "mended"), (int)sp_number(r, "kept"),
+                 (int)sp_number(r, "failed"));
+    if (sp_item(r, "metrics_error") != NULL)
+        (void)fprintf(stderr, "sallyport: the metrics were not written: %s\n", sp_text(r, "metrics_error"));
 }
 
-int sp_verb_reconcile(const struct sp_args *a)
+static int reconcile(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject();
 
@@ -75,3 +65,11 @@ int sp_verb_reconcile(const struct sp_args *a)
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "system.reconcile", params, show);
 }
+
+static const struct sp_action actions[] = {
+    {"", "[--restore-access] [--metrics FILE.prom]",
+     SP_OPT(DRY_RUN) | SP_OPT(RESTORE_ACCESS) | SP_OPT(METRICS), 0, 0, reconcile, NULL},
+    {NULL},
+};
+const struct sp_verb sp_verb_reconcile = {
+    "reconcile", "mend what loosened on every account, report what was tightened", actions, NULL};

@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/str.h"
-#include "cmd/verb.h"
+#include "cmd/verbs.h"
 
-/* The engine says what is wrong with a number; what is none goes there as the text that it is. */
-static void add_number(cJSON *o, const char *name, const char *text)
-{
-    uint64_t n = 0;
-
-    if (text != NULL && sp_str_to_u64(text, UINT32_MAX, &n) == 0)
-        (void)cJSON_AddNumberToObject(o, name, (double)n);
-    else
-        sp_params_text(o, name, text);
-}
-
-int sp_verb_limits(const struct sp_args *a)
+static int limits_run(const struct sp_args *a)
 {
     cJSON *params = cJSON_CreateObject(), *limits;
 
     sp_params_text(params, "domain", a->words[0]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     limits = cJSON_AddObjectToObject(params, "limits");
-    add_number(limits, "processes", a->option[SP_OPT_PROCESSES]);
-    add_number(limits, "memory_mib", a->option[SP_OPT_MEMORY_MIB]);
+    sp_params_number(limits, "processes", a->option[SP_OPT_PROCESSES]);
+    sp_params_number(limits, "memory_mib", a->option[SP_OPT_MEMORY_MIB]);
     if (sp_args_has(a, SP_OPT_TMP_MIB))
-        add_number(cJSON_AddObjectToObject(params, "jail"), "tmp_mib", a->option[SP_OPT_TMP_MIB]);
+        sp_params_number(cJSON_AddObjectToObject(params, "jail"), "tmp_mib", a->option[SP_OPT_TMP_MIB]);
     return sp_verb_call(a, "domain.apply", params, sp_show_changes);
 }
 
@@ -47,12 +36,12 @@ static int set(const struct sp_args *a, const char *shell)
     return sp_verb_call(a, "domain.apply", params, sp_show_changes);
 }
 
-int sp_verb_shell(const struct sp_args *a)
+static int shell(const struct sp_args *a)
 {
     return set(a, a->words[1]);
 }
 
-int sp_verb_enable(const struct sp_args *a)
+static int enable(const struct sp_args *a)
 {
     const char *shell = a->n_words > 1 ? a->words[1] : "chroot";
 
@@ -61,7 +50,32 @@ int sp_verb_enable(const struct sp_args *a)
     return set(a, shell);
 }
 
-int sp_verb_disable(const struct sp_args *a)
+static int disable(const struct sp_args *a)
 {
     return set(a, "none");
 }
+
+#define WHO_AND_WHERE                                                                                      \
+    (SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(DOCUMENT_ROOT) | SP_OPT(PROFILES) | SP_OPT(FORWARDING) |      \
+     SP_OPT(ACCOUNT_WIDE))
+
+static const struct sp_action shell_actions[] = {
+    {"", "DOMAIN none|bash|chroot [OPTION..]", WHO_AND_WHERE | SP_OPT(SUDO), 2, 2, shell, NULL}, {NULL}};
+const struct sp_verb sp_verb_shell = {"shell", "set a domain's login shell", shell_actions, NULL};
+
+static const struct sp_action enable_actions[] = {
+    {"", "DOMAIN [bash|chroot] [OPTION..]", WHO_AND_WHERE, 1, 2, enable, NULL}, {NULL}};
+const struct sp_verb sp_verb_enable = {"enable", "let a domain in over SSH: a jail, unless bash is said",
+                                       enable_actions, NULL};
+
+static const struct sp_action disable_actions[] = {
+    {"", "DOMAIN", SP_OPT(DRY_RUN) | SP_OPT(ACCOUNT_WIDE), 1, 1, disable, NULL}, {NULL}};
+const struct sp_verb sp_verb_disable = {
+    "disable", "no SSH for a domain; its keys stay, and FTP, mail and PHP go on", disable_actions, NULL};
+
+static const struct sp_action limits_actions[] = {
+    {"", "DOMAIN [OPTION..]", SP_OPT(DRY_RUN) | SP_OPT(PROCESSES) | SP_OPT(MEMORY_MIB) | SP_OPT(TMP_MIB), 1,
+     1, limits_run, NULL},
+    {NULL}};
+const struct sp_verb sp_verb_limits = {"limits", "how much of the host a domain's sessions may take",
+                                       limits_actions, NULL};

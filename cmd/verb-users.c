@@ -4,30 +4,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cmd/verb.h"
+#include "cmd/verbs.h"
 #include "model/json.h"
-
-static const char *text_of(const cJSON *o, const char *name, const char *otherwise)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-
-    return cJSON_IsString(v) && v->valuestring[0] != '\0' ? v->valuestring : otherwise;
-}
 
 static void show_now(const cJSON *u)
 {
-    int keys = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(u, "authorized_keys"));
+    int keys = cJSON_GetArraySize(sp_item(u, "authorized_keys"));
 
-    (void)printf(
-        "%-16s %s  %s, %d key%s, until %s%s\n", text_of(u, "user", "?"), text_of(u, "label", "(no label)"),
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(u, "read_only")) ? "reads" : "reads and writes", keys,
-        keys == 1 ? "" : "s", text_of(u, "expires_at", "removed"),
-        sp_streq(text_of(u, "shell", ""), "none") ? ", shut" : "");
+    (void)printf("%-16s %s  %s, %d key%s, until %s%s\n", sp_text_or(u, "user", "?"),
+                 sp_text_or(u, "label", "(no label)"),
+                 sp_is_true(u, "read_only") ? "reads" : "reads and writes", keys, keys == 1 ? "" : "s",
+                 sp_text_or(u, "expires_at", "removed"),
+                 sp_streq(sp_text_or(u, "shell", ""), "none") ? ", shut" : "");
 }
 
 static void show_list(const cJSON *result)
 {
-    const cJSON *users = cJSON_GetObjectItemCaseSensitive(result, "users"), *item = NULL;
+    const cJSON *users = sp_item(result, "users"), *item = NULL;
 
     if (cJSON_GetArraySize(users) == 0)
         (void)printf("no extra logins\n");
@@ -35,11 +28,11 @@ static void show_list(const cJSON *result)
     {
         show_now(item);
     }
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(result, "past"))
+    cJSON_ArrayForEach(item, sp_item(result, "past"))
     {
-        (void)printf("%-16s %s  was here from %s to %s: %s\n", text_of(item, "user", "?"),
-                     text_of(item, "label", "(no label)"), text_of(item, "added_at", "?"),
-                     text_of(item, "removed_at", "?"), text_of(item, "reason", "?"));
+        (void)printf("%-16s %s  was here from %s to %s: %s\n", sp_text_or(item, "user", "?"),
+                     sp_text_or(item, "label", "(no label)"), sp_text_or(item, "added_at", "?"),
+                     sp_text_or(item, "removed_at", "?"), sp_text_or(item, "reason", "?"));
     }
 }
 
@@ -57,37 +50,47 @@ static int put_key(const char *path, cJSON *params, struct sp_error *err)
     return cJSON_AddItemToArray(keys, key) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-static int add(const struct sp_args *a, cJSON *params)
+static cJSON *of(const struct sp_args *a)
 {
-    _cleanup_json_ cJSON *mine = params;
+    cJSON *params = cJSON_CreateObject();
+
+    sp_params_text(params, "domain", a->words[1]);
+    sp_params_text(params, "user", a->n_words > 2 ? a->words[2] : NULL);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
+    return params;
+}
+
+static int list(const struct sp_args *a)
+{
+    return sp_verb_call(a, "user.list", of(a), show_list);
+}
+
+static int take_away(const struct sp_args *a)
+{
+    return sp_verb_call(a, "user.remove", of(a), sp_show_changes);
+}
+
+static int add(const struct sp_args *a)
+{
+    _cleanup_json_ cJSON *params = of(a);
     struct sp_error err;
 
-    if (a->n_words == 4 && put_key(a->words[3], mine, &err) < 0)
-        return sp_show_error(&err);
-    sp_params_text(mine, "label", a->option[SP_OPT_LABEL]);
-    sp_params_text(mine, "expires_at", a->option[SP_OPT_EXPIRES_AT]);
-    sp_params_text(mine, "forwarding", a->option[SP_OPT_FORWARDING]);
-    sp_params_flag(mine, "read_only", a->option[SP_OPT_READ_ONLY]);
-    sp_params_flag(mine, "dry_run", a->option[SP_OPT_DRY_RUN]);
-    return sp_verb_call(a, "user.add", sp_steal_ptr(mine), sp_show_changes);
+    if (a->n_words == 4 && put_key(a->words[3], params, &err) < 0)
+        return sp_show_failure(a, &err);
+    sp_params_text(params, "label", a->option[SP_OPT_LABEL]);
+    sp_params_text(params, "expires_at", a->option[SP_OPT_EXPIRES_AT]);
+    sp_params_text(params, "forwarding", a->option[SP_OPT_FORWARDING]);
+    sp_params_flag(params, "read_only", a->option[SP_OPT_READ_ONLY]);
+    return sp_verb_call(a, "user.add", sp_steal_ptr(params), sp_show_changes);
 }
 
-int sp_verb_users(const struct sp_args *a)
-{
-    bool adds = sp_streq(a->words[0], "add") && a->n_words >= 3;
-    bool removes = sp_streq(a->words[0], "remove") && a->n_words == 3;
-    cJSON *params;
-
-    if (!adds && !removes && !(sp_streq(a->words[0], "list") && a->n_words == 2))
-        return sp_verb_usage(
-            a, "users list DOMAIN, users add DOMAIN NAME [FILE|-], or users remove DOMAIN NAME");
-    params = cJSON_CreateObject();
-    sp_params_text(params, "domain", a->words[1]);
-    if (!adds && !removes)
-        return sp_verb_call(a, "user.list", params, show_list);
-    sp_params_text(params, "user", a->words[2]);
-    if (adds)
-        return add(a, params);
-    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
-    return sp_verb_call(a, "user.remove", params, sp_show_changes);
-}
+static const struct sp_action actions[] = {
+    {"list", "DOMAIN", 0, 1, 1, list, NULL},
+    {"add", "DOMAIN NAME [FILE|-] [OPTION..]",
+     SP_OPT(DRY_RUN) | SP_OPT(LABEL) | SP_OPT(EXPIRES_AT) | SP_OPT(READ_ONLY) | SP_OPT(FORWARDING), 2, 3,
+     add, NULL},
+    {"remove", "DOMAIN NAME", SP_OPT(DRY_RUN), 2, 2, take_away,
+     "ends that person's sessions and deletes the login"},
+    {NULL},
+};
+const struct sp_verb sp_verb_users = {"users", "further logins on a domain's files", actions, NULL};

@@ -3,9 +3,11 @@
 
 _sallyport() {
     local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]:-} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local verbs help
     COMPREPLY=()
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(sallyport --help | sed -n 's/^  \([a-z]*\) .*/\1/p') --help --version" -- "$word")
+    if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "$verb" = help ]; }; then
+        verbs=$(sallyport --help | sed -n '/^ /s/^.\{31\}//p')
+        mapfile -t COMPREPLY < <(compgen -W "$verbs help --help --version" -- "$word")
         return
     fi
     case $before in
@@ -14,13 +16,17 @@ _sallyport() {
     --key) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --profiles) mapfile -t COMPREPLY < <(compgen -W "$(sallyport jail profiles 2>/dev/null | sed -n 's/^\([a-z][^ :]*\).*/\1/p')" -- "$word") && return ;;
     esac
+    help=$(sallyport "$verb" --help 2>/dev/null)
     if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(sallyport "$verb" --help | sed -n 's/^options://p' | tr -s ' ' '\n' | grep ^--) --help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^  \(--[a-z-]*\).*/\1/p' <<<"$help") --help" -- "$word")
         return
     fi
-    # Words that the synopsis spells out, and the domains there are (root alone can see them).
+    case $verb in
+    plan | apply) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+    esac
+    # Words that the usage spells out, and the domains there are (root alone can see them).
     mapfile -t COMPREPLY < <(compgen -W "$(
-        sallyport "$verb" --help | sed -n '1s/^usage: sallyport [a-z]* //p' | grep -oE '\b[a-z]{3,}(\|[a-z]+)+|\b[a-z]{4,}\b' | tr '|' '\n'
+        sed -n '/^usage:/,/^$/s/^......* sallyport [a-z-]* *//p' <<<"$help" | grep -oE '\b[a-z]{2,}\b'
         sallyport list 2>/dev/null | awk 'NR > 1 { print $1 }'
     )" -- "$word")
 }

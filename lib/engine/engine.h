@@ -27,7 +27,16 @@ struct sp_engine {
     const char *request_id;         /* of the call that runs; borrowed */
     const char *metrics_file;       /* instead of the configuration's; NULL: that one; borrowed */
     bool holds;                     /* an account's lock, over more than one step: sp_engine_hold() */
+    /* Long work tells how far it is, for people who wait: NULL: nobody does. */
+    void (*progress)(size_t done, size_t all, const char *what, void *data);
+    void *progress_data;
 };
+
+static inline void sp_engine_progress(const struct sp_engine *e, size_t done, size_t all, const char *what)
+{
+    if (e->progress != NULL)
+        e->progress(done, all, what, e->progress_data);
+}
 
 /* How a transaction is meant. */
 enum sp_run_flags {

@@ -153,9 +153,12 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
     /* The list of revoked ones first: broken, it keeps everybody out. */
     if (parts(e, &run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
         return -1;
-    for (size_t i = 0; i < users.n; i++)
+    for (size_t i = 0; i < users.n; i++) {
+        sp_engine_progress(e, i, users.n, users.v[i]);
         if (one(e, users.v[i], &run, details, &t, err) < 0)
             return -1;
+    }
+    sp_engine_progress(e, users.n, users.n, "");
     if (!cJSON_AddNumberToObject(result, "accounts", t.accounts) ||
         !cJSON_AddNumberToObject(result, "mended", t.mended) ||
         !cJSON_AddNumberToObject(result, "kept", t.kept) ||

@@ -192,6 +192,7 @@ static int each(struct sp_engine *e, struct tally *t, struct sp_error *err)
         _cleanup_json_ cJSON *item = cJSON_CreateObject();
         struct sp_error why;
 
+        sp_engine_progress(e, i, sets.n, sets.v[i].name);
         if (sp_refresh_one(e, sets.v[i].name, t->flags, item, &why) < 0) {
             if (refuse(e, t, &sets.v[i], &why, err) < 0)
                 return -1;
@@ -202,6 +203,7 @@ static int each(struct sp_engine *e, struct tally *t, struct sp_error *err)
             return no_memory(err);
         item = NULL;
     }
+    sp_engine_progress(e, sets.n, sets.n, "");
     return 0;
 }
 

@@ -460,7 +460,7 @@ def test_what_comes_before_ours_in_sshd_is_named(site):
 
 def test_a_ca_of_somebody_elses_is_not_pushed_aside(ca):
     with sp_sshd.configured(FakeHost(), end="\nRevokedKeys /etc/ssh/revoked\n") if pathlib.Path("/etc/ssh/revoked").write_text("") == 0 else None:
-        done = verb("ca", "rotate", check=False)
+        done = verb("ca", "rotate", "--yes", check=False)
         assert done.rc == 8 and "RevokedKeys is set in /etc/ssh/sshd_config:" in done.stderr, done
 
 
@@ -487,7 +487,7 @@ def test_nobody_but_root_reads_the_key(ca):
 def test_rotation_is_add_wait_and_drop(site):
     old = issue(site)
     pid = pathlib.Path("/run/sshd.pid").stat().st_mtime_ns
-    cas = verb("ca", "rotate")["cas"]
+    cas = verb("ca", "rotate", "--yes")["cas"]
     assert [one["signs"] for one in cas] == [False] * (len(cas) - 1) + [True]
     new = issue(site)
     assert new["ca"] == cas[-1]["fingerprint"] != old["ca"]
@@ -496,7 +496,7 @@ def test_rotation_is_add_wait_and_drop(site):
     running = sp_site.background(site, key=put(old))
     keeps = sp_site.background(site, key=put(new))
     for one in cas[:-1]:
-        verb("ca", "drop", str(one["number"]))
+        verb("ca", "drop", str(one["number"]), "--yes")
     assert running.wait(10) != 0 and keeps.poll() is None
     assert login(site, old).rc == 255 and login(site, new).rc == 0
     sp_site.end(keeps)
@@ -510,7 +510,7 @@ def test_a_ca_in_an_agent_signs(site):
             sp.wait_for(lambda: os.path.exists(socket), what="the agent")
             sp.run(["ssh-add", "-q", which.path], env={**os.environ, "SSH_AUTH_SOCK": socket}, check=True)
             CONF.write_text(PLAIN + f"ca_agent = {socket}\n")
-            cas = verb("ca", "rotate", "--key", which.public)["cas"]
+            cas = verb("ca", "rotate", "--yes", "--key", which.public)["cas"]
             assert cas[-1]["in_agent"] and cas[-1]["fingerprint"] == which.fingerprint
             answer = issue(site, **{"from": [sp.OUTSIDE4], "command": "echo forced 'by agent'"})
             without_key(site)
@@ -521,7 +521,7 @@ def test_a_ca_in_an_agent_signs(site):
             agent.wait(10)
     refused(issue_raw(site, key()), {"rejected", "not_found"})
     CONF.write_text(PLAIN)
-    verb("ca", "drop", str(cas[-1]["number"]))
+    verb("ca", "drop", str(cas[-1]["number"]), "--yes")
 
 
 def test_without_libsodium_ssh_keygen_signs_the_same(site):
@@ -573,14 +573,14 @@ def test_the_verbs_show_it(site):
     assert "id_ed25519-cert.pub, beside the key" in told and "powershell:" in told
     serial = told.split("serial")[1].split()[0]
     assert serial in sp.run([SALLYPORT, "certificates", "list", site.domain], check=True).stdout
-    assert "revoked" in sp.run([SALLYPORT, "certificates", "revoke", serial], check=True).stdout
+    assert "revoked" in sp.run([SALLYPORT, "certificates", "revoke", serial, "--yes"], check=True).stdout
     assert "no certificates" in sp.run([SALLYPORT, "certificates", "list", site.domain], check=True).stdout
     assert sp.run([SALLYPORT, "certificates", "why", site.domain]).rc == 0
 
 
 def test_without_a_ca_sshd_is_as_before(site):
     for one in verb("ca")["cas"]:
-        verb("ca", "drop", str(one["number"]))
+        verb("ca", "drop", str(one["number"]), "--yes")
     assert "TrustedUserCAKeys" not in sp_sshd.OURS.read_text()
     assert sp.ssh(site, "echo in", key=key()).stdout == "in\n"
     refused(issue_raw(site, key()), "unsupported")

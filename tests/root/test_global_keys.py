@@ -41,7 +41,7 @@ def site(host):
 def none_left(host):
     yield
     for key in verb("list")["keys"]:
-        verb("remove", key["fingerprint"])
+        verb("remove", key["fingerprint"], "--yes")
     assert "AuthorizedKeysFile" not in sp_sshd.OURS.read_text() and not (STORE / "all").exists()
 
 
@@ -57,7 +57,7 @@ def test_one_key_opens_every_managed_account_and_stands_in_no_customers_file(hos
     [listed] = sp.rpc("global_keys.list").ok()["keys"]
     assert (listed["fingerprint"], listed["label"], listed["group"]) == (key.fingerprint, "support", "")
     assert "support" not in (STORE / "all").read_text()
-    verb("remove", key.fingerprint)
+    verb("remove", key.fingerprint, "--yes")
     assert not enters(site, key) and enters(site, sp.keypair())
 
 
@@ -107,7 +107,7 @@ def test_a_session_that_the_key_opened_ends_with_it(host, site):
     try:
         sp.wait_for(lambda: sp.probe(source="127.0.0.1", netns=None) == "open", what="sshd")
         running, own = sp_site.background(site, key=key), sp_site.background(site)
-        verb("remove", key.fingerprint)
+        verb("remove", key.fingerprint, "--yes")
         assert running.wait(10) != 0 and own.poll() is None
         sp_site.end(own)
     finally:
@@ -126,7 +126,7 @@ def test_the_files_that_the_host_names_are_read_as_before(host, site, own):
     with sp_sshd.configured(host, end=f"\n{own}\n"):
         add(key)
         assert enters(site, key) and enters(site, sp.keypair()) and enters(site, more) == ("more" in own)
-        verb("remove", key.fingerprint)
+        verb("remove", key.fingerprint, "--yes")
 
 
 def test_it_goes_with_keys_in_roots_store(host):
@@ -135,7 +135,7 @@ def test_it_goes_with_keys_in_roots_store(host):
         key, user = sp.keypair("everywhere"), sp_site.account("bash")
         add(key)
         assert enters(user, key) and enters(user, sp.keypair())
-        verb("remove", key.fingerprint)
+        verb("remove", key.fingerprint, "--yes")
         assert enters(user, sp.keypair())
     finally:
         CONF.unlink()

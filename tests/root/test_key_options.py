@@ -188,4 +188,4 @@ def test_a_global_key_may_do_less_too_but_forces_no_command(host):
     done = sp.run([SALLYPORT, "global-keys", "add", "/run/g.pub", "--no-pty", "--forwarding", "none", "--json"], check=True)
     assert json.loads(done.stdout)["changed"]
     assert "/dev/pts" not in sp.ssh(user, "tty", key=BOUND, tty=True).stdout and sp.ssh(user, "echo in", key=BOUND).stdout == "in\n" and not forwards(user, BOUND) and forwards(user, FREE)
-    sp.run([SALLYPORT, "global-keys", "remove", BOUND.fingerprint], check=True)
+    sp.run([SALLYPORT, "global-keys", "remove", BOUND.fingerprint, "--yes"], check=True)

@@ -337,5 +337,5 @@ def test_the_verbs(site):
     shown = sp.run(["sallyport", "users", "list", site.domain]).stdout
     assert name in shown and "By hand" in shown and "reads, 1 key, until removed" in shown
     assert tech(login(name), "id -un").stdout == f"{name}\n"
-    assert sp.run(["sallyport", "users", "remove", site.domain, name]).rc == 0
+    assert sp.run(["sallyport", "users", "remove", site.domain, name, "--yes"]).rc == 0
     assert "was here from" in sp.run(["sallyport", "users", "list", site.domain]).stdout
