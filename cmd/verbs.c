@@ -10,8 +10,8 @@
 static const struct sp_verb *const access_verbs[] = {&sp_verb_enable, &sp_verb_disable,  &sp_verb_shell,
                                                      &sp_verb_access, &sp_verb_limits,   &sp_verb_suspend,
                                                      &sp_verb_resume, &sp_verb_password, NULL};
-static const struct sp_verb *const people_verbs[] = {&sp_verb_keys, &sp_verb_users, &sp_verb_global_keys,
-                                                     &sp_verb_certificates, NULL};
+static const struct sp_verb *const people_verbs[] = {
+    &sp_verb_keys, &sp_verb_users, &sp_verb_global_keys, &sp_verb_certificates, &sp_verb_sessions, NULL};
 static const struct sp_verb *const look_verbs[] = {&sp_verb_list, &sp_verb_status, &sp_verb_doctor,
                                                    &sp_verb_host, NULL};
 static const struct sp_verb *const file_verbs[] = {&sp_verb_plan, &sp_verb_apply, NULL};

@@ -37,6 +37,8 @@ const struct sp_method sp_methods[] = {
     {"password.generate", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_generate_method},
     {"password.lock", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_lock},
     {"password.unlock", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_password_unlock},
+    {"sessions.list", SP_METHOD_READS, SP_PARAMS_SESSIONS, sp_sessions_list},
+    {"sessions.end", SP_METHOD_CHANGES, SP_PARAMS_SESSIONS_END, sp_sessions_end_method},
     {"user.add", SP_METHOD_CHANGES, SP_PARAMS_USER_ADD, sp_user_add},
     {"user.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_user_list},
     {"user.remove", SP_METHOD_CHANGES, SP_PARAMS_USER_REMOVE, sp_user_remove},

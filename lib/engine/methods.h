@@ -44,6 +44,8 @@ SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
 SP_METHOD(sp_method_firewall_restore);
 SP_METHOD(sp_system_host);
+SP_METHOD(sp_sessions_list);
+SP_METHOD(sp_sessions_end_method);
 SP_METHOD(sp_user_add);
 SP_METHOD(sp_user_list);
 SP_METHOD(sp_user_remove);

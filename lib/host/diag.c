@@ -73,6 +73,7 @@ struct wanted {
     const uint16_t *ports;
     size_t n_ports;
     struct sp_diag_peers *out;
+    bool loopback;
 };
 
 static bool is_wanted(const struct wanted *w, uint16_t port)
@@ -114,7 +115,8 @@ static int visit_established(const struct nlmsghdr *nlh, void *data)
     peer.port = ntohs(m->id.idiag_dport);
     peer.local_port = ntohs(m->id.idiag_sport);
     sp_procnet_address(m->idiag_family, m->id.idiag_dst, &peer.address);
-    if (sp_procnet_is_loopback(&peer.address))
+    peer.inode = m->idiag_inode;
+    if (!w->loopback && sp_procnet_is_loopback(&peer.address))
         return MNL_CB_OK;
     if (w->out->n == w->out->size) {
         size_t size = w->out->size != 0 ? w->out->size * 2 : 16;
@@ -128,16 +130,28 @@ static int visit_established(const struct nlmsghdr *nlh, void *data)
     return MNL_CB_OK;
 }
 
+static int established(struct sp_host *h, struct wanted *w, struct sp_error *err)
+{
+    if (!h->real)
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "a directory has no connections");
+    if (dump(AF_INET, TCP_ESTABLISHED, visit_established, w, err) < 0)
+        return -1;
+    return dump(AF_INET6, TCP_ESTABLISHED, visit_established, w, err);
+}
+
 int sp_diag_established(struct sp_host *h, const uint16_t *ports, size_t n_ports, struct sp_diag_peers *ret,
                         struct sp_error *err)
 {
     struct wanted w = {.ports = ports, .n_ports = n_ports, .out = ret};
 
-    if (!h->real)
-        return sp_fail(err, SP_E_UNSUPPORTED, 0, "a directory has no connections");
-    if (dump(AF_INET, TCP_ESTABLISHED, visit_established, &w, err) < 0)
-        return -1;
-    return dump(AF_INET6, TCP_ESTABLISHED, visit_established, &w, err);
+    return established(h, &w, err);
+}
+
+int sp_diag_connections(struct sp_host *h, struct sp_diag_peers *ret, struct sp_error *err)
+{
+    struct wanted w = {.out = ret, .loopback = true};
+
+    return established(h, &w, err);
 }
 
 static int visit_listening(const struct nlmsghdr *nlh, void *data)

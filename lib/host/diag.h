@@ -18,6 +18,7 @@ struct sp_diag_peer {
     struct sp_cidr address; /* one address; ::ffff:a.b.c.d is the IPv4 address that it is */
     uint16_t port;
     uint16_t local_port;
+    uint64_t inode; /* of the socket at this end; 0 where it was not asked for */
 };
 
 struct sp_diag_peers {
@@ -31,6 +32,9 @@ void sp_diag_peers_clear(struct sp_diag_peers *l);
  * left out. SP_E_UNSUPPORTED where the kernel lacks inet_diag or h is no real host. */
 int sp_diag_established(struct sp_host *h, const uint16_t *ports, size_t n_ports, struct sp_diag_peers *ret,
                         struct sp_error *err);
+
+/* All of them, loopback too. */
+int sp_diag_connections(struct sp_host *h, struct sp_diag_peers *ret, struct sp_error *err);
 
 /* Listening TCP ports, ascending: of processes of root whose program is an sshd, and of process 1, which
  * holds sockets for ssh.socket, but for other units too. */

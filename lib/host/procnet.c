@@ -108,11 +108,46 @@ static const struct sp_procnet_socket *find(const struct sp_procnet_sockets *l, 
     return NULL;
 }
 
+/* The inode of the socket that an entry of proc(5)'s fd is. False: it is none. */
+static bool read_socket(int dir, const char *name, uint64_t *ret)
+{
+    char link[64];
+    const char *number;
+    ssize_t n = readlinkat(dir, name, link, sizeof(link) - 1);
+
+    if (n <= 0)
+        return false;
+    link[n] = '\0';
+    return sp_str_prefix(link, "socket:[", &number) && read_number(&number, UINT64_MAX, ret);
+}
+
+bool sp_procnet_peer(struct sp_host *h, pid_t pid, const struct sp_diag_peers *all,
+                     struct sp_diag_peer *ret)
+{
+    char path[64];
+    _cleanup_(close_dir) DIR *d = NULL;
+    const struct dirent *e;
+    uint64_t inode;
+
+    if (sp_str_format(path, sizeof(path), "proc/%d/fd", (int)pid) < 0 || (d = open_dir(h, path)) == NULL)
+        return false;
+    while ((e = readdir(d)) != NULL) {
+        if (!read_socket(dirfd(d), e->d_name, &inode))
+            continue;
+        for (size_t i = 0; i < all->n; i++)
+            if (all->v[i].inode == inode) {
+                *ret = all->v[i];
+                return true;
+            }
+    }
+    return false;
+}
+
 /* The ports among `l` that this process holds. A process that is gone by now holds none. */
 static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_sockets *l, uint16_t *ports,
                      size_t *n_ports)
 {
-    char path[64], link[64];
+    char path[64];
     _cleanup_(close_dir) DIR *d = NULL;
     const struct dirent *e;
 
@@ -120,14 +155,9 @@ static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_socke
         return 0;
     while ((e = readdir(d)) != NULL) {
         const struct sp_procnet_socket *found;
-        const char *number;
         uint64_t inode;
-        ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 
-        if (n <= 0)
-            continue;
-        link[n] = '\0';
-        if (!sp_str_prefix(link, "socket:[", &number) || !read_number(&number, UINT64_MAX, &inode))
+        if (!read_socket(dirfd(d), e->d_name, &inode))
             continue;
         found = find(l, inode);
         if (found != NULL && sp_fw_ports_add(ports, n_ports, found->port) < 0)

@@ -26,6 +26,10 @@ void sp_procnet_sockets_clear(struct sp_procnet_sockets *l);
 int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, struct sp_diag_listeners *ret,
                       struct sp_error *err);
 
+/* The connection among `all` that this process holds. False when it holds none. */
+bool sp_procnet_peer(struct sp_host *h, pid_t pid, const struct sp_diag_peers *all,
+                     struct sp_diag_peer *ret);
+
 /* What SSH_CONNECTION (ssh(1)) says in the environment that `pid` was started with. False when it has none
  * that can be read. */
 bool sp_procnet_ssh_connection(struct sp_host *h, pid_t pid, struct sp_diag_peer *ret);

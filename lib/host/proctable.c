@@ -50,7 +50,7 @@ static const char *status_value(const char *status, const char *key)
 static bool read_status(int dir, struct sp_proc *p, bool *ret_inner_init)
 {
     char status[8192];
-    const char *state, *ppid, *uids, *ns;
+    const char *state, *ppid, *uids, *ns, *name;
     char *end;
 
     if (!slurp(dir, "status", status, sizeof(status)))
@@ -59,8 +59,11 @@ static bool read_status(int dir, struct sp_proc *p, bool *ret_inner_init)
     ppid = status_value(status, "PPid");
     uids = status_value(status, "Uid");
     ns = status_value(status, "NSpid");
+    name = status_value(status, "Name");
     if (state == NULL || ppid == NULL || uids == NULL || strchr("ZX", state[strspn(state, " \t")]) != NULL)
         return false;
+    if (name != NULL && name[0] == '\t')
+        (void)sp_str_format(p->name, sizeof(p->name), "%.*s", (int)strcspn(name + 1, "\n"), name + 1);
     p->ppid = (pid_t)strtol(ppid, NULL, 10);
     p->uid = (uid_t)strtoul(uids, &end, 10);
     p->euid = (uid_t)strtoul(end, NULL, 10);
@@ -68,6 +71,7 @@ static bool read_status(int dir, struct sp_proc *p, bool *ret_inner_init)
     *ret_inner_init = false;
     if (ns != NULL) {
         long outer = strtol(ns, &end, 10), inner = outer;
+        p->is_inner = *end == '\t' || *end == ' ';
         while (*end == '\t' || *end == ' ')
             inner = strtol(end, &end, 10);
         *ret_inner_init = inner == 1 && outer != 1;
@@ -155,17 +159,19 @@ static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
     p->loginuid = p->session = SP_PROC_UNSET;
     if (!read_status(dir, p, &inner_init))
         return false;
-    if (p->uid != 0 && p->uid != uid && p->euid != uid)
+    if (p->uid != 0 && p->uid != uid && p->euid != uid && uid != SP_PROC_EVERYBODY)
         return true;
     read_program(dir, program);
     for (size_t i = 0; i < SP_COUNT(servers); i++)
         p->is_sshd = p->is_sshd || sp_streq(program, servers[i]);
     if (p->is_sshd)
         (void)slurp(dir, "cmdline", p->title, sizeof(p->title));
-    p->is_jail_init = inner_init && sp_streq(program, "chroot-bash");
+    p->is_entry = sp_streq(program, "chroot-bash");
+    p->is_jail_init = inner_init && p->is_entry;
     p->loginuid = read_id(dir, "loginuid");
     p->session = read_id(dir, "sessionid");
-    p->is_served = p->uid == uid && p->session != SP_PROC_UNSET && is_served(dir);
+    p->is_served = (p->uid == uid || (uid == SP_PROC_EVERYBODY && p->uid != 0)) &&
+                   p->session != SP_PROC_UNSET && is_served(dir);
     p->start = read_start(dir);
     return true;
 }

@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "host/host.h"
 
-#define SP_PROC_UNSET UINT32_MAX /* no audit session, no login uid */
+#define SP_PROC_EVERYBODY ((uid_t)-1) /* for a uid: all are read in full */
+#define SP_PROC_UNSET UINT32_MAX      /* no audit session, no login uid */
 
 struct sp_proc {
     pid_t pid, ppid;
@@ -19,9 +20,12 @@ struct sp_proc {
     uint64_t start;
     uint32_t loginuid, session; /* SP_PROC_UNSET where the kernel has no audit */
     bool is_sshd;               /* its program is OpenSSH's server */
+    bool is_inner;              /* in a pid namespace below ours: a jail */
+    bool is_entry;              /* its program is chroot-bash */
     bool is_jail_init;          /* PID 1 of a pid namespace below ours, its program is chroot-bash */
     bool is_served;             /* systemd holds it for another service than sshd's */
-    char title[128];            /* of an sshd: what it writes over its arguments; "" else */
+    char name[64];   /* as the user may have set it (prctl(2), PR_SET_NAME); proc(5) escapes it */
+    char title[128]; /* of an sshd: what it writes over its arguments; "" else */
 };
 
 struct sp_proctable {

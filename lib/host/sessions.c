@@ -12,17 +12,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/proctable.h"
+#include "host/sessionmarks.h"
 
 #define GRACE_MS 500
 #define SLACK_S 120
-
-/* What is known of each process of a table, in the table's order. */
-enum mark {
-    MARK_OURS = 1 << 0,   /* by itself: the connection's sshd, a jail's PID 1, a session of the account */
-    MARK_BELOW = 1 << 1,  /* descends from one that is */
-    MARK_SERVER = 1 << 2, /* the account's sshd, root's half */
-    MARK_SPARED = 1 << 3, /* of a login that is not meant */
-};
 
 void sp_sessions_clear(struct sp_sessions *s)
 {
@@ -62,7 +55,7 @@ static bool is_led_by_root(const struct sp_proctable *t, uint32_t session)
 static bool is_session_of_server(const struct sp_proctable *t, const unsigned char *marks, uint32_t session)
 {
     for (size_t i = 0; i < t->n; i++)
-        if ((marks[i] & MARK_SERVER) && t->procs[i].session == session)
+        if ((marks[i] & SP_MARK_SERVER) && t->procs[i].session == session)
             return true;
     return false;
 }
@@ -100,7 +93,7 @@ static int compare_pids(const void *a, const void *b)
     return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static size_t find_pid(const struct sp_proctable *t, pid_t pid)
+size_t sp_sessions_pid(const struct sp_proctable *t, pid_t pid)
 {
     struct sp_proc key = {.pid = pid};
     struct sp_proc *p = bsearch(&key, t->procs, t->n, sizeof(key), compare_pids);
@@ -112,10 +105,10 @@ static size_t find_pid(const struct sp_proctable *t, pid_t pid)
 static bool descends(const struct sp_proctable *t, const unsigned char *marks, size_t i)
 {
     for (size_t steps = 0; steps < t->n; steps++) {
-        i = find_pid(t, t->procs[i].ppid);
+        i = sp_sessions_pid(t, t->procs[i].ppid);
         if (i == t->n)
             return false;
-        if (marks[i] & (MARK_OURS | MARK_SERVER))
+        if (marks[i] & (SP_MARK_OURS | SP_MARK_SERVER))
             return true;
     }
     return false;
@@ -125,13 +118,13 @@ static void mark_all(const struct sp_proctable *t, const char *user, uid_t uid, 
 {
     for (size_t i = 0; i < t->n; i++)
         if (is_server_of(&t->procs[i], user))
-            marks[i] = MARK_SERVER;
+            marks[i] = SP_MARK_SERVER;
     for (size_t i = 0; i < t->n; i++)
-        if (!(marks[i] & MARK_SERVER) && is_ours(t, marks, &t->procs[i], uid))
-            marks[i] |= MARK_OURS;
+        if (!(marks[i] & SP_MARK_SERVER) && is_ours(t, marks, &t->procs[i], uid))
+            marks[i] |= SP_MARK_OURS;
     for (size_t i = 0; i < t->n; i++)
         if (!marks[i] && is_of(&t->procs[i], uid) && descends(t, marks, i))
-            marks[i] |= MARK_BELOW;
+            marks[i] |= SP_MARK_BELOW;
 }
 
 /* The logins of the account that are not meant. */
@@ -143,7 +136,7 @@ struct spared {
 static bool is_spared(const struct sp_proctable *t, const struct sp_proc *p, const struct spared *s)
 {
     for (size_t k = 0; k < s->n; k++) {
-        size_t server = find_pid(t, s->servers[k]);
+        size_t server = sp_sessions_pid(t, s->servers[k]);
         if (p->pid == s->servers[k] ||
             (server < t->n && p->session != SP_PROC_UNSET && t->procs[server].session == p->session))
             return true;
@@ -157,7 +150,7 @@ static bool is_below_spared(const struct sp_proctable *t, size_t i, const struct
     for (size_t steps = 0; i < t->n && steps < t->n; steps++) {
         if (is_spared(t, &t->procs[i], s))
             return true;
-        i = find_pid(t, t->procs[i].ppid);
+        i = sp_sessions_pid(t, t->procs[i].ppid);
         if (i < t->n && t->procs[i].is_jail_init) /* the jail that it shares answers for nobody */
             return false;
     }
@@ -168,11 +161,11 @@ static void spare(const struct sp_proctable *t, const struct spared *s, unsigned
 {
     for (size_t i = 0; s->n > 0 && i < t->n; i++)
         if (marks[i] != 0 && is_below_spared(t, i, s))
-            marks[i] |= MARK_SPARED;
+            marks[i] |= SP_MARK_SPARED;
 }
 
 /* An sshd that still asks for a password serves nobody yet: it is ended, but it is no login. */
-static bool serves_somebody(const struct sp_proctable *t, const unsigned char *marks, size_t server)
+bool sp_sessions_serves(const struct sp_proctable *t, const unsigned char *marks, size_t server)
 {
     for (size_t i = 0; i < t->n; i++)
         if (marks[i] != 0 && t->procs[i].ppid == t->procs[server].pid)
@@ -188,29 +181,51 @@ static int pick(const struct sp_proctable *t, const unsigned char *marks, struct
     if (ret->pids == NULL || ret->starts == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
     for (size_t i = 0; i < t->n; i++) {
-        if (marks[i] == 0 || (marks[i] & MARK_SPARED) || t->procs[i].pid == getpid())
+        if (marks[i] == 0 || (marks[i] & SP_MARK_SPARED) || t->procs[i].pid == getpid())
             continue;
         ret->pids[ret->n] = t->procs[i].pid;
         ret->starts[ret->n++] = t->procs[i].start;
-        ret->n_logins += (marks[i] & MARK_SERVER) && serves_somebody(t, marks, i);
+        ret->n_logins += (marks[i] & SP_MARK_SERVER) && sp_sessions_serves(t, marks, i);
     }
+    return 0;
+}
+
+static void sort(struct sp_proctable *t)
+{
+    if (t->n > 0)
+        qsort(t->procs, t->n, sizeof(*t->procs), compare_pids);
+}
+
+int sp_sessions_table(struct sp_host *h, struct sp_proctable *ret, struct sp_error *err)
+{
+    if (sp_proctable_read(h, SP_PROC_EVERYBODY, ret, err) < 0)
+        return -1;
+    sort(ret);
+    return 0;
+}
+
+int sp_sessions_mark(const struct sp_proctable *t, const char *user, uid_t uid, unsigned char **ret,
+                     struct sp_error *err)
+{
+    unsigned char *marks;
+
+    if (uid == 0)
+        return sp_fail(err, SP_E_FORBIDDEN, 0, "the sessions of uid 0 are not ended here");
+    marks = calloc(t->n + 1, 1);
+    if (marks == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
+    mark_all(t, user, uid, marks);
+    *ret = marks;
     return 0;
 }
 
 static int look(struct sp_host *h, const char *user, uid_t uid, struct sp_proctable *t,
                 unsigned char **ret_marks, struct sp_error *err)
 {
-    if (uid == 0)
-        return sp_fail(err, SP_E_FORBIDDEN, 0, "the sessions of uid 0 are not ended here");
     if (sp_proctable_read(h, uid, t, err) != 0)
         return -1;
-    *ret_marks = calloc(t->n + 1, 1);
-    if (*ret_marks == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
-    if (t->n > 0)
-        qsort(t->procs, t->n, sizeof(*t->procs), compare_pids);
-    mark_all(t, user, uid, *ret_marks);
-    return 0;
+    sort(t);
+    return sp_sessions_mark(t, user, uid, ret_marks, err);
 }
 
 static int find_but(struct sp_host *h, const char *user, uid_t uid, const struct spared *s,
@@ -233,14 +248,19 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
     return find_but(h, user, uid, &nobody, ret, err);
 }
 
-/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess, on the early side. */
-static int64_t began(struct sp_host *h, uint64_t ticks)
+int64_t sp_sessions_when(struct sp_host *h, uint64_t ticks)
 {
     struct timespec up = {0};
     long hertz = sysconf(_SC_CLK_TCK);
 
     (void)clock_gettime(CLOCK_BOOTTIME, &up);
-    return h->ops->now(h) - up.tv_sec + (int64_t)(ticks / (uint64_t)(hertz > 0 ? hertz : 100)) - SLACK_S;
+    return h->ops->now(h) - up.tv_sec + (int64_t)(ticks / (uint64_t)(hertz > 0 ? hertz : 100));
+}
+
+/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess, on the early side. */
+static int64_t began(struct sp_host *h, uint64_t ticks)
+{
+    return sp_sessions_when(h, ticks) - SLACK_S;
 }
 
 int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **ret, size_t *ret_n,
@@ -258,7 +278,7 @@ int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
     *ret_oldest = h->ops->now(h);
     for (size_t i = 0; i < t.n; i++) {
-        if (!(marks[i] & MARK_SERVER))
+        if (!(marks[i] & SP_MARK_SERVER))
             continue;
         pids[n++] = t.procs[i].pid;
         if (began(h, t.procs[i].start) < *ret_oldest)
@@ -283,7 +303,7 @@ static bool is_same(struct sp_host *h, pid_t pid, uint64_t start)
     return sp_proctable_start(h, pid) == start;
 }
 
-static void signal_all(struct sp_host *h, const struct sp_sessions *s, int sig)
+void sp_sessions_signal(struct sp_host *h, const struct sp_sessions *s, int sig)
 {
     for (size_t i = 0; i < s->n; i++) {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, s->pids[i], 0);
@@ -317,7 +337,7 @@ static int end_but(struct sp_host *h, const char *user, uid_t uid, const struct 
     *ret_ended = first.n;
     if (!h->real || first.n == 0)
         return 0;
-    signal_all(h, &first, SIGHUP);
+    sp_sessions_signal(h, &first, SIGHUP);
     for (;;) {
         _cleanup_(sp_sessions_clear) struct sp_sessions left = {0};
         long long spent;
@@ -332,7 +352,7 @@ static int end_but(struct sp_host *h, const char *user, uid_t uid, const struct 
                            left.n, user, deadline_ms);
         /* What is born after the first look is not asked, only ended: it could go on for ever. */
         if (spent >= GRACE_MS || spent >= deadline_ms / 2)
-            signal_all(h, &left, SIGKILL);
+            sp_sessions_signal(h, &left, SIGKILL);
         *ret_ended = first.n + count_new(&left, &first);
     }
 }

@@ -149,47 +149,22 @@ static int read_generation(const cJSON *v, void *dst, struct sp_error *err)
     return 0;
 }
 
-static int read_dry_run(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->dry_run = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_force(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->force = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_account_wide(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->account_wide = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_keep_sessions(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->keep_sessions = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_restore(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->restore_access = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_when_quiet(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct sp_params *)dst)->when_quiet = cJSON_IsTrue(v);
-    return 0;
-}
+/* What is only said or not said. */
+#define FLAG(member)                                                                                       \
+    static int read_##member(const cJSON *v, void *dst, struct sp_error *err)                              \
+    {                                                                                                      \
+        (void)err;                                                                                         \
+        ((struct sp_params *)dst)->member = cJSON_IsTrue(v);                                               \
+        return 0;                                                                                          \
+    }
+FLAG(account_wide)
+FLAG(all)
+FLAG(dry_run)
+FLAG(force)
+FLAG(keep_sessions)
+FLAG(restore_access)
+FLAG(when_quiet)
+#undef FLAG
 
 static int read_fingerprint(const cJSON *v, void *dst, struct sp_error *err)
 {
@@ -231,6 +206,21 @@ static int read_valid_until(const cJSON *v, void *dst, struct sp_error *err)
 
     p->has_valid_until = true;
     return cJSON_IsNull(v) ? 0 : sp_when_parse(v->valuestring, &p->access.valid_until, err);
+}
+
+/* As sessions.list shows it: a process and when it began. */
+static int read_session(const cJSON *v, void *dst, struct sp_error *err)
+{
+    struct sp_params *p = dst;
+    const char *s = v->valuestring;
+    size_t pid = strspn(s, "0123456789"), start = s[pid] == '-' ? strspn(s + pid + 1, "0123456789") : 0;
+
+    if (pid == 0 || start == 0 || s[pid + 1 + start] != '\0' ||
+        sp_str_copy(p->session, sizeof(p->session), s) < 0) {
+        sp_fail(err, SP_E_INVALID, 0, "this is no login's id");
+        return sp_hint(err, "sessions.list (sallyport sessions) shows them, as 4711-283945");
+    }
+    return 0;
 }
 
 static int read_label(const cJSON *v, void *dst, struct sp_error *err)
@@ -390,8 +380,20 @@ static const struct sp_json_field password_fields[] = {
 static const struct sp_json_field account_fields[] = {
     DOMAIN(SP_JSON_OPTIONAL), USER, IF_GENERATION, DRY_RUN, {NULL}};
 
+static const struct sp_json_field sessions_fields[] = {DOMAIN(SP_JSON_OPTIONAL), USER, {NULL}};
+
+static const struct sp_json_field sessions_end_fields[] = {
+    DOMAIN(SP_JSON_OPTIONAL),
+    USER,
+    {"session", SP_JSON_STRING, SP_JSON_OPTIONAL, read_session},
+    {"fingerprint", SP_JSON_STRING, SP_JSON_OPTIONAL, read_fingerprint},
+    {"all", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_all},
+    DRY_RUN,
+    {NULL},
+};
+
 static const struct sp_json_field reconcile_fields[] = {
-    {"restore_access", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_restore},
+    {"restore_access", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_restore_access},
     DRY_RUN,
     {NULL},
 };
@@ -424,6 +426,8 @@ static const struct sp_json_field *const tables[] = {
     [SP_PARAMS_KEY_REMOVE] = key_remove_fields,
     [SP_PARAMS_FINGERPRINT] = fingerprint_fields,
     [SP_PARAMS_PASSWORD] = password_fields,
+    [SP_PARAMS_SESSIONS] = sessions_fields,
+    [SP_PARAMS_SESSIONS_END] = sessions_end_fields,
     [SP_PARAMS_USER_ADD] = user_add_fields,
     [SP_PARAMS_USER_REMOVE] = user_remove_fields,
     [SP_PARAMS_RECONCILE] = reconcile_fields,

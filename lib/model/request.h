@@ -25,6 +25,7 @@ struct sp_call {
 int sp_call_decode(const cJSON *json, struct sp_call *ret, struct sp_error *err);
 
 #define SP_PASSWORD_SIZE 512
+#define SP_SESSION_ID_SIZE 40
 
 /* The parameters of every method about a domain; each method's table says which of them it knows. */
 struct sp_params {
@@ -44,7 +45,9 @@ struct sp_params {
     char password[SP_PASSWORD_SIZE];       /* wiped by sp_params_clear() */
     struct sp_access access;               /* what of it was given */
     bool has_valid_from, has_valid_until;
-    char label[SP_LABEL_SIZE]; /* user.add */
+    char session[SP_SESSION_ID_SIZE]; /* sessions.end; "" when not given */
+    bool all;                         /* sessions.end: of every account */
+    char label[SP_LABEL_SIZE];        /* user.add */
     enum sp_extra_access access_to_files;
     struct sp_sudo sudo;
     bool has_label, has_access, has_sudo;
@@ -73,7 +76,9 @@ enum sp_method_params {
     SP_PARAMS_KEY_REMOVE,
     SP_PARAMS_FINGERPRINT,
     SP_PARAMS_PASSWORD,
-    SP_PARAMS_ACCOUNT, /* domain or user, dry_run, if_generation */
+    SP_PARAMS_ACCOUNT,  /* domain or user, dry_run, if_generation */
+    SP_PARAMS_SESSIONS, /* domain or user, both optional */
+    SP_PARAMS_SESSIONS_END,
     SP_PARAMS_USER_ADD,
     SP_PARAMS_USER_REMOVE,
     SP_PARAMS_RECONCILE,
