@@ -24,6 +24,7 @@ METHODS = {"domain": "domain.apply", "firewall": "firewall.set"}
 # What a module leaves out of its method, and why.
 LEFT_OUT = {
     "dry_run": "check mode",
+    "confirm_within": "a play has to confirm over a new connection",
     "fingerprint": "in a request it may only say what the key says",
     "added_at": "of answers",
     "added_by": "of answers",

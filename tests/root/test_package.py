@@ -3,28 +3,16 @@
 
 import os
 import pathlib
-import threading
 
 import pytest
 
 import sp
+import sp_package
 import sp_site
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SHELL = pathlib.Path("/usr/libexec/sallyport/chroot-bash")
 DROPIN = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
 WORK = pathlib.Path("/var/tmp/package")
-
-
-def take_away_what_meson_installed():
-    """tests/host installed the same files by hand; the package starts from none."""
-    for path in ("/usr/bin/sallyport", "/usr/libexec/sallyport", "/usr/share/sallyport", "/etc/sallyport", DROPIN,
-                 "/etc/apt/apt.conf.d/80sallyport", "/etc/dpkg/dpkg.cfg.d/sallyport"):
-        sp.run(["rm", "-rf", str(path)], check=True)
-    for unit in pathlib.Path("/usr/lib/systemd/system").glob("sallyport*"):
-        unit.unlink()
-    for group in ("", "-chroot", "-none", "-keyonly", "-both", "-local", "-forward", "-panel"):
-        sp.run(["groupdel", f"sallyport{group}"])
 
 
 def another_version(deb, version):
@@ -40,16 +28,11 @@ def another_version(deb, version):
 
 @pytest.fixture(scope="module")
 def debs():
-    tree = WORK / "sallyport"
-    sp.run(["rm", "-rf", WORK])
-    tree.mkdir(parents=True)
-    for name in ("CHANGELOG.md", "LICENSE", "README.md", "cmd", "debian", "lib", "man", "meson.build", "shells", "templates",
-                 "tests"):
-        sp.run(["cp", "-a", SOURCE / name, tree], check=True)
+    tree = sp_package.sources(WORK / "sallyport")
     sp.run(["dpkg-buildpackage", "-b", "-uc", "-us", "-d"], cwd=tree, timeout=280, check=True,
            env={**os.environ, "DEB_BUILD_OPTIONS": "parallel=2 nocheck noautodbgsym"})
     deb = next(WORK.glob("sallyport_0.1.0_*.deb"))
-    take_away_what_meson_installed()
+    sp_package.take_away_what_meson_installed()
     return {"0.1.0": deb, "0.1.1": another_version(deb, "0.1.1")}
 
 
@@ -67,34 +50,21 @@ def installed(debs):
     host.stop()
 
 
-class Logins:
-    """Logs in again and again meanwhile: `with Logins(user) as logins: ...; logins.failed`"""
-
-    def __init__(self, user):
-        self.user, self.done, self.failed, self.stop = user, 0, [], threading.Event()
-
-    def _loop(self):
-        while not self.stop.is_set():
-            answer = sp.ssh(self.user, "true")
-            self.done += 1
-            if answer.rc != 0:
-                self.failed.append(answer)
-
-    def __enter__(self):
-        self.threads = [threading.Thread(target=self._loop) for _ in range(2)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-
-
 def test_lintian_finds_nothing(debs):
     done = sp.run(["lintian", "--fail-on", "error,warning", "--allow-root", debs["0.1.0"]], timeout=120)
     assert done.rc == 0 and not [l for l in done.stdout.splitlines() if l[:2] in ("E:", "W:")], done.stdout
+
+
+def test_the_package_holds_what_meson_installs(debs):
+    wanted = sp_package.installed_by_meson()
+    # The postinst puts these there; and hooks of apt and dpkg are a trigger.
+    wanted -= {str(DROPIN), "/usr/share/sallyport/apt-hook", "/usr/share/sallyport/dpkg-hook", str(SHELL)}
+    wanted |= {f"{SHELL}.dist", "/usr/share/lintian/overrides/sallyport"}
+    wanted |= {f"/usr/share/doc/sallyport/{name}" for name in ("changelog.gz", "changelog.Debian.gz", "copyright")}
+    listed = sp.run(["dpkg-deb", "-c", debs["0.1.0"]], check=True).stdout.splitlines()
+    found = {line.split(None, 5)[5].lstrip(".") for line in listed if not line.startswith("d")}
+    found = {name.removesuffix(".gz") if "/man/" in name else name for name in found}
+    assert found == {name.removeprefix("/usr") if name.startswith("/usr/lib/systemd") else name for name in wanted}
 
 
 def test_an_installation_touches_no_account_and_no_firewall(installed):
@@ -112,7 +82,7 @@ def test_an_upgrade_and_a_downgrade_shut_nobody_out(installed, debs):
     pathlib.Path("/etc/sallyport/sallyport.conf").open("a").write("\n# the administrator was here\n")
     for version in ("0.1.1", "0.1.0"):
         inode = SHELL.stat().st_ino
-        with Logins(user) as logins:
+        with sp_package.Logins(user) as logins:
             done = dpkg("-i", "--force-confdef", debs[version])
             assert done.rc == 0, done
             sp.wait_for(lambda: logins.done > 3, what="logins", timeout=60)
