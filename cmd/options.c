@@ -50,6 +50,7 @@ static const struct {
     [SP_OPT_SUDO] = {"--sudo", "NAME,..", "what it may run as others (templates); \"\": nothing"},
     [SP_OPT_NO_PTY] = {"--no-pty", NULL, "no terminal"},
     [SP_OPT_METRICS] = {"--metrics", "FILE.prom", "figures for node_exporter's textfile collector"},
+    [SP_OPT_CONFIRM_WITHIN] = {"--confirm-within", "TIME", "on trial: 60s, 5m; then confirm, or it ends"},
     [SP_OPT_SESSION] = {"--session", "ID", "this login alone"},
 };
 
@@ -182,6 +183,19 @@ static int count_from_now(struct sp_args *a)
     return 0;
 }
 
+/* "60s", "2m", or seconds alone. */
+static int count_trial(struct sp_args *a)
+{
+    const char *text = a->option[SP_OPT_CONFIRM_WITHIN];
+    uint64_t seconds;
+
+    if (text == NULL)
+        return 0;
+    a->confirm_within = sp_str_to_u64(text, 1000000, &seconds) == 0 ? (int64_t)seconds : duration(text);
+    return a->confirm_within > 0 ? 0
+                                 : wrong(a, "--confirm-within takes a time as 60s or 5m, not", text, NULL);
+}
+
 static int no_such_action(const struct sp_args *a, const char *word)
 {
     const char *names[16] = {NULL};
@@ -274,5 +288,7 @@ int sp_args_read(int argc, char **argv, const char **words, struct sp_args *a)
     if (a->n_words - named > a->action->max_words)
         return wrong(a, "an argument too many", words[named + a->action->max_words], NULL);
     status = check_options(a);
-    return status != 0 ? status : count_from_now(a);
+    if (status == 0)
+        status = count_from_now(a);
+    return status != 0 ? status : count_trial(a);
 }

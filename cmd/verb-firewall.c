@@ -1,45 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/verbs.h"
-
-static void show_source(const cJSON *s)
-{
-    const char *until = sp_text(s, "expires_at"), *comment = sp_text(s, "comment"),
-               *owner = sp_text(s, "owner");
-
-    (void)printf("source    %s%s%s%s%s%s%s\n", sp_text(s, "source"), until[0] != '\0' ? "  until " : "",
-                 until, owner[0] != '\0' ? "  for " : "", owner, comment[0] != '\0' ? "  # " : "", comment);
-}
-
-static void show(const cJSON *r)
-{
-    const cJSON *item = NULL;
-
-    (void)printf("mode      %s\nports    ", sp_text(r, "mode"));
-    cJSON_ArrayForEach(item, sp_item(r, "ports"))
-    {
-        (void)printf(" %d", (int)item->valuedouble);
-    }
-    (void)printf("\n");
-    cJSON_ArrayForEach(item, sp_item(r, "sources"))
-    {
-        show_source(item);
-    }
-    cJSON_ArrayForEach(item, sp_item(r, "always_allow"))
-    {
-        (void)printf("source    %s  # always_allow in sallyport.conf\n",
-                     cJSON_IsString(item) ? item->valuestring : "");
-    }
-    item = sp_item(r, "in_force");
-    if (item != NULL)
-        (void)printf("in force  %s\n", cJSON_IsTrue(item) ? "yes" : "no");
-    if (sp_item(r, "changes") != NULL)
-        sp_show_changes(r);
-}
+#include "model/json.h"
 
 static cJSON *source_of(const struct sp_args *a, const char *word)
 {
@@ -68,10 +31,12 @@ static int set(const struct sp_args *a, const char *mode, const char *field)
     sp_params_text(params, "mode", mode);
     if (field != NULL && a->n_words > 1)
         add_words(a, params, field);
+    if (a->confirm_within > 0)
+        (void)cJSON_AddNumberToObject(params, "confirm_within", (double)a->confirm_within);
     sp_params_flag(params, "force", a->option[SP_OPT_FORCE]);
     sp_params_flag(params, "acknowledge_closed", a->option[SP_OPT_YES]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
-    return sp_verb_call(a, "firewall.set", params, show);
+    return sp_verb_call(a, "firewall.set", params, sp_show_firewall);
 }
 
 static int open_port(const struct sp_args *a)
@@ -106,7 +71,7 @@ static int unmanage(const struct sp_args *a)
 
 static int status(const struct sp_args *a)
 {
-    return sp_verb_call(a, "firewall.get", cJSON_CreateObject(), show);
+    return sp_verb_call(a, "firewall.get", cJSON_CreateObject(), sp_show_firewall);
 }
 
 /* The boot unit's: what the state says is put into the kernel again, and nothing else is touched. */
@@ -115,19 +80,45 @@ static int restore(const struct sp_args *a)
     cJSON *params = cJSON_CreateObject();
 
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
-    return sp_verb_call(a, "firewall.restore", params, show);
+    return sp_verb_call(a, "firewall.restore", params, sp_show_firewall);
+}
+
+/* Without a token it is the trial that runs: there is one at most. */
+static int confirm(const struct sp_args *a)
+{
+    _cleanup_json_ cJSON *state = NULL, *none = cJSON_CreateObject();
+    const char *token = a->n_words > 1 ? a->words[1] : NULL;
+    struct sp_error err;
+    cJSON *params;
+
+    if (token == NULL) {
+        if (sp_verb_ask_engine(a, "firewall.get", none, &state, &err) < 0)
+            return sp_show_failure(a, &err);
+        token = sp_text_or(sp_item(state, "pending"), "token", "none");
+    }
+    params = cJSON_CreateObject();
+    sp_params_text(params, "token", token);
+    return sp_verb_call(a, "firewall.confirm", params, sp_show_firewall);
+}
+
+static int rollback(const struct sp_args *a)
+{
+    return sp_verb_call(a, "firewall.rollback", cJSON_CreateObject(), sp_show_firewall);
 }
 
 #define CHANGES (SP_OPT(DRY_RUN) | SP_OPT(FORCE))
-#define SOURCES (CHANGES | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT))
+#define TRIED (CHANGES | SP_OPT(CONFIRM_WITHIN))
+#define SOURCES (TRIED | SP_OPT(COMMENT) | SP_OPT(EXPIRES_AT))
 
 static const struct sp_action actions[] = {
     {"status", "", 0, 0, 0, status, NULL},
-    {"open", "", CHANGES, 0, 0, open_port, NULL},
+    {"open", "", TRIED, 0, 0, open_port, NULL},
     {"restrict", "[SOURCE..]", SOURCES, 0, SP_WORDS_ANY, restrict_port, NULL},
-    {"close", "", CHANGES, 0, 0, close_port, "lets nobody in any more, you neither"},
+    {"close", "", TRIED, 0, 0, close_port, "lets nobody in any more, you neither"},
     {"allow", "SOURCE..", SOURCES, 1, SP_WORDS_ANY, allow, NULL},
-    {"unallow", "SOURCE..", CHANGES, 1, SP_WORDS_ANY, unallow, NULL},
+    {"unallow", "SOURCE..", TRIED, 1, SP_WORDS_ANY, unallow, NULL},
+    {"confirm", "[TOKEN]", 0, 0, 1, confirm, NULL},
+    {"rollback", "", 0, 0, 0, rollback, NULL},
     {"unmanage", "", CHANGES, 0, 0, unmanage, NULL},
     {"restore", "", SP_OPT(DRY_RUN), 0, 0, restore, NULL},
     {NULL},

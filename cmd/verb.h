@@ -58,6 +58,7 @@ enum sp_option {
     SP_OPT_NO_PTY,
     SP_OPT_SESSION,
     SP_OPT_METRICS,
+    SP_OPT_CONFIRM_WITHIN,
     SP_OPT_COUNT
 };
 
@@ -97,6 +98,7 @@ struct sp_args {
     const char *const *words; /* what is left: not options; the action's name first where it has one */
     int n_words;
     char expiry[SP_WHEN_SIZE]; /* what --for came to */
+    int64_t confirm_within;    /* seconds; 0: not given */
 };
 
 static inline bool sp_args_has(const struct sp_args *a, enum sp_option o)
@@ -160,6 +162,7 @@ cJSON *sp_error_json(const struct sp_error *err);
 /* Wrong words: the same, as SP_E_INVALID. */
 int sp_verb_usage(const struct sp_args *a, const char *text);
 
+void sp_show_firewall(const cJSON *result);
 void sp_show_changes(const cJSON *result); /* changes, warnings, or "nothing to change" */
 void sp_show_diff(const cJSON *result);    /* the same, of what would be: from and to below each other */
 

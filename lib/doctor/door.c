@@ -67,45 +67,77 @@ static bool is_local(const char *address)
                                sp_authopts_in_block("::1", address, &malformed));
 }
 
-static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct sp_error *err)
+/* The policy that a new connection meets: the one on trial, for as long as the kernel has it. */
+struct lane {
+    enum sp_nft_body body;
+    const uint16_t *ports;
+    size_t n_ports;
+    const struct sp_fw_compiled *allow;
+    const char *what, *mend_closed, *mend_source; /* how it is called, and mended; a source is put behind */
+};
+
+static struct lane lane_of(const struct sp_nft_ruleset *r)
+{
+    const struct sp_nft_trial *t = &r->trial;
+
+    if (t->n_ports == 0)
+        return (struct lane){r->body,
+                             r->ports,
+                             r->n_ports,
+                             &r->allow,
+                             "sallyport's firewall",
+                             "sallyport firewall open",
+                             "sallyport firewall allow "};
+    return (struct lane){t->body,
+                         t->ports,
+                         t->n_ports,
+                         &t->allow,
+                         "sallyport's firewall, by a policy on trial,",
+                         "sallyport firewall rollback",
+                         "sallyport firewall rollback, then begin again with "};
+}
+
+static int judge_lane(struct sp_visit *v, const struct lane *l, struct sp_error *err)
 {
     const uint16_t *ports;
-    size_t n = ports_of(v, &ports), guarded = 0, n_ranges = r->allow.v4.n + r->allow.v6.n;
+    size_t n = ports_of(v, &ports), guarded = 0, n_ranges = l->allow->v4.n + l->allow->v6.n;
     struct sp_cidr from;
     int64_t until;
 
-    if (r->body == SP_NFT_DAMAGED) {
-        if (sp_finding_add(v, "firewall", SP_FINDING_WARNING, err, "sallyport's own table is damaged: %s",
-                           r->why) < 0)
-            return -1;
-        return sp_finding_mend(v, "sallyport firewall restore");
-    }
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < r->n_ports; k++)
-            guarded += r->ports[k] == ports[i];
-    if (r->body != SP_NFT_GUARDED || guarded < n || is_local(v->login->address))
-        return sp_finding_add(v, "firewall", SP_FINDING_OK, err,
-                              "sallyport's firewall lets the port through");
+        for (size_t k = 0; k < l->n_ports; k++)
+            guarded += l->ports[k] == ports[i];
+    if (l->body != SP_NFT_GUARDED || guarded < n || is_local(v->login->address))
+        return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "%s lets the port through", l->what);
     if (n_ranges == 0) {
-        if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err,
-                           "sallyport's firewall is closed: it lets nobody through") < 0)
+        if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err, "%s is closed: it lets nobody through",
+                           l->what) < 0)
             return -1;
-        return sp_finding_mend(v, "sallyport firewall open");
+        return sp_finding_mend(v, "%s", l->mend_closed);
     }
     if (!to_cidr(v->login->address, &from))
-        return sp_finding_add(
-            v, "firewall", SP_FINDING_UNKNOWN, err,
-            "sallyport's firewall lets %zu ranges of addresses through; say where the login "
-            "comes from",
-            n_ranges);
-    if (sp_fw_covers(&r->allow, &from, &until))
-        return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "sallyport's firewall lets %s through",
+        return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err,
+                              "%s lets %zu ranges of addresses through; say where the login comes from",
+                              l->what, n_ranges);
+    if (sp_fw_covers(l->allow, &from, &until))
+        return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "%s lets %s through", l->what,
                               v->login->address);
-    if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err,
-                       "sallyport's firewall does not let %s through to the SSH port",
-                       v->login->address) < 0)
+    if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err, "%s does not let %s through to the SSH port",
+                       l->what, v->login->address) < 0)
         return -1;
-    return sp_finding_mend(v, "sallyport firewall allow %s", v->login->address);
+    return sp_finding_mend(v, "%s%s", l->mend_source, v->login->address);
+}
+
+static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct sp_error *err)
+{
+    struct lane l = lane_of(r);
+
+    if (r->body != SP_NFT_DAMAGED)
+        return judge_lane(v, &l, err);
+    if (sp_finding_add(v, "firewall", SP_FINDING_WARNING, err, "sallyport's own table is damaged: %s",
+                       r->why) < 0)
+        return -1;
+    return sp_finding_mend(v, "sallyport firewall restore");
 }
 
 int sp_doctor_firewall(struct sp_visit *v, struct sp_error *err)

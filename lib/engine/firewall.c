@@ -5,11 +5,12 @@
 #include "base/str.h"
 #include "engine/fwplan.h"
 #include "engine/fwstore.h"
+#include "engine/fwtrial.h"
 #include "model/fwwarn.h"
 #include "resource/sshports.h"
 
-static int begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config *c,
-                 enum sp_firewall_flags flags, cJSON *result, struct sp_error *err)
+int sp_fwplan_begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config *c,
+                    enum sp_firewall_flags flags, cJSON *result, struct sp_error *err)
 {
     *p = (struct sp_fwplan){.host = h, .config = c, .flags = flags, .now = h->ops->now(h)};
     p->warnings = cJSON_AddArrayToObject(result, "warnings");
@@ -17,7 +18,7 @@ static int begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config 
 }
 
 /* A dry run takes no lock: it may then see a change half way, and says so by what it shows. */
-static int lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err)
+int sp_fwplan_lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err)
 {
     if ((p->flags & SP_FIREWALL_DRY) != 0)
         return 0;
@@ -26,9 +27,9 @@ static int lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err)
 }
 
 /* What has expired is forgotten, in silence: it is neither a change nor worth a write. */
-static int load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err)
+int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err)
 {
-    if (sp_fwstore_load(p->host, which, &p->old, err) < 0)
+    if (sp_fwstore_load(p->host, which, &p->old, err) < 0 || sp_fwtrial_settle(p, err) < 0)
         return -1;
     sp_fw_policy_drop_expired(&p->old, p->now);
     return sp_fw_policy_copy(&p->want, &p->old, err);
@@ -79,6 +80,8 @@ static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, 
 {
     if (sp_fwplan_look(p, err) < 0 || sp_fwplan_make(p, kind, err) < 0)
         return -1;
+    if (p->confirm_within != 0 && sp_fwtrial_start(p, err) < 0)
+        return -1;
     if (sp_fwwarn_each(&p->old, &p->want, hear_warning, p) < 0)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (warn_still_open(p, err) < 0 || warn_blocked(p, err) < 0)
@@ -94,11 +97,11 @@ int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result,
     struct sp_sshports found = {0};
     struct sp_error why;
 
-    if (begin(&p, h, c, SP_FIREWALL_DRY, result, err) < 0 || load(&p, SP_FWSTORE_CURRENT, err) < 0 ||
-        sp_fwplan_look(&p, err) < 0)
+    if (sp_fwplan_begin(&p, h, c, SP_FIREWALL_DRY, result, err) < 0 ||
+        sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 || sp_fwplan_look(&p, err) < 0)
         return -1;
     /* Managed, the question is what is guarded; else, what there would be to guard. */
-    if (p.want.mode == SP_FW_UNMANAGED) {
+    if (p.want.mode == SP_FW_UNMANAGED && p.trial == SP_FWTRIAL_NONE) {
         if (sp_sshports_find(h, c, &found, &why) < 0 && sp_fwplan_warn(&p, err, "%s", why.text) < 0)
             return -1;
         for (size_t i = 0; i < found.n; i++)
@@ -118,9 +121,14 @@ int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct s
     const unsigned flags =
         (request->dry_run ? SP_FIREWALL_DRY : 0) | (request->force ? SP_FIREWALL_FORCE : 0);
 
-    if (begin(&p, h, c, (enum sp_firewall_flags)flags, result, err) < 0 || lock(&p, &fd, err) < 0 ||
-        load(&p, SP_FWSTORE_CURRENT, err) < 0 || sp_fwrequest_apply(request, p.now, &p.want, err) < 0)
+    if (sp_fwplan_begin(&p, h, c, (enum sp_firewall_flags)flags, result, err) < 0 ||
+        sp_fwplan_lock(&p, &fd, err) < 0 || sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0)
         return -1;
+    if (p.trial == SP_FWTRIAL_RUNS)
+        return sp_fwtrial_refuse(&p, err);
+    if (sp_fwrequest_apply(request, p.now, &p.want, err) < 0)
+        return -1;
+    p.confirm_within = request->confirm_within;
     return finish(&p, SP_FWPLAN_REQUEST, result, err);
 }
 
@@ -179,10 +187,10 @@ int sp_firewall_sync_sources(struct sp_host *h, const struct sp_config *c, const
 
     if (domain[0] == '\0')
         return sp_fail(err, SP_E_INTERNAL, 0, "sources of no domain");
-    if (begin(&p, h, c, flags, result, err) < 0 || lock(&p, &fd, err) < 0)
+    if (sp_fwplan_begin(&p, h, c, flags, result, err) < 0 || sp_fwplan_lock(&p, &fd, err) < 0)
         return -1;
     p.hands_off = true;
-    if (load(&p, SP_FWSTORE_CURRENT, err) < 0 || put_domain(&p, domain, sources, err) < 0)
+    if (sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 || put_domain(&p, domain, sources, err) < 0)
         return -1;
     if (sp_fw_policy_equal(&p.old, &p.want))
         return report_nothing(result, err);
@@ -200,7 +208,7 @@ static int load_last_good(struct sp_fwplan *p, struct sp_error *err)
         return -1;
     sp_fw_policy_clear(&p->old);
     sp_fw_policy_clear(&p->want);
-    if (load(p, SP_FWSTORE_LAST_GOOD, err) < 0) {
+    if (sp_fwplan_load(p, SP_FWSTORE_LAST_GOOD, err) < 0) {
         *err = why;
         return -1;
     }
@@ -214,9 +222,9 @@ int sp_firewall_restore(struct sp_host *h, const struct sp_config *c, enum sp_fi
     _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
     _cleanup_close_ int fd = -1;
 
-    if (begin(&p, h, c, flags, result, err) < 0 || lock(&p, &fd, err) < 0)
+    if (sp_fwplan_begin(&p, h, c, flags, result, err) < 0 || sp_fwplan_lock(&p, &fd, err) < 0)
         return -1;
-    if (load(&p, SP_FWSTORE_CURRENT, err) < 0 && load_last_good(&p, err) < 0)
+    if (sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 && load_last_good(&p, err) < 0)
         return -1;
     return finish(&p, SP_FWPLAN_RESTORE, result, err);
 }

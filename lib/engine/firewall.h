@@ -11,7 +11,8 @@
  *
  * All results are JSON, added to `result`, an object:
  *   mode, ports, sources [{source, comment, expires_at, owner}], always_allow, in_force, blocked_by,
- * warnings and, but for sp_firewall_get(), changed and changes [{resource, target, from, to, read_back}].
+ * pending (engine/fwtrial.h), warnings and, but for sp_firewall_get(), changed and changes [{resource,
+ * target, from, to, read_back}].
  */
 #ifndef SP_ENGINE_FIREWALL_H
 #define SP_ENGINE_FIREWALL_H
@@ -38,6 +39,14 @@ int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result,
  * removal of what a domain brought. SP_E_INVALID: see model/fwrequest.h. */
 int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct sp_fw_request *request,
                     cJSON *result, struct sp_error *err);
+
+/* The policy on trial becomes the stored one. SP_E_NOT_FOUND: none runs (any more), and what was stored
+ * before is in force. SP_E_LOCKOUT: nobody has connected anew. SP_E_CONFLICT: another trial's token. */
+int sp_firewall_confirm(struct sp_host *h, const struct sp_config *c, const char *token, cJSON *result,
+                        struct sp_error *err);
+
+/* The trial ends; without one, this is sp_firewall_restore(). */
+int sp_firewall_rollback(struct sp_host *h, const struct sp_config *c, cJSON *result, struct sp_error *err);
 
 /* Make `sources` the list that `domain` brings (none: forget the domain). In `restricted` the port opens
  * to them, for everybody, and `warnings` says so; in the other modes they are kept for later. Where the

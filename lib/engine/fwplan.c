@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/fwguard.h"
 #include "engine/fwstore.h"
+#include "engine/fwtrial.h"
 #include "resource/sshports.h"
 
 void sp_fwplan_clear(struct sp_fwplan *p)
@@ -18,6 +19,7 @@ void sp_fwplan_clear(struct sp_fwplan *p)
     sp_nft_ruleset_clear(&p->before);
     sp_nft_ruleset_clear(&p->target);
     sp_nft_ruleset_clear(&p->after);
+    sp_fw_pending_clear(&p->pending);
     sp_fw_compiled_clear(&p->del);
     sp_fw_compiled_clear(&p->add);
     sp_buf_clear(&p->blockers);
@@ -48,20 +50,32 @@ static bool is_managed(const struct sp_fwplan *p)
     return p->old.mode != SP_FW_UNMANAGED || p->want.mode != SP_FW_UNMANAGED;
 }
 
+int sp_fwplan_read(struct sp_fwplan *p, struct sp_error *err)
+{
+    _cleanup_(sp_nft_close) struct sp_nft nft = {0};
+
+    if (p->looked)
+        return 0;
+    if (sp_nft_open(p->host, &nft, err) < 0 || sp_nft_read(&nft, p->now, &p->before, err) < 0)
+        return -1;
+    p->looked = true;
+    return 0;
+}
+
 int sp_fwplan_look(struct sp_fwplan *p, struct sp_error *err)
 {
     _cleanup_(sp_nft_close) struct sp_nft nft = {0};
 
-    if (p->hands_off && !is_managed(p))
+    if (p->hands_off && !is_managed(p) && p->trial == SP_FWTRIAL_NONE)
         return 0;
-    if (sp_nft_open(p->host, &nft, err) < 0 || sp_nft_read(&nft, p->now, &p->before, err) < 0)
+    if (sp_fwplan_read(p, err) < 0)
         return is_managed(p) ? -1 : 0;
     if (p->want.mode == SP_FW_UNMANAGED)
         return 0;
-    return sp_nft_blockers(&nft, &p->blockers, err);
+    return sp_nft_open(p->host, &nft, err) < 0 ? -1 : sp_nft_blockers(&nft, &p->blockers, err);
 }
 
-static enum sp_nft_body body_of(enum sp_fw_mode mode)
+enum sp_nft_body sp_fwplan_body(enum sp_fw_mode mode)
 {
     static const enum sp_nft_body bodies[SP_FW_MODE_COUNT] = {
         [SP_FW_UNMANAGED] = SP_NFT_ABSENT,
@@ -119,6 +133,10 @@ static int choose_ports(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp
 
     if (t->body == SP_NFT_ABSENT)
         return 0;
+    if (kind == SP_FWPLAN_CONFIRM) {
+        copy_ports(t->ports, &t->n_ports, p->before.trial.ports, p->before.trial.n_ports);
+        return 0;
+    }
     if (kind == SP_FWPLAN_REQUEST && p->before.body == t->body && p->old.mode == p->want.mode &&
         p->before.n_ports > 0 && !is_narrowing(p)) {
         copy_ports(t->ports, &t->n_ports, p->before.ports, p->before.n_ports);
@@ -145,7 +163,7 @@ static int choose_ports(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp
  * meanwhile (a flush) is no permission. */
 static int check_peers(struct sp_fwplan *p, struct sp_error *err)
 {
-    _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset was = {.body = body_of(p->old.mode)};
+    _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset was = {.body = sp_fwplan_body(p->old.mode)};
 
     if ((p->flags & SP_FIREWALL_FORCE) != 0)
         return 0;
@@ -158,23 +176,40 @@ static int check_peers(struct sp_fwplan *p, struct sp_error *err)
     return sp_fwguard_check(p->host, &was, &p->target, err);
 }
 
+/* From `before` to `target`: what differs, and how it is to be changed. */
+static int compare(struct sp_fwplan *p, struct sp_error *err)
+{
+    const struct sp_nft_ruleset *t = &p->target;
+    bool elements, trial;
+
+    if (sp_fw_diff(&p->before.allow, &t->allow, &p->del, &p->add, err) < 0 ||
+        sp_fwtrial_differs(p, &trial, err) < 0)
+        return -1;
+    elements = p->del.v4.n > 0 || p->del.v6.n > 0 || p->add.v4.n > 0 || p->add.v6.n > 0;
+    p->rebuild = p->before.body != t->body || !same_ports(&p->before, t);
+    p->committed_changes = p->rebuild || elements;
+    p->rebuild |= trial;
+    p->kernel_changes = p->committed_changes || trial;
+    return 0;
+}
+
 int sp_fwplan_make(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp_error *err)
 {
     struct sp_nft_ruleset *t = &p->target;
 
-    t->body = body_of(p->want.mode);
+    t->body = sp_fwplan_body(p->want.mode);
     if (sp_fw_compile(&p->want, &p->config->always_allow, p->now, &t->allow, err) < 0)
         return -1;
     if (choose_ports(p, kind, err) < 0)
         return -1;
-    if (sp_fw_diff(&p->before.allow, &t->allow, &p->del, &p->add, err) < 0)
-        return -1;
-    p->kernel_changes = p->before.body != t->body || !same_ports(&p->before, t) || p->del.v4.n > 0 ||
-                        p->del.v6.n > 0 || p->add.v4.n > 0 || p->add.v6.n > 0;
     if (t->body != SP_NFT_ABSENT)
         copy_ports(p->want.ports, &p->want.n_ports, t->ports, t->n_ports);
     p->state_changes = !p->frozen && !sp_fw_policy_equal(&p->old, &p->want);
-    if (kind == SP_FWPLAN_RESTORE || !p->kernel_changes || t->body != SP_NFT_GUARDED)
+    if (p->trial == SP_FWTRIAL_RUNS && sp_fwtrial_keep(p, err) < 0)
+        return -1;
+    if (compare(p, err) < 0)
+        return -1;
+    if (kind != SP_FWPLAN_REQUEST || !p->kernel_changes || t->body != SP_NFT_GUARDED)
         return 0;
     return check_peers(p, err);
 }
@@ -186,7 +221,7 @@ static int change_kernel(struct sp_fwplan *p, struct sp_nft *nft, struct sp_erro
 
     if (t->body == SP_NFT_ABSENT)
         return sp_nft_remove(nft, err);
-    if (p->before.body != t->body || !same_ports(&p->before, t))
+    if (p->rebuild)
         return sp_nft_rebuild(nft, t, p->now, err);
     if (edits <= t->allow.v4.n + t->allow.v6.n) {
         if (sp_nft_edit(nft, &p->del, &p->add, p->now, err) == 0)
@@ -204,6 +239,8 @@ int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err)
 {
     _cleanup_(sp_nft_close) struct sp_nft nft = {0};
 
+    if (p->trial == SP_FWTRIAL_STARTS && sp_fwstore_save_pending(p->host, &p->pending, err) < 0)
+        return -1;
     if (p->state_changes && sp_fwstore_save(p->host, &p->want, err) < 0)
         return -1;
     if (p->state_changes && sp_fwstore_load(p->host, SP_FWSTORE_CURRENT, &p->stored, err) < 0)
@@ -213,7 +250,10 @@ int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err)
     if (sp_nft_open(p->host, &nft, err) < 0)
         return -1;
     if (change_kernel(p, &nft, err) < 0) {
-        if (err->hint[0] == '\0')
+        struct sp_error ignored;
+        if (p->trial == SP_FWTRIAL_STARTS)
+            (void)sp_fwstore_drop_pending(p->host, &ignored);
+        else if (err->hint[0] == '\0')
             (void)sp_hint(err, "the policy is stored; `sallyport reconcile` puts it in force");
         return -1;
     }

@@ -5,7 +5,15 @@
 #define SP_ENGINE_FWPLAN_H
 
 #include "engine/firewall.h"
+#include "engine/fwstore.h"
 #include "host/nft.h"
+
+enum sp_fwtrial_state {
+    SP_FWTRIAL_NONE,
+    SP_FWTRIAL_RUNS,
+    SP_FWTRIAL_STARTS, /* by this plan */
+    SP_FWTRIAL_ENDS,   /* by this plan: confirmed, or rolled back */
+};
 
 struct sp_fwplan {
     struct sp_host *host;
@@ -21,14 +29,30 @@ struct sp_fwplan {
     bool kernel_changed;                  /* what was done */
     bool frozen;                          /* the state file is broken: never written */
     bool hands_off;                       /* while unmanaged, the kernel is not even looked at */
-    struct sp_buf blockers;               /* one a line */
-    cJSON *warnings;                      /* an array in the result; borrowed */
+    struct sp_fw_pending pending;         /* the policy that is on trial, or is to be */
+    enum sp_fwtrial_state trial;
+    int64_t confirm_within; /* seconds; 0: not on trial */
+    bool committed_changes; /* what is to be done in the kernel beside a trial */
+    bool rebuild;           /* not by elements alone */
+    bool looked;            /* `before` has been read */
+    struct sp_buf blockers; /* one a line */
+    cJSON *warnings;        /* an array in the result; borrowed */
 };
 
 void sp_fwplan_clear(struct sp_fwplan *p);
 
 int sp_fwplan_warn(struct sp_fwplan *p, struct sp_error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The steps before a plan is made: an empty one with result.warnings, the lock (none for a dry run; the
+ * caller closes), and what is stored, with a trial that is over settled. */
+int sp_fwplan_begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_config *c,
+                    enum sp_firewall_flags flags, cJSON *result, struct sp_error *err);
+int sp_fwplan_lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err);
+int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err);
+
+/* p->before alone, once. */
+int sp_fwplan_read(struct sp_fwplan *p, struct sp_error *err);
 
 /* p->before and p->blockers, from the kernel. A host without nf_tables is no failure while the port is not
  * managed. */
@@ -37,6 +61,7 @@ int sp_fwplan_look(struct sp_fwplan *p, struct sp_error *err);
 enum sp_fwplan_kind {
     SP_FWPLAN_REQUEST, /* somebody asked: what would shut people out is refused */
     SP_FWPLAN_RESTORE, /* the stored policy, as it is */
+    SP_FWPLAN_CONFIRM, /* the policy on trial, on the ports on which it was tried */
 };
 
 /* p->target, del, add and what changes; refuses what must not be. */
@@ -44,6 +69,8 @@ int sp_fwplan_make(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp_erro
 
 /* State, then kernel, then p->after and p->stored by reading back. */
 int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err);
+
+enum sp_nft_body sp_fwplan_body(enum sp_fw_mode mode); /* the table that a mode stands for */
 
 /* What the kernel has now. */
 const struct sp_nft_ruleset *sp_fwplan_kernel(const struct sp_fwplan *p);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/fwplan.h"
+#include "engine/fwtrial.h"
 #include "model/fwstate.h"
 #include "model/json.h"
 #include "model/when.h"
@@ -77,7 +78,7 @@ static int put_state(const struct sp_fwplan *p, cJSON *result, struct sp_error *
     }
     if (list == NULL || !cJSON_AddBoolToObject(result, "in_force", sp_fwplan_in_force(p)))
         return no_memory(err);
-    return put_blockers(p, result, err);
+    return put_blockers(p, result, err) < 0 ? -1 : sp_fwtrial_report(p, result, err);
 }
 
 static int put_change(cJSON *changes, const char *target, const char *from, const char *to,
@@ -120,7 +121,7 @@ static int put_mode(const struct sp_fwplan *p, cJSON *changes, struct sp_error *
 
     if (p->old.mode != p->want.mode)
         return put_change(changes, "mode", sp_fw_mode_name(p->old.mode), want, read_back_mode(p), err);
-    if (p->before.body == p->target.body && (p->state_changes || !p->kernel_changes))
+    if (!p->committed_changes || (p->before.body == p->target.body && p->state_changes))
         return 0;
     if (p->before.body == SP_NFT_DAMAGED)
         (void)sp_str_format(from, sizeof(from), "damaged: %s", p->before.why);
@@ -215,6 +216,26 @@ static int put_source(const struct sp_fwplan *p, cJSON *changes, const struct sp
                       back.len > 0 ? back.data : NULL, err);
 }
 
+static int put_trial(const struct sp_fwplan *p, cJSON *changes, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    bool differs = false, is_there;
+
+    sp_fwtrial_describe(p, &text);
+    if (p->trial == SP_FWTRIAL_STARTS) {
+        is_there = p->kernel_changed && p->after.trial.n_ports > 0;
+        return put_change(changes, "trial", NULL, sp_buf_str(&text), is_there ? sp_buf_str(&text) : NULL,
+                          err);
+    }
+    if (p->trial == SP_FWTRIAL_RUNS)
+        return 0;
+    if (sp_fwtrial_differs(p, &differs, err) < 0)
+        return -1;
+    if (!differs)
+        return 0;
+    return put_change(changes, "trial", text.len > 0 ? text.data : "over", NULL, NULL, err);
+}
+
 static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     cJSON *changes = cJSON_AddArrayToObject(result, "changes");
@@ -227,7 +248,7 @@ static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error
             put_source(p, changes, e, e, NULL, err) < 0)
             return -1;
     }
-    if (put_mode(p, changes, err) < 0 || put_ports(p, changes, err) < 0)
+    if (put_trial(p, changes, err) < 0 || put_mode(p, changes, err) < 0 || put_ports(p, changes, err) < 0)
         return -1;
     for (size_t i = 0; i < p->want.n; i++) {
         const struct sp_fw_entry *e = &p->want.v[i];

@@ -11,6 +11,7 @@
 #include "model/fwstate.h"
 
 #define LOCK SP_STORE "/firewall.lock"
+#define PENDING "firewall.pending"
 #define LOCK_DEADLINE_MS 10000
 
 static const char *const paths[] = {
@@ -60,4 +61,30 @@ int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_e
     if (sp_replace_path(h, paths[SP_FWSTORE_CURRENT], text.data, text.len, &how, err) < 0)
         return -1;
     return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], text.data, text.len, &how, err);
+}
+
+int sp_fwstore_load_pending(struct sp_host *h, struct sp_fw_pending *ret, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_fsat_read(h->root_fd, SP_STORE "/" PENDING, SP_FWSTATE_MAX_BYTES, &text, NULL, err) == 0)
+        return sp_fwpending_parse(sp_buf_str(&text), text.len, ret, err);
+    return err->code == SP_E_NOT_FOUND ? 0 : -1;
+}
+
+int sp_fwstore_save_pending(struct sp_host *h, const struct sp_fw_pending *p, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (sp_fwpending_format(p, &text, err) < 0 || make_store(h, err) < 0)
+        return -1;
+    return sp_replace_path(h, SP_STORE "/" PENDING, text.data, text.len, &how, err);
+}
+
+int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
+
+    return dir < 0 ? -1 : sp_replace_remove(dir, PENDING, err);
 }

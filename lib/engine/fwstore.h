@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The SSH port's policy on disk: /var/lib/sallyport/firewall.json, 0600, replaced whole and durably, and
- * firewall.json-, the same bytes once more: what a broken file is answered with at boot. */
+ * firewall.json-, the same bytes once more: what a broken file is answered with at boot. Beside them
+ * firewall.pending, while a policy is on trial. */
 #ifndef SP_ENGINE_FWSTORE_H
 #define SP_ENGINE_FWSTORE_H
 
 #include "host/host.h"
+#include "model/fwpending.h"
 #include "model/fwpolicy.h"
 
 /* The firewall's lock, taken after the account's. The fd that holds it, or -1 (SP_E_BUSY). */
@@ -16,6 +18,11 @@ enum sp_fwstore_copy { SP_FWSTORE_CURRENT, SP_FWSTORE_LAST_GOOD };
  * SP_E_STATE: broken, or newer than this program; *ret is then empty. */
 int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_policy *ret,
                     struct sp_error *err);
+/* A trial that was begun; none: the token is "". A broken file is none, and SP_E_STATE. */
+int sp_fwstore_load_pending(struct sp_host *h, struct sp_fw_pending *ret, struct sp_error *err);
+int sp_fwstore_save_pending(struct sp_host *h, const struct sp_fw_pending *p, struct sp_error *err);
+int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err);
+
 int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_error *err);
 
 #endif

@@ -31,6 +31,23 @@ SP_METHOD(sp_method_firewall_restore)
                                err);
 }
 
+SP_METHOD(sp_method_firewall_confirm)
+{
+    char token[SP_FW_TOKEN_SIZE] = "";
+
+    (void)p;
+    if (sp_fwrequest_decode_confirm(raw, token, err) < 0)
+        return -1;
+    return sp_firewall_confirm(e->host, e->config, token, result, err);
+}
+
+SP_METHOD(sp_method_firewall_rollback)
+{
+    (void)p;
+    (void)raw;
+    return sp_firewall_rollback(e->host, e->config, result, err);
+}
+
 int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)
 {
     cJSON *part = cJSON_AddObjectToObject(result, "firewall");

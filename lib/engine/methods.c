@@ -44,6 +44,8 @@ const struct sp_method sp_methods[] = {
     {"user.remove", SP_METHOD_CHANGES, SP_PARAMS_USER_REMOVE, sp_user_remove},
     {"firewall.get", SP_METHOD_READS, SP_PARAMS_NONE, sp_method_firewall_get},
     {"firewall.set", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_set},
+    {"firewall.confirm", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_method_firewall_confirm},
+    {"firewall.rollback", SP_METHOD_CHANGES, SP_PARAMS_NONE, sp_method_firewall_rollback},
     {"firewall.restore", SP_METHOD_CHANGES, SP_PARAMS_DRY_RUN, sp_method_firewall_restore},
     {"system.host", SP_METHOD_READS, SP_PARAMS_HOST, sp_system_host},
     {"system.info", SP_METHOD_READS, SP_PARAMS_NONE, sp_system_info},

@@ -42,6 +42,8 @@ SP_METHOD(sp_password_lock);
 SP_METHOD(sp_password_unlock);
 SP_METHOD(sp_method_firewall_get);
 SP_METHOD(sp_method_firewall_set);
+SP_METHOD(sp_method_firewall_confirm);
+SP_METHOD(sp_method_firewall_rollback);
 SP_METHOD(sp_method_firewall_restore);
 SP_METHOD(sp_system_host);
 SP_METHOD(sp_sessions_list);

@@ -43,6 +43,7 @@ void sp_nft_close(struct sp_nft *nft)
 void sp_nft_ruleset_clear(struct sp_nft_ruleset *r)
 {
     sp_fw_compiled_clear(&r->allow);
+    sp_fw_compiled_clear(&r->trial.allow);
     *r = (struct sp_nft_ruleset){0};
 }
 
@@ -76,17 +77,39 @@ static int commit(struct sp_nft *nft, struct sp_nftlink_batch *b, struct sp_erro
     return r;
 }
 
+static int put_table(struct sp_nftlink_batch *b, const struct sp_nft_ruleset *want, int64_t now,
+                     struct sp_error *err)
+{
+    const struct sp_nft_trial *t = &want->trial;
+
+    if (want->body != SP_NFT_OPEN && want->body != SP_NFT_GUARDED)
+        return sp_fail(err, SP_E_INTERNAL, 0, "no such table to build");
+    if (sp_nftrules_build(b, want, err) < 0)
+        return -1;
+    sp_nftset_put_ports(b, NFT_MSG_NEWSETELEM, SP_NFTRULES_PORTS, want->ports, want->n_ports, 0);
+    sp_nftset_put_allow(b, NFT_MSG_NEWSETELEM, SP_NFTRULES_COMMITTED, &want->allow, now);
+    sp_nftset_put_allow(b, NFT_MSG_NEWSETELEM, SP_NFTRULES_ON_TRIAL, &t->allow, now);
+    if (t->n_ports > 0)
+        sp_nftset_put_ports(b, NFT_MSG_NEWSETELEM, SP_NFTRULES_TRIAL, t->ports, t->n_ports,
+                            (uint64_t)(t->left_ms > 0 ? t->left_ms : 1));
+    return 0;
+}
+
 int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_t now, struct sp_error *err)
 {
     _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
 
-    if (want->body != SP_NFT_OPEN && want->body != SP_NFT_GUARDED)
-        return sp_fail(err, SP_E_INTERNAL, 0, "no such table to build");
-    if (sp_nftrules_build(&b, want->body, err) < 0)
-        return -1;
-    sp_nftset_put_ports(&b, want->ports, want->n_ports);
-    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, &want->allow, now);
-    return commit(nft, &b, err);
+    return put_table(&b, want, now, err) < 0 ? -1 : commit(nft, &b, err);
+}
+
+int sp_nft_commit(struct sp_nft *nft, const struct sp_nft_trial *trial, const struct sp_nft_ruleset *want,
+                  int64_t now, struct sp_error *err)
+{
+    _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
+
+    /* An element whose time is over is not there any more, though nobody has swept it up yet. */
+    sp_nftset_put_ports(&b, NFT_MSG_DELSETELEM, SP_NFTRULES_TRIAL, trial->ports, trial->n_ports, 0);
+    return put_table(&b, want, now, err) < 0 ? -1 : commit(nft, &b, err);
 }
 
 int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const struct sp_fw_compiled *add,
@@ -94,8 +117,8 @@ int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const stru
 {
     _cleanup_(sp_nftlink_batch_clear) struct sp_nftlink_batch b = {0};
 
-    sp_nftset_put_allow(&b, NFT_MSG_DELSETELEM, del, now);
-    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, add, now);
+    sp_nftset_put_allow(&b, NFT_MSG_DELSETELEM, SP_NFTRULES_COMMITTED, del, now);
+    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, SP_NFTRULES_COMMITTED, add, now);
     if (b.open == NULL && !b.failed)
         return 0;
     return commit(nft, &b, err);
@@ -107,7 +130,7 @@ int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_
 
     sp_nftset_put_flush(&b, SP_NFTRULES_ALLOW4);
     sp_nftset_put_flush(&b, SP_NFTRULES_ALLOW6);
-    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, want, now);
+    sp_nftset_put_allow(&b, NFT_MSG_NEWSETELEM, SP_NFTRULES_COMMITTED, want, now);
     return commit(nft, &b, err);
 }
 

@@ -35,12 +35,23 @@ enum sp_nft_body {
     SP_NFT_GUARDED, /* whole, letting through what the sets allow */
 };
 
+/* A policy on trial: the kernel asks it first, for its ports, and forgets it by itself. */
+struct sp_nft_trial {
+    enum sp_nft_body body; /* ABSENT: there are no rules for one */
+    uint16_t ports[SP_FW_MAX_PORTS];
+    size_t n_ports;  /* 0: none runs, or its time is over */
+    int64_t left_ms; /* until the last of its ports is forgotten */
+    struct sp_fw_compiled allow;
+    uint64_t proved; /* new connections that it let through */
+};
+
 struct sp_nft_ruleset {
     enum sp_nft_body body;
     char why[200]; /* DAMAGED: what is amiss */
     uint16_t ports[SP_FW_MAX_PORTS];
     size_t n_ports;
     struct sp_fw_compiled allow;
+    struct sp_nft_trial trial;
 };
 
 void sp_nft_ruleset_clear(struct sp_nft_ruleset *r);
@@ -52,9 +63,14 @@ int sp_nft_generation(struct sp_nft *nft, uint32_t *ret, struct sp_error *err);
  * elements are read only where the table is whole. SP_E_BUSY when others change it without pause. */
 int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, struct sp_error *err);
 
-/* Replace the whole table (body OPEN or GUARDED). */
+/* Replace the whole table (body OPEN or GUARDED), with the trial that `want` has. */
 int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_t now,
                    struct sp_error *err);
+
+/* The same, and in the same transaction the trial ends, which must still run: where the kernel has
+ * forgotten it, the answer is -1 with os_errno ENOENT, and nothing was changed. */
+int sp_nft_commit(struct sp_nft *nft, const struct sp_nft_trial *trial, const struct sp_nft_ruleset *want,
+                  int64_t now, struct sp_error *err);
 
 /* Take elements out and put others in. A changed expiry is both: kernels before 6.12 accept the re-add and
  * ignore its timeout. */

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
@@ -118,11 +119,30 @@ static int compare_rules(const char *chain, enum sp_nft_body body, const struct 
     return sp_streq(sp_buf_str(&want), sp_buf_str(have));
 }
 
+/* What the rules of a chain make of it; DAMAGED where they are not ours. -1 error. */
+static int find_body(const char *chain, const struct sp_buf *have, enum sp_nft_body *ret,
+                     struct sp_error *err)
+{
+    static const enum sp_nft_body bodies[] = {SP_NFT_ABSENT, SP_NFT_OPEN, SP_NFT_GUARDED};
+
+    *ret = SP_NFT_DAMAGED;
+    for (size_t i = sp_streq(chain, SP_NFTRULES_TRIAL_CHAIN) ? 0 : 1; i < SP_COUNT(bodies); i++) {
+        int same = compare_rules(chain, bodies[i], have, err);
+        if (same < 0)
+            return -1;
+        if (same == 0)
+            continue;
+        *ret = bodies[i];
+        break;
+    }
+    return 0;
+}
+
 static int read_chain(struct sp_nft *nft, const char *chain, struct sp_nft_ruleset *r, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf have = {0};
     struct sp_nftlink_ask q;
-    int as_open, as_guarded;
+    enum sp_nft_body body;
 
     sp_nftlink_ask(&q, NFT_MSG_GETCHAIN, NFPROTO_INET, SP_NFTLINK_ONE);
     mnl_attr_put_strz(q.nlh, NFTA_CHAIN_TABLE, SP_NFT_TABLE);
@@ -136,14 +156,14 @@ static int read_chain(struct sp_nft *nft, const char *chain, struct sp_nft_rules
         return err->os_errno == ENOENT ? damaged(r, "no chain", chain) : -1;
     if (!sp_buf_ok(&have))
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    as_open = compare_rules(chain, SP_NFT_OPEN, &have, err);
-    as_guarded = as_open < 0 ? -1 : compare_rules(chain, SP_NFT_GUARDED, &have, err);
-    if (as_guarded < 0)
+    if (find_body(chain, &have, &body, err) < 0)
         return -1;
-    if (!as_open && !as_guarded)
+    if (body == SP_NFT_DAMAGED)
         return damaged(r, "other rules than ours in chain", chain);
-    /* Only `committed` differs between the two. */
-    if (!as_open && r->body == SP_NFT_OPEN)
+    if (sp_streq(chain, SP_NFTRULES_TRIAL_CHAIN))
+        r->trial.body = body;
+    /* Of the others only `committed` differs between the two. */
+    else if (body == SP_NFT_GUARDED && r->body == SP_NFT_OPEN)
         r->body = SP_NFT_GUARDED;
     return 0;
 }
@@ -182,6 +202,43 @@ static int read_set(struct sp_nft *nft, const char *set, struct sp_nft_ruleset *
     return err->os_errno == ENOENT ? damaged(r, "no set", set) : -1;
 }
 
+static int visit_counter(const struct nlmsghdr *nlh, void *data)
+{
+    struct nftnl_obj *o = nftnl_obj_alloc();
+
+    if (o == NULL || nftnl_obj_nlmsg_parse(nlh, o) < 0) {
+        if (o != NULL)
+            nftnl_obj_free(o);
+        return MNL_CB_ERROR;
+    }
+    *(uint64_t *)data = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS);
+    nftnl_obj_free(o);
+    return MNL_CB_OK;
+}
+
+static int read_proved(struct sp_nft *nft, uint64_t *ret, struct sp_error *err)
+{
+    struct sp_nftlink_ask q;
+
+    sp_nftlink_ask(&q, NFT_MSG_GETOBJ, NFPROTO_INET, SP_NFTLINK_ONE);
+    mnl_attr_put_strz(q.nlh, NFTA_OBJ_TABLE, SP_NFT_TABLE);
+    mnl_attr_put_strz(q.nlh, NFTA_OBJ_NAME, SP_NFTRULES_PROVED);
+    mnl_attr_put_u32(q.nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+    return sp_nftlink_talk(nft, &q, visit_counter, ret, err);
+}
+
+/* Only where there are rules for one can a trial run. */
+static int read_trial(struct sp_nft *nft, int64_t now, struct sp_nft_trial *t, struct sp_error *err)
+{
+    if (t->body == SP_NFT_ABSENT)
+        return 0;
+    if (sp_nftset_read_trial_ports(nft, t, err) < 0 ||
+        sp_nftset_read_allow(nft, SP_NFTRULES_TRIAL4, now, &t->allow.v4, err) < 0 ||
+        sp_nftset_read_allow(nft, SP_NFTRULES_TRIAL6, now, &t->allow.v6, err) < 0)
+        return -1;
+    return read_proved(nft, &t->proved, err);
+}
+
 static int read_once(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *r, struct sp_error *err)
 {
     if (read_table(nft, r, err) < 0)
@@ -195,9 +252,10 @@ static int read_once(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *r, 
     if (r->body <= SP_NFT_DAMAGED)
         return 0;
     if (sp_nftset_read_ports(nft, r, err) < 0 ||
-        sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW4, now, &r->allow.v4, err) < 0)
+        sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW4, now, &r->allow.v4, err) < 0 ||
+        sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW6, now, &r->allow.v6, err) < 0)
         return -1;
-    return sp_nftset_read_allow(nft, SP_NFTRULES_ALLOW6, now, &r->allow.v6, err);
+    return read_trial(nft, now, &r->trial, err);
 }
 
 /* An interrupted dump leaves its rest in the socket: a new one is the simplest broom. */

@@ -2,6 +2,7 @@
 #include "host/nftrules.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -23,15 +24,18 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define COUNTER "denied"
+#define DENIED "denied"
 
 const struct sp_nftrules_set_spec sp_nftrules_sets[SP_NFTRULES_SETS] = {
     [SP_NFTRULES_PORTS] = {"ports", 13, 2, 0},
     [SP_NFTRULES_ALLOW4] = {"allow4", 7, 4, NFT_SET_INTERVAL | NFT_SET_TIMEOUT},
     [SP_NFTRULES_ALLOW6] = {"allow6", 8, 16, NFT_SET_INTERVAL | NFT_SET_TIMEOUT},
+    [SP_NFTRULES_TRIAL] = {"trial", 13, 2, NFT_SET_TIMEOUT},
+    [SP_NFTRULES_TRIAL4] = {"trial4", 7, 4, NFT_SET_INTERVAL | NFT_SET_TIMEOUT},
+    [SP_NFTRULES_TRIAL6] = {"trial6", 8, 16, NFT_SET_INTERVAL | NFT_SET_TIMEOUT},
 };
 
-const char *const sp_nftrules_chains[] = {"input", "gate", "committed", NULL};
+const char *const sp_nftrules_chains[] = {"input", "gate", "committed", SP_NFTRULES_TRIAL_CHAIN, NULL};
 
 /* A rule under construction; a failed allocation is remembered and reported once. */
 struct making {
@@ -156,44 +160,93 @@ static void make_committed(struct making *m)
     verdict(m, NFT_GOTO, "committed");
 }
 
+static void make_trial(struct making *m)
+{
+    load_payload(m, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, th_dport), 2);
+    must_be_in(m, SP_NFTRULES_TRIAL);
+    verdict(m, NFT_GOTO, SP_NFTRULES_TRIAL_CHAIN);
+}
+
+static void must_come_from(struct making *m, enum sp_nftrules_set set)
+{
+    bool v4 = sp_nftrules_sets[set].key_len == 4;
+
+    load_meta(m, NFT_META_NFPROTO);
+    must_equal_byte(m, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+    load_payload(m, NFT_PAYLOAD_NETWORK_HEADER,
+                 v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ip6_hdr, ip6_src),
+                 sp_nftrules_sets[set].key_len);
+    must_be_in(m, set);
+}
+
+static void count(struct making *m, const char *counter)
+{
+    struct nftnl_expr *e = begin(m, "objref");
+
+    if (e == NULL)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+    nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, counter);
+}
+
 static void make_allow4(struct making *m)
 {
-    load_meta(m, NFT_META_NFPROTO);
-    must_equal_byte(m, NFPROTO_IPV4);
-    load_payload(m, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
-    must_be_in(m, SP_NFTRULES_ALLOW4);
+    must_come_from(m, SP_NFTRULES_ALLOW4);
     verdict(m, NF_ACCEPT, NULL);
 }
 
 static void make_allow6(struct making *m)
 {
-    load_meta(m, NFT_META_NFPROTO);
-    must_equal_byte(m, NFPROTO_IPV6);
-    load_payload(m, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_src), 16);
-    must_be_in(m, SP_NFTRULES_ALLOW6);
+    must_come_from(m, SP_NFTRULES_ALLOW6);
     verdict(m, NF_ACCEPT, NULL);
+}
+
+static void make_proof(struct making *m)
+{
+    count(m, SP_NFTRULES_PROVED);
+    verdict(m, NF_ACCEPT, NULL);
+}
+
+static void make_trial4(struct making *m)
+{
+    must_come_from(m, SP_NFTRULES_TRIAL4);
+    make_proof(m);
+}
+
+static void make_trial6(struct making *m)
+{
+    must_come_from(m, SP_NFTRULES_TRIAL6);
+    make_proof(m);
 }
 
 static void make_drop(struct making *m)
 {
-    struct nftnl_expr *e = begin(m, "objref");
-
-    if (e != NULL) {
-        nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
-        nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, COUNTER);
-    }
+    count(m, DENIED);
     verdict(m, NF_DROP, NULL);
 }
 
 static const struct {
     const char *chain;
     void (*make)(struct making *);
-    enum sp_nft_body least; /* the weakest body that has it */
+    enum sp_nft_body least, most; /* the bodies that have it */
 } rules[] = {
-    {"input", make_syn, SP_NFT_OPEN},           {"gate", make_loopback, SP_NFT_OPEN},
-    {"gate", make_committed, SP_NFT_OPEN},      {"committed", make_allow4, SP_NFT_GUARDED},
-    {"committed", make_allow6, SP_NFT_GUARDED}, {"committed", make_drop, SP_NFT_GUARDED},
+    {"input", make_syn, SP_NFT_OPEN, SP_NFT_GUARDED},
+    {"gate", make_loopback, SP_NFT_OPEN, SP_NFT_GUARDED},
+    {"gate", make_trial, SP_NFT_OPEN, SP_NFT_GUARDED},
+    {"gate", make_committed, SP_NFT_OPEN, SP_NFT_GUARDED},
+    {"committed", make_allow4, SP_NFT_GUARDED, SP_NFT_GUARDED},
+    {"committed", make_allow6, SP_NFT_GUARDED, SP_NFT_GUARDED},
+    {"committed", make_drop, SP_NFT_GUARDED, SP_NFT_GUARDED},
+    {SP_NFTRULES_TRIAL_CHAIN, make_proof, SP_NFT_OPEN, SP_NFT_OPEN},
+    {SP_NFTRULES_TRIAL_CHAIN, make_trial4, SP_NFT_GUARDED, SP_NFT_GUARDED},
+    {SP_NFTRULES_TRIAL_CHAIN, make_trial6, SP_NFT_GUARDED, SP_NFT_GUARDED},
+    {SP_NFTRULES_TRIAL_CHAIN, make_drop, SP_NFT_GUARDED, SP_NFT_GUARDED},
 };
+
+static bool belongs(size_t i, enum sp_nft_body body)
+{
+    return body >= rules[i].least && body <= rules[i].most;
+}
 
 static void rule_clear(struct making *m)
 {
@@ -235,7 +288,7 @@ int sp_nftrules_expected(const char *chain, enum sp_nft_body body, struct sp_buf
 {
     for (size_t i = 0; i < SP_COUNT(rules); i++) {
         _cleanup_(rule_clear) struct making m = {0};
-        if (!sp_streq(rules[i].chain, chain) || body < rules[i].least)
+        if (!sp_streq(rules[i].chain, chain) || !belongs(i, body))
             continue;
         if (make_rule(i, &m, err) < 0)
             return -1;
@@ -292,7 +345,7 @@ static void put_set(struct sp_nftlink_batch *b, enum sp_nftrules_set set)
     mnl_attr_put_u32(nlh, NFTA_SET_ID, htonl((uint32_t)set + 1));
 }
 
-static void put_counter(struct sp_nftlink_batch *b)
+static void put_counter(struct sp_nftlink_batch *b, const char *name, uint64_t packets)
 {
     struct nlmsghdr *nlh = sp_nftlink_batch_put(b, NFT_MSG_NEWOBJ, NLM_F_CREATE);
     struct nlattr *nest;
@@ -300,25 +353,30 @@ static void put_counter(struct sp_nftlink_batch *b)
     if (nlh == NULL)
         return;
     mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, SP_NFT_TABLE);
-    mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, COUNTER);
+    mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
     mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
     nest = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
+    mnl_attr_put_u64(nlh, NFTA_COUNTER_BYTES, 0);
+    mnl_attr_put_u64(nlh, NFTA_COUNTER_PACKETS, htobe64(packets));
     mnl_attr_nest_end(nlh, nest);
 }
 
-int sp_nftrules_build(struct sp_nftlink_batch *b, enum sp_nft_body body, struct sp_error *err)
+int sp_nftrules_build(struct sp_nftlink_batch *b, const struct sp_nft_ruleset *want, struct sp_error *err)
 {
+    const enum sp_nft_body on_trial = want->trial.n_ports > 0 ? want->trial.body : SP_NFT_ABSENT;
+
     put_table(b);
     for (size_t i = 0; i < SP_NFTRULES_SETS; i++)
         put_set(b, (enum sp_nftrules_set)i);
-    put_counter(b);
+    put_counter(b, DENIED, 0);
+    put_counter(b, SP_NFTRULES_PROVED, want->trial.proved);
     for (size_t i = 0; sp_nftrules_chains[i] != NULL; i++)
         put_chain(b, sp_nftrules_chains[i]);
     for (size_t i = 0; i < SP_COUNT(rules); i++) {
         _cleanup_(rule_clear) struct making m = {0};
         struct nlmsghdr *nlh;
 
-        if (body < rules[i].least)
+        if (!belongs(i, sp_streq(rules[i].chain, SP_NFTRULES_TRIAL_CHAIN) ? on_trial : want->body))
             continue;
         if (make_rule(i, &m, err) < 0)
             return -1;

@@ -74,16 +74,19 @@ static void put_family(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrul
     }
 }
 
-void sp_nftset_put_allow(struct sp_nftlink_batch *b, uint16_t type, const struct sp_fw_compiled *c,
-                         int64_t now)
+void sp_nftset_put_allow(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrules_lane lane,
+                         const struct sp_fw_compiled *c, int64_t now)
 {
-    put_family(b, type, SP_NFTRULES_ALLOW4, &c->v4, now);
-    put_family(b, type, SP_NFTRULES_ALLOW6, &c->v6, now);
+    const bool trial = lane == SP_NFTRULES_ON_TRIAL;
+
+    put_family(b, type, trial ? SP_NFTRULES_TRIAL4 : SP_NFTRULES_ALLOW4, &c->v4, now);
+    put_family(b, type, trial ? SP_NFTRULES_TRIAL6 : SP_NFTRULES_ALLOW6, &c->v6, now);
 }
 
-void sp_nftset_put_ports(struct sp_nftlink_batch *b, const uint16_t *ports, size_t n)
+void sp_nftset_put_ports(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrules_set set,
+                         const uint16_t *ports, size_t n, uint64_t timeout_ms)
 {
-    struct nlmsghdr *nlh = n > 0 ? begin(b, NFT_MSG_NEWSETELEM, SP_NFTRULES_PORTS) : NULL;
+    struct nlmsghdr *nlh = n > 0 ? begin(b, type, set) : NULL;
     struct nlattr *list;
 
     if (nlh == NULL)
@@ -91,7 +94,7 @@ void sp_nftset_put_ports(struct sp_nftlink_batch *b, const uint16_t *ports, size
     list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t i = 0; i < n; i++) {
         uint16_t port = htons(ports[i]);
-        put_element(nlh, &port, sizeof(port), 0, 0);
+        put_element(nlh, &port, sizeof(port), 0, timeout_ms);
     }
     mnl_attr_nest_end(nlh, list);
 }
@@ -211,6 +214,20 @@ int sp_nftset_read_ports(struct sp_nft *nft, struct sp_nft_ruleset *ret, struct 
     for (size_t i = 0; i < l.n; i++)
         if (sp_fw_ports_add(ret->ports, &ret->n_ports, (uint16_t)l.v[i].key) < 0)
             return sp_fail(err, SP_E_INTERNAL, 0, "more than %d ports in the table", SP_FW_MAX_PORTS);
+    return 0;
+}
+
+int sp_nftset_read_trial_ports(struct sp_nft *nft, struct sp_nft_trial *ret, struct sp_error *err)
+{
+    _cleanup_(elements_clear) struct elements l = {0};
+
+    if (dump(nft, SP_NFTRULES_TRIAL, &l, err) < 0)
+        return -1;
+    for (size_t i = 0; i < l.n; i++) {
+        if (sp_fw_ports_add(ret->ports, &ret->n_ports, (uint16_t)l.v[i].key) < 0)
+            return sp_fail(err, SP_E_INTERNAL, 0, "more than %d ports on trial", SP_FW_MAX_PORTS);
+        ret->left_ms = l.v[i].left_ms > ret->left_ms ? l.v[i].left_ms : ret->left_ms;
+    }
     return 0;
 }
 

@@ -10,13 +10,16 @@
 
 /* type: NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM. Nothing is put for an empty list. An interval that has
  * expired by now is put with the shortest timeout, not left out: somebody may look for it. */
-void sp_nftset_put_allow(struct sp_nftlink_batch *b, uint16_t type, const struct sp_fw_compiled *c,
-                         int64_t now);
-void sp_nftset_put_ports(struct sp_nftlink_batch *b, const uint16_t *ports, size_t n);
+void sp_nftset_put_allow(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrules_lane lane,
+                         const struct sp_fw_compiled *c, int64_t now);
+/* Into `ports` or `trial`; timeout_ms 0: for ever. */
+void sp_nftset_put_ports(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrules_set set,
+                         const uint16_t *ports, size_t n, uint64_t timeout_ms);
 void sp_nftset_put_flush(struct sp_nftlink_batch *b, enum sp_nftrules_set set);
 
 /* Dump one set's elements. */
 int sp_nftset_read_ports(struct sp_nft *nft, struct sp_nft_ruleset *ret, struct sp_error *err);
+int sp_nftset_read_trial_ports(struct sp_nft *nft, struct sp_nft_trial *ret, struct sp_error *err);
 int sp_nftset_read_allow(struct sp_nft *nft, enum sp_nftrules_set set, int64_t now,
                          struct sp_fw_intervals *ret, struct sp_error *err);
 

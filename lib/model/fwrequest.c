@@ -164,6 +164,11 @@ static int decode_dry_run(const cJSON *value, void *dst, struct sp_error *err)
     return 0;
 }
 
+static int decode_confirm_within(const cJSON *value, void *dst, struct sp_error *err)
+{
+    return sp_json_integer(value, 1, SP_FW_TRIAL_MAX, &((struct sp_fw_request *)dst)->confirm_within, err);
+}
+
 static const struct sp_json_field fields[] = {
     {"mode", SP_JSON_STRING, SP_JSON_OPTIONAL, decode_mode},
     {"sources", SP_JSON_ARRAY, SP_JSON_OPTIONAL, decode_sources},
@@ -171,6 +176,7 @@ static const struct sp_json_field fields[] = {
     {"remove", SP_JSON_ARRAY, SP_JSON_OPTIONAL, decode_remove},
     {"force", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_force},
     {"acknowledge_closed", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_acknowledge},
+    {"confirm_within", SP_JSON_INTEGER, SP_JSON_OPTIONAL, decode_confirm_within},
     {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_dry_run},
     {NULL},
 };
@@ -186,9 +192,32 @@ int sp_fwrequest_decode(const cJSON *params, struct sp_fw_request *ret, struct s
         (void)sp_hint(err, "either sources, or add and remove");
         return sp_field(err, "sources");
     }
+    if (r.confirm_within != 0 && r.has_mode && r.mode == SP_FW_UNMANAGED) {
+        (void)sp_fail(err, SP_E_INVALID, 0,
+                      "unmanaged cannot be tried: there is nothing to fall back from");
+        (void)sp_hint(err, "leave confirm_within out");
+        return sp_field(err, "confirm_within");
+    }
     *ret = r;
     r = (struct sp_fw_request){0};
     return 0;
+}
+
+static int decode_token(const cJSON *value, void *dst, struct sp_error *err)
+{
+    if (value->valuestring[0] != '\0' && sp_str_copy(dst, SP_FW_TOKEN_SIZE, value->valuestring) == 0)
+        return 0;
+    (void)sp_fail(err, SP_E_INVALID, 0, "not a token of a trial");
+    return sp_hint(err, "the answer to firewall.set has it, as pending.token; firewall.get shows it again");
+}
+
+int sp_fwrequest_decode_confirm(const cJSON *params, char ret_token[SP_FW_TOKEN_SIZE], struct sp_error *err)
+{
+    static const struct sp_json_field confirm_fields[] = {
+        {"token", SP_JSON_STRING, SP_JSON_REQUIRED, decode_token}, {NULL}};
+    _cleanup_json_ cJSON *none = cJSON_CreateObject();
+
+    return sp_json_decode(params != NULL ? params : none, confirm_fields, ret_token, err);
 }
 
 /* Who else brought this very block? NULL for nobody. */

@@ -5,7 +5,7 @@
  *     {"mode": "restricted",
  *      "sources": [{"source": "203.0.113.0/24", "comment": "office", "expires_at":
  * "2027-01-01T00:00:00Z"}], "add": [...], "remove": ["203.0.113.7"], "force": false, "acknowledge_closed":
- * false, "dry_run": false}
+ * false, "confirm_within": 60, "dry_run": false}
  *
  * `sources` is the whole list of firewall.set's own entries; `add` and `remove` change that list; both at
  * once contradict each other.
@@ -15,6 +15,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "model/fwpending.h"
 #include "model/fwpolicy.h"
 
 struct sp_fw_entries {
@@ -30,7 +31,14 @@ struct sp_fw_request {
     bool force;              /* though somebody who is connected would be shut out */
     bool acknowledge_closed; /* closed is meant */
     bool dry_run;
+    int64_t confirm_within; /* seconds: on trial for so long; 0: for good */
 };
+
+/* firewall.confirm: {"token": "..."} */
+int sp_fwrequest_decode_confirm(const cJSON *params, char ret_token[SP_FW_TOKEN_SIZE],
+                                struct sp_error *err);
+
+#define SP_FW_TRIAL_MAX 86400
 
 void sp_fwrequest_clear(struct sp_fw_request *r);
 

@@ -34,7 +34,7 @@ struct cJSON *sp_fwstate_entry_json(const struct sp_fw_entry *e)
     return sp_steal_ptr(j);
 }
 
-static cJSON *to_json(const struct sp_fw_policy *p)
+struct cJSON *sp_fwstate_to_json(const struct sp_fw_policy *p)
 {
     _cleanup_json_ cJSON *j = cJSON_CreateObject();
     cJSON *ports, *sources;
@@ -58,9 +58,8 @@ static void digest(const char *bytes, size_t len, char out[SHA256_DIGEST_STRING_
     (void)SHA256Data((const uint8_t *)bytes, len, out);
 }
 
-int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct sp_error *err)
+int sp_fwstate_seal(const struct cJSON *j, struct sp_buf *out, struct sp_error *err)
 {
-    _cleanup_json_ cJSON *j = to_json(p);
     _cleanup_free_ char *text = j != NULL ? cJSON_PrintUnformatted(j) : NULL;
     char sum[SHA256_DIGEST_STRING_LENGTH];
     size_t len;
@@ -72,6 +71,13 @@ int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct s
     sp_buf_add(out, text, len);
     sp_buf_printf(out, SEAL "%s\"}\n", sum);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
+
+int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *j = sp_fwstate_to_json(p);
+
+    return sp_fwstate_seal(j, out, err);
 }
 
 static int broken(struct sp_error *err, const char *why)
@@ -132,7 +138,7 @@ static int read_ports(const cJSON *ports, struct sp_fw_policy *ret, struct sp_er
     return 0;
 }
 
-static int read_object(const cJSON *j, struct sp_fw_policy *ret, struct sp_error *err)
+int sp_fwstate_from_json(const struct cJSON *j, struct sp_fw_policy *ret, struct sp_error *err)
 {
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(j, "version");
     const cJSON *mode = cJSON_GetObjectItemCaseSensitive(j, "mode");
@@ -152,10 +158,8 @@ static int read_object(const cJSON *j, struct sp_fw_policy *ret, struct sp_error
     return read_ports(ports, ret, err) < 0 ? -1 : read_entries(sources, ret, err);
 }
 
-int sp_fwstate_parse(const char *bytes, size_t len, struct sp_fw_policy *ret, struct sp_error *err)
+int sp_fwstate_unseal(const char *bytes, size_t len, struct cJSON **ret, struct sp_error *err)
 {
-    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {0};
-    _cleanup_json_ cJSON *j = NULL;
     char sum[SHA256_DIGEST_STRING_LENGTH];
     const char *seal;
 
@@ -168,10 +172,16 @@ int sp_fwstate_parse(const char *bytes, size_t len, struct sp_fw_policy *ret, st
     if (memcmp(seal, SEAL, sizeof(SEAL) - 1) != 0 || memcmp(bytes + len - 3, "\"}\n", 3) != 0 ||
         memcmp(seal + sizeof(SEAL) - 1, sum, sizeof(sum) - 1) != 0)
         return broken(err, "its checksum does not fit");
-    j = cJSON_ParseWithLength(bytes, len);
-    if (!cJSON_IsObject(j))
-        return broken(err, "it is not a JSON object");
-    if (read_object(j, &p, err) < 0)
+    *ret = cJSON_ParseWithLength(bytes, len);
+    return cJSON_IsObject(*ret) ? 0 : broken(err, "it is not a JSON object");
+}
+
+int sp_fwstate_parse(const char *bytes, size_t len, struct sp_fw_policy *ret, struct sp_error *err)
+{
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {0};
+    _cleanup_json_ cJSON *j = NULL;
+
+    if (sp_fwstate_unseal(bytes, len, &j, err) < 0 || sp_fwstate_from_json(j, &p, err) < 0)
         return -1;
     *ret = p;
     p = (struct sp_fw_policy){0};

@@ -19,6 +19,12 @@ int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct s
 /* SP_E_STATE for a text that is truncated, zeroed, edited or of a newer version; *ret is then untouched. */
 int sp_fwstate_parse(const char *bytes, size_t len, struct sp_fw_policy *ret, struct sp_error *err);
 
+/* The pieces, for others that keep a policy: model/fwpending.h. */
+struct cJSON *sp_fwstate_to_json(const struct sp_fw_policy *p); /* NULL when out of memory; caller owns */
+int sp_fwstate_from_json(const struct cJSON *j, struct sp_fw_policy *ret, struct sp_error *err);
+int sp_fwstate_seal(const struct cJSON *j, struct sp_buf *out, struct sp_error *err);
+int sp_fwstate_unseal(const char *bytes, size_t len, struct cJSON **ret, struct sp_error *err);
+
 /* One entry as JSON; comment, expires_at and owner are left out where there is none. Caller owns.
  */
 struct cJSON *sp_fwstate_entry_json(const struct sp_fw_entry *e);
