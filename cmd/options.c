@@ -51,6 +51,8 @@ static const struct {
     [SP_OPT_NO_PTY] = {"--no-pty", NULL, "no terminal"},
     [SP_OPT_METRICS] = {"--metrics", "FILE.prom", "figures for node_exporter's textfile collector"},
     [SP_OPT_CONFIRM_WITHIN] = {"--confirm-within", "TIME", "on trial: 60s, 5m; then confirm, or it ends"},
+    [SP_OPT_UNDO] = {"--undo", NULL, "forget what nobody changed since"},
+    [SP_OPT_PRINT_CONFIG] = {"--print-config", NULL, "print what sallyport.conf needs, and do nothing"},
     [SP_OPT_SESSION] = {"--session", "ID", "this login alone"},
 };
 

@@ -36,6 +36,17 @@ static void show_access(const cJSON *r)
         (void)printf("valid until    %s\n", until->valuestring);
 }
 
+/* What stood there; while it is held, it stands there still. */
+static void show_adopted(const cJSON *adopted)
+{
+    if (adopted == NULL)
+        return;
+    (void)printf("adopted        from %s at %s, with the shell %s and %d keys of the user's own%s\n",
+                 sp_text(adopted, "panel"), sp_text(adopted, "at"), sp_text(adopted, "shell"),
+                 cJSON_GetArraySize(sp_item(adopted, "keys")),
+                 sp_is_true(adopted, "held") ? "; nothing was asked for since" : "");
+}
+
 static void show_status(const cJSON *r)
 {
     const cJSON *jail = sp_item(r, "jail"), *item = NULL;
@@ -57,6 +68,7 @@ static void show_status(const cJSON *r)
                      sp_text_or(item, "label", "-"));
     }
     show_access(r);
+    show_adopted(sp_item(r, "adopted"));
     (void)printf("in force       %s\n", sp_is_true(r, "in_force") ? "yes" : "no");
     cJSON_ArrayForEach(item, drift)
     {
@@ -117,6 +129,8 @@ static const char *remark_of(const cJSON *item)
 {
     if (sp_is_true(item, "pending"))
         return "pending";
+    if (sp_is_true(item, "adopted"))
+        return "adopted, as found";
     return sp_is_true(item, "suspended") ? "suspended" : "";
 }
 

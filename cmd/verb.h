@@ -59,6 +59,8 @@ enum sp_option {
     SP_OPT_SESSION,
     SP_OPT_METRICS,
     SP_OPT_CONFIRM_WITHIN,
+    SP_OPT_UNDO,
+    SP_OPT_PRINT_CONFIG,
     SP_OPT_COUNT
 };
 

@@ -15,7 +15,7 @@ static const struct sp_verb *const people_verbs[] = {
 static const struct sp_verb *const look_verbs[] = {&sp_verb_list, &sp_verb_status, &sp_verb_doctor,
                                                    &sp_verb_host, NULL};
 static const struct sp_verb *const file_verbs[] = {&sp_verb_plan, &sp_verb_apply, NULL};
-static const struct sp_verb *const move_verbs[] = {&sp_verb_rebind, &sp_verb_remove, NULL};
+static const struct sp_verb *const move_verbs[] = {&sp_verb_adopt, &sp_verb_rebind, &sp_verb_remove, NULL};
 static const struct sp_verb *const host_verbs[] = {&sp_verb_firewall, &sp_verb_jail, &sp_verb_reconcile,
                                                    NULL};
 

@@ -6,6 +6,7 @@
 #include "cmd/verb.h"
 
 extern const struct sp_verb sp_verb_access;
+extern const struct sp_verb sp_verb_adopt;
 extern const struct sp_verb sp_verb_apply;
 extern const struct sp_verb sp_verb_certificates;
 extern const struct sp_verb sp_verb_disable;

@@ -110,9 +110,21 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
         d->tmp_mib = f->engine->config->tmp_mib;
         if (sp_store_last_generation(f->engine->host, &o->state.generation, err) < 0)
             return -1;
-        (void)sp_str_copy(o->state.original_shell, sizeof(o->state.original_shell), o->passwd.shell);
     }
+    /* Of one that is held, too: its panel may have changed the shell since. */
+    if (!o->state.exists || (d->found.held && !o->user_missing))
+        (void)sp_str_copy(o->state.original_shell, sizeof(o->state.original_shell), o->passwd.shell);
     return 0;
+}
+
+/* What was asked of sallyport so far: of an account that is only held, nothing. What takes access away is
+ * not held up by roots. */
+static const struct sp_account *asked_before(const struct flight *f)
+{
+    static const struct sp_account nothing = {0};
+    const struct sp_account *was = &f->out->state.desired;
+
+    return was->found.held && (f->run->flags & SP_RUN_WITHDRAWS) == 0 ? &nothing : was;
 }
 
 static int no_such_user(const char *user, struct sp_error *err)
@@ -154,13 +166,16 @@ static int edit(struct flight *f, struct sp_error *err)
         return -1;
     if (f->run->edit != NULL && !o->user_missing &&
         ((!withdraws && sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0) ||
-         sp_check_new_roots(f->engine, &o->state.desired, &f->desired, &o->passwd, err) < 0 ||
-         sp_unique_check(f->engine, &o->state.desired, &f->desired, err) < 0))
+         sp_check_new_roots(f->engine, asked_before(f), &f->desired, &o->passwd, err) < 0 ||
+         sp_unique_check(f->engine, asked_before(f), &f->desired, err) < 0))
         return -1;
     if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired))
         return refuse_missing(f, err);
     if (same_account(&f->desired, &o->state.desired, &same, err) < 0)
         return -1;
+    if (f->desired.found.held && f->run->edit != NULL && (f->run->flags & SP_RUN_FORGETS) == 0 &&
+        !(same && withdraws)) /* there is nothing that it could take away */
+        same = f->desired.found.held = false;
     f->edited = !same && (o->state.exists || !sp_account_is_empty(&f->desired));
     return 0;
 }
@@ -169,7 +184,8 @@ static int make_context(struct flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
 
-    if (sp_account_copy(&f->before, &o->state.applied, err) < 0 ||
+    if ((o->state.applied.found.held ? sp_found_copy(&f->before.found, &o->state.applied.found, err)
+                                     : sp_account_copy(&f->before, &o->state.applied, err)) < 0 ||
         (o->state.pending && sp_account_merge(&f->before, &o->state.desired, err) < 0))
         return -1;
     if (f->before.user[0] ==
@@ -232,6 +248,8 @@ static int sort_plan(struct sp_plan *p, struct sp_error *err)
 
 static int plan(struct flight *f, struct sp_error *err)
 {
+    if (f->desired.found.held)
+        return 0;
     for (size_t i = 0; sp_resources[i] != NULL; i++)
         if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
             return -1;
@@ -278,7 +296,7 @@ static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err
 
 static int prove(struct flight *f, struct sp_error *err)
 {
-    for (size_t i = 0; sp_resources[i] != NULL; i++)
+    for (size_t i = 0; !f->desired.found.held && sp_resources[i] != NULL; i++)
         if (sp_resources[i]->prove != NULL && sp_resources[i]->prove(&f->ctx, err) < 0)
             return -1;
     return 0;
@@ -300,9 +318,9 @@ static int claim(struct flight *f, int *ret_lock, struct sp_error *err)
 {
     struct sp_host *h = f->engine->host;
 
-    if (sp_unique_is_wider(&f->out->state.desired, &f->desired)) {
+    if (sp_unique_is_wider(asked_before(f), &f->desired)) {
         *ret_lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
-        if (*ret_lock < 0 || sp_unique_check(f->engine, &f->out->state.desired, &f->desired, err) < 0)
+        if (*ret_lock < 0 || sp_unique_check(f->engine, asked_before(f), &f->desired, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < f->desired.n_domains && !sp_extra_is(&f->desired.extra); i++) {

@@ -40,6 +40,20 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     return 0;
 }
 
+/* Listed there, or by his primary group: panels make their users so. */
+static bool is_in_group(struct sp_engine *e, const char *user, const char *group)
+{
+    bool member = false;
+    struct sp_error ignored;
+    struct sp_user u;
+    gid_t gid;
+
+    if (sp_userdb_in_group(e->host, group, user, &member, &ignored) == 0 && member)
+        return true;
+    return sp_userdb_group_gid(e->host, group, &gid, &ignored) == 0 &&
+           sp_userdb_get(e->host, user, &u, &ignored) == 0 && u.gid == gid;
+}
+
 /* May this user have access at all? */
 int sp_check_person(struct sp_engine *e, const char *user, uid_t uid, struct sp_error *err)
 {
@@ -48,8 +62,7 @@ int sp_check_person(struct sp_engine *e, const char *user, uid_t uid, struct sp_
     if (sp_policy_check_user(e->config, user, uid, err) < 0)
         return sp_field_prefix(err, "user");
     for (size_t i = 0; !member && i < e->config->required_groups.n; i++)
-        if (sp_userdb_in_group(e->host, e->config->required_groups.v[i], user, &member, err) < 0)
-            member = false;
+        member = is_in_group(e, user, e->config->required_groups.v[i]);
     if (member)
         return 0;
     sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of required_groups", user);

@@ -49,6 +49,7 @@ enum sp_run_flags {
     SP_RUN_KEEP_SESSIONS = 1 << 4, /* those that a key opened which goes */
     SP_RUN_SHOW = 1 << 6,          /* with SP_RUN_DRY: what cannot be looked at is shown as such */
     SP_RUN_LEAVE_HOME = 1 << 5,    /* about the door alone; what is pending is finished all the same */
+    SP_RUN_FORGETS = 1 << 7,       /* of an account that is only held (found.h), the record alone goes */
 };
 
 struct sp_run {

@@ -252,8 +252,8 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
 
 SP_METHOD(sp_domain_remove)
 {
-    const struct sp_run run = {dry(p) | SP_RUN_WITHDRAWS, p->has_generation, p->if_generation, edit_remove,
-                               (void *)p};
+    const struct sp_run run = {dry(p) | SP_RUN_WITHDRAWS | SP_RUN_FORGETS, p->has_generation,
+                               p->if_generation, edit_remove, (void *)p};
     _cleanup_(sp_hold_end) struct sp_hold hold = {0};
     _cleanup_json_ cJSON *part = NULL;
     char user[SP_USER_SIZE];
@@ -362,6 +362,10 @@ static int add_account(const struct sp_outcome *o, cJSON *result, struct sp_erro
 
     for (size_t i = 0; ok && i < a->n_domains; i++)
         ok = cJSON_AddItemToArray(domains, cJSON_CreateString(a->domains[i].name));
+    if (ok && sp_found_is(&a->found)) {
+        cJSON *adopted = cJSON_AddObjectToObject(result, "adopted");
+        return adopted != NULL ? sp_found_to_json(&a->found, adopted, err) : no_memory(err);
+    }
     return ok ? 0 : no_memory(err);
 }
 
@@ -422,6 +426,7 @@ static int list_account(struct sp_engine *e, const char *user, cJSON *domains, c
             !cJSON_AddStringToObject(o, "shell", sp_shell_name(s.desired.shell)) ||
             !cJSON_AddNumberToObject(o, "keys", (double)d->keys.n) ||
             !cJSON_AddBoolToObject(o, "suspended", s.desired.access.suspended) ||
+            (s.desired.found.held && !cJSON_AddTrueToObject(o, "adopted")) ||
             !cJSON_AddBoolToObject(o, "pending", s.pending) || !cJSON_AddItemToArray(domains, o))
             return no_memory(err);
     }

@@ -85,6 +85,7 @@ static int edit_remove(struct sp_engine *e, struct sp_account *a, const struct s
     (void)e;
     (void)user;
     (void)err;
+    (void)sp_found_drop_key(&a->found, p->fingerprint);
     if (key == NULL)
         return 0;
     sp_key_clear(key);

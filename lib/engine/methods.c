@@ -19,6 +19,7 @@ const struct sp_method sp_methods[] = {
     {"keys.list", SP_METHOD_READS, SP_PARAMS_TARGET, sp_keys_list},
     {"keys.add", SP_METHOD_CHANGES, SP_PARAMS_KEY_ADD, sp_keys_add},
     {"keys.remove", SP_METHOD_CHANGES, SP_PARAMS_KEY_REMOVE, sp_keys_remove},
+    {"account.adopt", SP_METHOD_ADMIN, SP_PARAMS_RAW, sp_account_adopt},
     {"account.suspend", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_account_suspend},
     {"account.resume", SP_METHOD_CHANGES, SP_PARAMS_ACCOUNT, sp_account_resume},
     {"login.diagnose", SP_METHOD_CHANGES, SP_PARAMS_RAW, sp_login_diagnose},

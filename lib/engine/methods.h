@@ -23,6 +23,7 @@ SP_METHOD(sp_keys_list);
 SP_METHOD(sp_login_diagnose);
 SP_METHOD(sp_keys_add);
 SP_METHOD(sp_keys_remove);
+SP_METHOD(sp_account_adopt);
 SP_METHOD(sp_account_suspend);
 SP_METHOD(sp_account_resume);
 SP_METHOD(sp_certificate_issue);

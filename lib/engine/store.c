@@ -18,7 +18,7 @@
 #include "host/replace.h"
 #include "model/json.h"
 
-#define STATE_DIR SP_STORE "/state"
+#define STATE_DIR SP_STORE_STATES
 #define DOMAIN_DIR SP_STORE "/domains"
 
 void sp_state_clear(struct sp_state *s)
@@ -185,7 +185,7 @@ int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, str
     return sp_hint(err, "what is in force stays; move %s away and apply the account's domains again", path);
 }
 
-static int format_state(const struct sp_state *s, struct sp_buf *out, struct sp_error *err)
+int sp_store_format(const struct sp_state *s, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_json_ cJSON *json = cJSON_CreateObject();
     char sum[SHA256_DIGEST_STRING_LENGTH];
@@ -225,7 +225,7 @@ int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s,
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     char path[SP_PATH_SIZE];
 
-    if (state_path(user, path, err) < 0 || format_state(s, &text, err) < 0)
+    if (state_path(user, path, err) < 0 || sp_store_format(s, &text, err) < 0)
         return -1;
     return sp_replace_path(h, path, text.data, text.len, &how, err);
 }

@@ -84,6 +84,15 @@ static bool step(struct walk *w)
     return sp_str_copy(w->real, sizeof(w->real), next) == 0;
 }
 
+/* jailkit marks its root in a home by "/./": the place is the same without. */
+static void drop_dots(char *home)
+{
+    char *dot;
+
+    while ((dot = strstr(home, "/./")) != NULL)
+        memmove(dot, dot + 2, strlen(dot + 2) + 1);
+}
+
 void sp_homepath_resolve(struct sp_host *h, struct sp_user *u)
 {
     struct walk w = {.host = h};
@@ -91,6 +100,7 @@ void sp_homepath_resolve(struct sp_host *h, struct sp_user *u)
     const char *more;
     struct stat st;
 
+    drop_dots(u->home);
     if (u->home[0] != '/' || fstat(h->root_fd, &st) < 0 || !is_roots(&w, &st) ||
         sp_str_copy(w.rest, sizeof(w.rest), u->home) < 0)
         return;

@@ -88,6 +88,13 @@ static int extra_to_json(const struct sp_extra *l, cJSON *object, struct sp_erro
     return o != NULL ? sp_extra_to_json(l, o, err) : no_memory(err);
 }
 
+static int found_to_json(const struct sp_found *f, cJSON *object, struct sp_error *err)
+{
+    cJSON *o = cJSON_AddObjectToObject(object, "adopted");
+
+    return o != NULL ? sp_found_to_json(f, o, err) : no_memory(err);
+}
+
 int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error *err)
 {
     _cleanup_json_ cJSON *o = cJSON_CreateObject();
@@ -106,7 +113,8 @@ int sp_account_to_json(const struct sp_account *a, cJSON **ret, struct sp_error 
         return no_memory(err);
     if (sp_access_to_json(&a->access, o, err) < 0 ||
         (a->sudo.n > 0 && !sp_json_put(o, "sudo", sp_sudo_to_json(&a->sudo)) && no_memory(err) < 0) ||
-        (sp_extra_is(&a->extra) && extra_to_json(&a->extra, o, err) < 0))
+        (sp_extra_is(&a->extra) && extra_to_json(&a->extra, o, err) < 0) ||
+        (sp_found_is(&a->found) && found_to_json(&a->found, o, err) < 0))
         return -1;
     profiles = cJSON_AddArrayToObject(o, "profiles");
     domains = cJSON_AddArrayToObject(o, "domains");
@@ -239,6 +247,11 @@ static int account_extra(const cJSON *v, void *dst, struct sp_error *err)
     return sp_extra_from_json(v, &((struct sp_account *)dst)->extra, err);
 }
 
+static int account_adopted(const cJSON *v, void *dst, struct sp_error *err)
+{
+    return sp_found_from_json(v, &((struct sp_account *)dst)->found, err);
+}
+
 static int account_domains(const cJSON *v, void *dst, struct sp_error *err)
 {
     struct sp_account *a = dst;
@@ -269,6 +282,7 @@ static const struct sp_json_field account_fields[] = {
     {"access", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_access},
     {"sudo", SP_JSON_ARRAY, SP_JSON_OPTIONAL, account_sudo},
     {"extra", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_extra},
+    {"adopted", SP_JSON_OBJECT, SP_JSON_OPTIONAL, account_adopted},
     {"profiles", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_profiles},
     {"domains", SP_JSON_ARRAY, SP_JSON_REQUIRED, account_domains},
     {NULL},

@@ -19,6 +19,7 @@ void sp_account_clear(struct sp_account *a)
     for (size_t i = 0; i < a->n_domains; i++)
         sp_domain_clear(&a->domains[i]);
     free(a->domains);
+    sp_found_clear(&a->found);
     *a = (struct sp_account){0};
 }
 
@@ -38,9 +39,14 @@ int sp_account_copy(struct sp_account *dst, const struct sp_account *src, struct
     struct sp_account a = *src;
 
     a.n_domains = 0;
+    a.domains = NULL;
+    if (sp_found_copy(&a.found, &src->found, err) < 0)
+        return -1;
     a.domains = calloc(src->n_domains + 1, sizeof(*a.domains));
-    if (a.domains == NULL)
+    if (a.domains == NULL) {
+        sp_found_clear(&a.found);
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    }
     for (size_t i = 0; i < src->n_domains; i++) {
         a.n_domains++;
         if (copy_domain(&a.domains[i], &src->domains[i], err) < 0) {
@@ -76,6 +82,14 @@ struct sp_domain *sp_account_find(const struct sp_account *a, const char *domain
         if (sp_streq(a->domains[i].name, domain))
             return &a->domains[i];
     return NULL;
+}
+
+bool sp_account_leaves_key(const struct sp_account *a, const char *fingerprint)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        if (sp_key_list_find(&a->domains[i].keys, fingerprint) != NULL)
+            return false;
+    return sp_found_has_key(&a->found, fingerprint);
 }
 
 int sp_account_attach(struct sp_account *a, const char *domain, const char *document_root,

@@ -16,6 +16,7 @@
 #include "model/authkeys.h"
 #include "model/cidr.h"
 #include "model/extra.h"
+#include "model/found.h"
 #include "model/limits.h"
 #include "model/name.h"
 #include "model/sudo.h"
@@ -51,6 +52,7 @@ struct sp_account {
     struct sp_access access;
     struct sp_sudo sudo;       /* templates of commands, for plain bash */
     struct sp_extra extra;     /* of an extra login */
+    struct sp_found found;     /* when it was adopted from a panel */
     struct sp_domain *domains; /* owned; in the order they were attached */
     size_t n_domains;
 };
@@ -71,6 +73,10 @@ struct sp_domain *sp_account_find(const struct sp_account *a, const char *domain
 int sp_account_attach(struct sp_account *a, const char *domain, const char *document_root,
                       struct sp_domain **ret, struct sp_error *err);
 void sp_account_detach(struct sp_account *a, const char *domain);
+
+/* Does a key stay as a line of the user's, since it stood there when the account was adopted and no domain
+ * names it now? */
+bool sp_account_leaves_key(const struct sp_account *a, const char *fingerprint);
 
 /* How many keys, and how many sources of domains and keys together. */
 void sp_account_count(const struct sp_account *a, size_t *ret_keys, size_t *ret_sources);

@@ -35,7 +35,7 @@ static int find_gone(const struct sp_ctx *c, struct gone *ret, struct sp_error *
     size_t keys, sources;
 
     sp_account_count(c->applied, &keys, &sources);
-    ret->v = calloc(keys + 1, sizeof(*ret->v));
+    ret->v = calloc(keys + c->applied->found.n_keys + 1, sizeof(*ret->v));
     if (ret->v == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (c->thorough &&
@@ -44,10 +44,16 @@ static int find_gone(const struct sp_ctx *c, struct gone *ret, struct sp_error *
     for (size_t i = 0; i < c->applied->n_domains; i++)
         for (size_t k = 0; k < c->applied->domains[i].keys.n; k++) {
             const char *fingerprint = c->applied->domains[i].keys.v[k].key.fingerprint;
-            if (c->thorough ? sp_key_list_find(&want, fingerprint) == NULL
-                            : !is_listed(c->desired, fingerprint))
+            if (!sp_account_leaves_key(c->desired, fingerprint) &&
+                (c->thorough ? sp_key_list_find(&want, fingerprint) == NULL
+                             : !is_listed(c->desired, fingerprint)))
                 ret->v[ret->n++] = fingerprint;
         }
+    for (size_t i = 0; i < c->applied->found.n_keys; i++) {
+        const char *fingerprint = c->applied->found.keys[i].fingerprint;
+        if (!sp_found_has_key(&c->desired->found, fingerprint) && !is_listed(c->desired, fingerprint))
+            ret->v[ret->n++] = fingerprint;
+    }
     return 0;
 }
 

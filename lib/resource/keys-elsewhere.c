@@ -80,14 +80,15 @@ static bool is_planned(const struct lines *l, const char *fingerprint)
 {
     for (size_t i = 0; i < l->plan->n; i++)
         if (l->plan->v[i].resource == &sp_resource_keys_elsewhere && l->plan->v[i].what == LINE &&
-            sp_streq(l->plan->v[i].target, fingerprint) && sp_streq(l->plan->v[i].from, l->file))
+            strcmp(l->plan->v[i].target, fingerprint) == 0 && sp_streq(l->plan->v[i].from, l->file))
             return true;
     return false;
 }
 
 static int plan_key(const struct lines *l, const char *fingerprint)
 {
-    if (sp_key_list_find(l->want, fingerprint) != NULL || is_planned(l, fingerprint))
+    if (sp_key_list_find(l->want, fingerprint) != NULL || is_planned(l, fingerprint) ||
+        sp_account_leaves_key(l->ctx->desired, fingerprint))
         return 0;
     return add(l->plan, LINE, fingerprint, l->file, l->err);
 }
@@ -96,8 +97,9 @@ static int plan_line(const struct sp_authkeys_entry *e, void *data)
 {
     const struct lines *l = data;
 
-    if (e->fingerprint[0] == '\0' || (!sp_keys_is_named(l->ctx->desired, e->fingerprint) &&
-                                      !sp_keys_is_named(l->ctx->applied, e->fingerprint)))
+    if (e->fingerprint[0] == '\0' ||
+        (!sp_keys_is_named(l->ctx->desired, e->fingerprint) &&
+         !sp_keys_is_named(l->ctx->applied, e->fingerprint) && !sp_keys_is_dropped(l->ctx, e->fingerprint)))
         return 0;
     return plan_key(l, e->fingerprint);
 }
@@ -109,6 +111,10 @@ static int plan_all(const struct sp_account *a, const struct lines *l)
         for (size_t k = 0; k < a->domains[i].keys.n; k++)
             if (plan_key(l, a->domains[i].keys.v[k].key.fingerprint) < 0)
                 return -1;
+    for (size_t i = 0; i < a->found.n_keys; i++)
+        if (sp_keys_is_dropped(l->ctx, a->found.keys[i].fingerprint) &&
+            plan_key(l, a->found.keys[i].fingerprint) < 0)
+            return -1;
     return 0;
 }
 
@@ -132,12 +138,15 @@ static int plan_home(const struct sp_ctx *c, const char *file, const struct sp_k
     return plan_all(c->desired, &l) < 0 ? -1 : plan_all(c->applied, &l);
 }
 
-static bool has_unwanted(const struct sp_account *a, const struct sp_key_list *want)
+static bool has_unwanted(const struct sp_ctx *c, const struct sp_account *a, const struct sp_key_list *want)
 {
     for (size_t i = 0; i < a->n_domains; i++)
         for (size_t k = 0; k < a->domains[i].keys.n; k++)
             if (sp_key_list_find(want, a->domains[i].keys.v[k].key.fingerprint) == NULL)
                 return true;
+    for (size_t i = 0; i < a->found.n_keys; i++)
+        if (sp_keys_is_dropped(c, a->found.keys[i].fingerprint))
+            return true;
     return false;
 }
 
@@ -150,7 +159,7 @@ static int plan_withdrawn(const struct sp_ctx *c, struct sp_plan *p, struct sp_e
 
     if (sp_keys_wanted(c, &want, NULL, NULL, err) < 0)
         return -1;
-    if (!has_unwanted(c->desired, &want) && !has_unwanted(c->applied, &want))
+    if (!has_unwanted(c, c->desired, &want) && !has_unwanted(c, c->applied, &want))
         return 0;
     if (sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, &have, &ignored) < 0 &&
         plan_home(c, SP_KEYS_HOME_FILE, &want, p, err) < 0)

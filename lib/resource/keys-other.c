@@ -14,6 +14,12 @@ bool sp_keys_is_named(const struct sp_account *a, const char *fingerprint)
     return false;
 }
 
+bool sp_keys_is_dropped(const struct sp_ctx *c, const char *fingerprint)
+{
+    return !sp_ctx_absent(c) && sp_found_has_key(&c->applied->found, fingerprint) &&
+           !sp_found_has_key(&c->desired->found, fingerprint);
+}
+
 int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE])
 {
     return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->desired->user);

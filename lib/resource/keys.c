@@ -153,25 +153,36 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
     return add(p, CHANGE, SP_NARROW, SP_TIGHTENS, key->key.fingerprint, &s, &line, err);
 }
 
-/* Everything that was ever ours and is not wanted now: of the last state and of this one (an expired key is
- * named and not wanted). */
-static int plan_unwanted(const struct sp_account *a, const struct sp_key_list *want,
+static int plan_away(const char *fingerprint, const struct sp_key_list *want,
+                     const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
+{
+    struct search s = {.fingerprint = fingerprint};
+
+    for (size_t n = 0; n < p->n; n++)
+        if (p->v[n].resource == &sp_resource_keys && sp_streq(p->v[n].target, fingerprint))
+            return 0;
+    if (sp_key_list_find(want, fingerprint) != NULL)
+        return 0;
+    (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+    return s.found > 0 ? add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) : 0;
+}
+
+/* Everything that was ever ours and is not wanted now, and what was found and has been named since: of the
+ * last state and of this one (an expired key is named and not wanted). */
+static int plan_unwanted(const struct sp_ctx *c, const struct sp_account *a, const struct sp_key_list *want,
                          const struct sp_home_keys *have, struct sp_plan *p, struct sp_error *err)
 {
     for (size_t i = 0; i < a->n_domains; i++)
         for (size_t k = 0; k < a->domains[i].keys.n; k++) {
             const char *fingerprint = a->domains[i].keys.v[k].key.fingerprint;
-            struct search s = {.fingerprint = fingerprint};
-            bool planned = false;
-
-            for (size_t n = 0; n < p->n; n++)
-                planned |= p->v[n].resource == &sp_resource_keys && sp_streq(p->v[n].target, fingerprint);
-            if (planned || sp_key_list_find(want, fingerprint) != NULL)
-                continue;
-            (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
-            if (s.found > 0 && add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) < 0)
+            if (!sp_account_leaves_key(c->desired, fingerprint) &&
+                plan_away(fingerprint, want, have, p, err) < 0)
                 return -1;
         }
+    for (size_t i = 0; i < a->found.n_keys; i++)
+        if (sp_keys_is_dropped(c, a->found.keys[i].fingerprint) &&
+            plan_away(a->found.keys[i].fingerprint, want, have, p, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -371,8 +382,8 @@ static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
         if (plan_wanted(&want.v[i], &have, p, err) < 0)
             return -1;
     sp_keys_see_moves(c, &sp_resource_keys, p);
-    if (plan_unwanted(c->desired, &want, &have, p, err) < 0 ||
-        plan_unwanted(c->applied, &want, &have, p, err) < 0)
+    if (plan_unwanted(c, c->desired, &want, &have, p, err) < 0 ||
+        plan_unwanted(c, c->applied, &want, &have, p, err) < 0)
         return -1;
     if (show_foreign(c, &have, p, err) < 0 || show_commands(c, &have, p, err) < 0 ||
         check_home(c, &want, &have, err) < 0)

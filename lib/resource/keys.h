@@ -32,6 +32,8 @@ int sp_keys_wanted(const struct sp_ctx *c, struct sp_key_list *ret, sp_key_skipp
 int sp_keys_check_command(const struct sp_ctx *c, const struct sp_key *k, struct sp_error *err);
 
 bool sp_keys_is_named(const struct sp_account *a, const char *fingerprint);
+/* A key that stood there when the account was adopted, and was taken away by its fingerprint. */
+bool sp_keys_is_dropped(const struct sp_ctx *c, const char *fingerprint);
 int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE]);
 
 #endif

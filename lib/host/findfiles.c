@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host/findfiles.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/fsat.h"
+
+struct search {
+    int (*visit)(const struct sp_found_file *, void *, struct sp_error *);
+    void *data;
+    struct sp_error *err;
+};
+
+struct names {
+    struct dirent **v;
+    int n;
+};
+
+static void names_clear(struct names *l)
+{
+    for (int i = 0; i < l->n; i++)
+        free(l->v[i]);
+    free(l->v);
+}
+
+static int descend(const struct search *s, int dir, const char *path, const char *pattern,
+                   const struct sp_panel_captures *before);
+
+static int one(const struct search *s, int dir, const char *path, const char *name, const char *rest,
+               const struct sp_panel_captures *captures)
+{
+    struct sp_found_file f = {.captures = captures};
+    struct sp_error ignored;
+    char full[SP_PATH_SIZE];
+    _cleanup_close_ int fd = -1;
+
+    if (sp_str_format(full, sizeof(full), "%s/%s", path, name) < 0 ||
+        fstatat(dir, name, &f.st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (rest[0] == '\0') {
+        f.path = full;
+        f.name = strrchr(full, '/') + 1;
+        return s->visit(&f, s->data, s->err);
+    }
+    if (!S_ISDIR(f.st.st_mode))
+        return 0;
+    fd = sp_fsat_open_dir(dir, name, SP_FSAT_NONE, &ignored);
+    return fd < 0 ? 0 : descend(s, fd, full, rest, captures);
+}
+
+/* The first component of `pattern`, below `dir`. As deep as the pattern has components. */
+static int descend(const struct search *s, int dir, const char *path, const char *pattern,
+                   const struct sp_panel_captures *before)
+{
+    size_t len = strcspn(pattern, "/");
+    const char *rest = pattern + len + (pattern[len] == '/');
+    _cleanup_(names_clear) struct names names = {0};
+    char component[256];
+    int rc = 0;
+
+    if (len == 0 || sp_str_format(component, sizeof(component), "%.*s", (int)len, pattern) < 0)
+        return 0;
+    if (strchr(component, '*') == NULL)
+        return one(s, dir, path, component, rest, before);
+    names.n = scandirat(dir, ".", &names.v, NULL, alphasort);
+    if (names.n < 0)
+        names.n = 0;
+    for (int i = 0; rc == 0 && i < names.n; i++) {
+        struct sp_panel_captures captures = *before;
+        if (sp_panel_match(component, names.v[i]->d_name, &captures))
+            rc = one(s, dir, path, names.v[i]->d_name, rest, &captures);
+    }
+    return rc;
+}
+
+int sp_findfiles(struct sp_host *h, const char *pattern,
+                 int (*visit)(const struct sp_found_file *, void *, struct sp_error *), void *data,
+                 struct sp_error *err)
+{
+    const struct search s = {visit, data, err};
+    const struct sp_panel_captures none = {0};
+    const char *star = strchr(pattern, '*'), *slash = star != NULL ? star : pattern + strlen(pattern);
+    char fixed[SP_PATH_SIZE];
+    _cleanup_close_ int fd = -1;
+
+    while (slash > pattern && *slash != '/')
+        slash--;
+    if (pattern[0] != '/' ||
+        sp_str_format(fixed, sizeof(fixed), "%.*s", (int)(slash - pattern), pattern) < 0)
+        return sp_fail(err, SP_E_INVALID, 0, "no absolute pattern");
+    fd = sp_fsat_open(h->root_fd, fixed[0] != '\0' ? fixed : "/.", O_RDONLY | O_DIRECTORY, 0,
+                      SP_FSAT_FOLLOW, err);
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return descend(&s, fd, fixed, slash + 1, &none);
+}
