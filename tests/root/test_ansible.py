@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Ansible collection: its modules beside the schema, their examples as they stand, and a playbook against two hosts."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -24,19 +25,21 @@ METHODS = {"domain": "domain.apply", "firewall": "firewall.set"}
 # What a module leaves out of its method, and why.
 LEFT_OUT = {
     "dry_run": "check mode",
-    "confirm_within": "a play has to confirm over a new connection",
     "fingerprint": "in a request it may only say what the key says",
     "added_at": "of answers",
     "added_by": "of answers",
     "last_used": "of answers",
     "last_used_from": "of answers",
 }
+# What a module has beside its method.
+OWN = {"domain": {"state"}, "firewall": {"confirm"}}
 TYPES = {"string": "str", "integer": "int", "boolean": "bool", "array": "list", "object": "dict"}
 
 
 def ansible(program, *words, **more):
     env = {"PATH": os.environ["PATH"], "HOME": "/tmp/controller", "LANG": "C.UTF-8", "ANSIBLE_HOST_KEY_CHECKING": "False",
-           "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5",
+           "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "False",
+           "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5",
            "ANSIBLE_PIPELINING": "True"}
     os.makedirs("/tmp/controller", exist_ok=True)
     return sp.run([program, *words], env=env, cwd="/tmp/controller", timeout=120, **more)
@@ -89,7 +92,7 @@ def compare(definitions, node, options, documented, where):
         kind = TYPES["string" if "enum" in one else one["type"]]
         if {kind, "path" if kind == "str" else kind} < {option["type"], text["type"]} or option["type"] != text["type"]:
             yield f"{here}: type {kind}, {option['type']}, {text['type']}"
-        if (name in node["required"]) != option.get("required", False) or option.get("required", False) != text.get("required", False):
+        if not (name in node["required"]) == option.get("required", False) == text.get("required", False):
             yield f"{here}: required"
         if not one.get("enum") == option.get("choices") == text.get("choices"):
             yield f"{here}: choices {one.get('enum')}, {option.get('choices')}, {text.get('choices')}"
@@ -104,7 +107,7 @@ def compare(definitions, node, options, documented, where):
 def test_a_module_has_every_parameter_of_its_method(documents, name):
     module = importlib.import_module(f"ansible_collections.sallyport.sallyport.plugins.modules.{name}")
     definitions = json.loads(sp.SCHEMA.read_text())["$defs"]
-    documented = {key: text for key, text in documents[name]["doc"]["options"].items() if key != "state"}
+    documented = {key: text for key, text in documents[name]["doc"]["options"].items() if key not in OWN[name]}
     assert list(compare(definitions, definitions[f"params.{METHODS[name]}"], module.PARAMETERS, documented, name)) == []
 
 
@@ -116,11 +119,17 @@ def test_the_collection_can_be_built_and_has_the_version_of_sallyport():
 
 # The examples
 
+def examples(documents, name, trial=False):
+    """The tasks of a module's examples; those of a trial, which belong together, apart from the others."""
+    tasks = yaml.safe_load(documents[name]["examples"])
+    return [task for task in tasks if trial == any(word in task for word in ("register", "when", "ansible.builtin.meta"))]
+
+
 def thrice(task, number):
     """The same task in check mode, for real, and once more."""
     word = f"example{number}"
-    result = [{**task, "name": f"{task['name']}: {how}", "register": f"{word}{how}", **more}
-              for how, more in (("asked", {"check_mode": True, "diff": True}), ("done", {"diff": True}), ("again", {"diff": True}))]
+    result = [{**task, "name": f"{task['name']}: {how}", "register": f"{word}{how}", "diff": True, **more}
+              for how, more in (("asked", {"check_mode": True}), ("done", {}), ("again", {}))]
     says = [f"{word}asked is changed", f"{word}done is changed", f"{word}again is not changed",
             f"{word}asked.diff == {word}done.diff", f"{word}again.diff.before == '' == {word}again.diff.after",
             f"{word}done.changes | length > 0", f"{word}asked.changes | map(attribute='read_back') | select | list == []"]
@@ -129,7 +138,7 @@ def thrice(task, number):
 
 def test_the_examples_do_what_they_say_and_nothing_a_second_time(host, documents):
     sp.make_user("example", home="/var/www/vhosts/example.com")
-    tasks = [task for name in METHODS for task in yaml.safe_load(documents[name]["examples"])]
+    tasks = [task for name in METHODS for task in examples(documents, name)]
     assert len(tasks) == 8
     play = [step for number, task in enumerate(tasks) for step in thrice(task, number)]
     done = local(play)
@@ -207,18 +216,27 @@ exec sleep infinity
 """
 
 
+def in_network(name):
+    """A process of this network namespace."""
+    for link in pathlib.Path("/proc").glob("[0-9]*/ns/net"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link) == name:
+                return link.parts[2]
+    raise AssertionError(f"nobody is in {name}")
+
+
 def throwaway(number):
     """A host in this host, that starts from what stands here now: its process and its address."""
     env = {**os.environ, "SALLYPORT_NO_BUILD": "1"}
     process = subprocess.Popen([SOURCE / "tests/host", "bash", "-c", THROWAWAY], env=env, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, text=True)
-    network = process.stdout.readline().strip()
-    inside = next(pid for pid in os.listdir("/proc") if pid.isdigit() and sp.run(["readlink", f"/proc/{pid}/ns/net"]).stdout.strip() == network)
-    here, there = f"10.99.{number}.1", f"10.99.{number}.2"
+    inside = in_network(process.stdout.readline().strip())
+    # The office of the examples.
+    here, there = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
     sp.run(["ip", "link", "add", f"to{number}", "type", "veth", "peer", "name", "control", "netns", inside], check=True)
-    sp.run(["ip", "address", "add", f"{here}/24", "dev", f"to{number}"], check=True)
+    sp.run(["ip", "address", "add", f"{here}/30", "dev", f"to{number}"], check=True)
     sp.run(["ip", "link", "set", f"to{number}", "up"], check=True)
-    sp.run(["nsenter", f"--net=/proc/{inside}/ns/net", "ip", "address", "add", f"{there}/24", "dev", "control"], check=True)
+    sp.run(["nsenter", f"--net=/proc/{inside}/ns/net", "ip", "address", "add", f"{there}/30", "dev", "control"], check=True)
     sp.run(["nsenter", f"--net=/proc/{inside}/ns/net", "ip", "link", "set", "control", "up"], check=True)
     return process, there
 
@@ -255,7 +273,7 @@ def inventory(**more):
 
 def test_a_playbook_furnishes_two_hosts_over_ssh(two_hosts):
     run = ["ansible-playbook", "sallyport.sallyport.hosting", "--diff", "-e"]
-    office = [{"source": "10.99.0.0/16", "comment": "controller"}]
+    office = [{"source": "203.0.113.0/24", "comment": "office"}]
     done = controller(two_hosts, *run, inventory(ssh_sources=office))
     assert done.rc == 0, done
     assert [summary(done)[address]["changed"] for address in two_hosts] == [4, 4]
@@ -267,9 +285,18 @@ def test_a_playbook_furnishes_two_hosts_over_ssh(two_hosts):
     assert again.rc == 0 and [one["changed"] for one in summary(again).values()] == [0, 0], again
     # The controller itself would be shut out: refused, on both, and it comes in again.
     lockout = controller(two_hosts, "ansible", "all", "--become", "-m", "sallyport.sallyport.firewall", "-a",
-                         json.dumps({"mode": "restricted", "sources": [{"source": "203.0.113.0/24"}]}))
+                         json.dumps({"mode": "restricted", "sources": [{"source": "198.51.100.0/24"}]}))
     assert lockout.rc == 2 and lockout.stdout.count('"reason": "lockout"') == 2, lockout
     assert all(sp.ssh("two", "true", host=address).rc == 0 for address in two_hosts)
+
+
+def test_a_firewall_on_trial_is_confirmed_over_a_new_connection(two_hosts, documents):
+    path = pathlib.Path("/tmp/play.yml")
+    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": examples(documents, "firewall", trial=True)}]))
+    done = controller(two_hosts[:1], "ansible-playbook", path)
+    assert done.rc == 0 and [one["changed"] for one in summary(done).values()] == [2], done
+    again = controller(two_hosts[:1], "ansible-playbook", path)
+    assert again.rc == 0 and [(one["changed"], one["skipped"]) for one in summary(again).values()] == [(0, 1)], again
 
 
 def test_without_become_the_host_refuses(two_hosts):

@@ -55,12 +55,17 @@ def call(module, method, params):
     return body["result"]
 
 
+def finish(module, result, header):
+    """Ends the task with what the helper answered."""
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(diff=diff_of(result["changes"], header), **result)
+
+
 def run(module, method, params, header):
     """Makes it so, or in check mode asks what would be done, and ends the task."""
     result = call(module, method, dict(params, dry_run=module.check_mode))
-    warnings = result.pop("warnings")
     # Gone already is what was asked for; that it was never there is no news.
-    if result["changed"] or method != "domain.remove":
-        for warning in warnings:
-            module.warn(warning)
-    module.exit_json(diff=diff_of(result["changes"], header), **result)
+    if method == "domain.remove" and not result["changed"]:
+        result["warnings"] = []
+    finish(module, result, header)

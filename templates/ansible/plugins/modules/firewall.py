@@ -49,6 +49,16 @@ options:
   acknowledge_closed:
     description: Wanted for the mode C(closed).
     type: bool
+  confirm_within:
+    description:
+      - Put the policy on trial for this many seconds. The kernel forgets it then, whatever has become of the connection.
+      - C(pending) of the answer has the token for I(confirm).
+    type: int
+  confirm:
+    description:
+      - Make the policy on trial the stored one, by its token. Nothing else may be said beside it.
+      - Wants a new connection since the trial began, which C(meta: reset_connection) makes; refused with C(lockout) before.
+    type: str
 attributes:
   check_mode:
     description: The helper's dry run; nothing is changed.
@@ -79,6 +89,25 @@ EXAMPLES = r"""
     remove: [198.51.100.7]
   become: true
 
+- name: Only the office, on trial for two minutes
+  sallyport.sallyport.firewall:
+    mode: restricted
+    sources:
+      - source: 192.0.2.0/24
+      - source: 203.0.113.0/24
+    confirm_within: 120
+  become: true
+  register: trial
+
+- name: Does anybody still come in?
+  ansible.builtin.meta: reset_connection
+
+- name: Then it may stay
+  sallyport.sallyport.firewall:
+    confirm: "{{ trial.pending.token }}"
+  become: true
+  when: trial.pending is defined
+
 - name: Everybody
   sallyport.sallyport.firewall:
     mode: open
@@ -106,6 +135,10 @@ in_force:
   description: Whether the kernel has it so.
   returned: success
   type: bool
+pending:
+  description: What is on trial, with its C(token), its end in C(expires_at) and the number of new C(connections).
+  returned: while a policy is on trial
+  type: dict
 blocked_by:
   description: Packet filters of others that shut the port all the same.
   returned: when there are some
@@ -123,7 +156,7 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.sallyport.sallyport.plugins.module_utils.helper import run, wanted  # noqa: E402
+from ansible_collections.sallyport.sallyport.plugins.module_utils.helper import call, finish, run, wanted  # noqa: E402
 
 SOURCES = {"type": "list", "elements": "dict",
            "options": {"source": {"type": "str", "required": True}, "comment": {"type": "str"}, "expires_at": {"type": "str"}}}
@@ -135,12 +168,20 @@ PARAMETERS = {
     "remove": {"type": "list", "elements": "str"},
     "force": {"type": "bool"},
     "acknowledge_closed": {"type": "bool"},
+    "confirm_within": {"type": "int"},
 }
 
 
 def main():
-    module = AnsibleModule(argument_spec=PARAMETERS, supports_check_mode=True)
-    run(module, "firewall.set", wanted(module.params), "firewall")
+    module = AnsibleModule(argument_spec=dict(PARAMETERS, confirm={"type": "str"}), supports_check_mode=True,
+                           mutually_exclusive=[("confirm", name) for name in PARAMETERS])
+    params = wanted(module.params)
+    if "confirm" not in params:
+        run(module, "firewall.set", params, "firewall")
+    # Whether it would be confirmed, nobody can say before a new connection is there.
+    if module.check_mode:
+        module.exit_json(changed=True, changes=[])
+    finish(module, call(module, "firewall.confirm", {"token": params["confirm"]}), "firewall")
 
 
 if __name__ == "__main__":
