@@ -48,6 +48,7 @@ struct sp_login {
     const struct sp_account *account; /* as sallyport is to have it; NULL: it does not manage this user */
     const char *address;              /* where from, as text; NULL: from anywhere */
     const struct sp_sshkey *key;      /* with which key; NULL: with any, or a password */
+    unsigned shell_ms;                /* how long his shell may be tried; 0: as long as is usual */
     uint16_t port;                    /* 0: any that sshd listens on */
 };
 

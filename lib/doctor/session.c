@@ -125,6 +125,8 @@ int sp_doctor_session(struct sp_visit *v, struct sp_error *err)
 
 /* --- the shell, run for real --- */
 
+#define SHELL_DEADLINE_MS 15000
+
 static bool takes_commands(const char *shell)
 {
     static const char *const names[] = {"bash", "sh", "dash", "zsh", "ksh", "chroot-bash"};
@@ -151,26 +153,45 @@ static int blame_kernel(struct sp_visit *v, const char *said, struct sp_error *e
     return v->login->account != NULL ? sp_finding_mend(v, "sallyport reconcile") : 0;
 }
 
-/* As sshd would start it: the user's ids and nothing of ours. */
+/* As sshd would start it: the user's ids and nothing of ours. What it starts runs where root's helper runs,
+ * outside of the limits of his logins: so it has bounds of its own, and all of it ends with it, wherever it
+ * went (pid_namespaces(7)). */
 int sp_doctor_jail(struct sp_visit *v, struct sp_error *err)
 {
     char uid[32], gid[32];
-    const char *argv[] = {"/usr/bin/setpriv", uid,  gid,  "--init-groups",
-                          "--inh-caps=-all",  "--", NULL, "-c",
-                          "exec true",        NULL};
+    const char *argv[] = {"/usr/bin/unshare",
+                          "--pid",
+                          "--fork",
+                          "--kill-child",
+                          "/usr/bin/prlimit",
+                          "--nproc=1024",
+                          "--cpu=10",
+                          "--core=0",
+                          "--fsize=67108864",
+                          "/usr/bin/setpriv",
+                          uid,
+                          gid,
+                          "--init-groups",
+                          "--inh-caps=-all",
+                          "--",
+                          shell_of(v),
+                          "-c",
+                          "exec true",
+                          NULL};
     _cleanup_(sp_spawn_clear) struct sp_spawn run = {
-        .argv = argv, .deadline_ms = 15000, .max_output = 4096};
+        .argv = argv, .deadline_ms = SHELL_DEADLINE_MS, .max_output = 4096};
     struct sp_error why;
 
     if (!v->has_user || v->user.uid == 0 || !takes_commands(shell_of(v)) ||
         sp_findings_first_stop(v->findings) != NULL)
         return 0;
-    argv[6] = shell_of(v);
+    if (v->login->shell_ms != 0 && v->login->shell_ms < run.deadline_ms)
+        run.deadline_ms = v->login->shell_ms;
     if (sp_str_format(uid, sizeof(uid), "--reuid=%u", v->user.uid) != 0 ||
         sp_str_format(gid, sizeof(gid), "--regid=%u", v->user.gid) != 0)
         return 0;
     if (sp_spawn_run(v->login->host, &run, &why) < 0)
-        return why.code == SP_E_BUSY ? blame_kernel(v, "it did not end in 15 s", err)
+        return why.code == SP_E_BUSY ? blame_kernel(v, "it did not end in time", err)
                                      : sp_finding_add(v, "jail", SP_FINDING_UNKNOWN, err,
                                                       "the shell could not be tried: %s", why.text);
     if (run.status == 0)

@@ -27,6 +27,7 @@ struct sp_engine {
     const char *request_id;         /* of the call that runs; borrowed */
     const char *metrics_file;       /* instead of the configuration's; NULL: that one; borrowed */
     bool holds;                     /* an account's lock, over more than one step: sp_engine_hold() */
+    int64_t doctor_until; /* login.diagnose: when all of a batch has to end, CLOCK_MONOTONIC in ms */
     /* Long work tells how far it is, for people who wait: NULL: nobody does. */
     void (*progress)(size_t done, size_t all, const char *what, void *data);
     void *progress_data;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* login.diagnose: "why can't I log in?" The walk itself is lib/doctor. */
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -8,6 +9,8 @@
 #include "engine/check.h"
 #include "engine/methods.h"
 #include "model/json.h"
+
+#define BATCH_MS 20000
 
 struct question {
     char domain[SP_DOMAIN_SIZE], user[SP_USER_SIZE];
@@ -213,6 +216,25 @@ static int check_stranger(struct sp_engine *e, const char *name, struct sp_error
     return sp_check_person(e, name, user.uid, err);
 }
 
+/* One deadline for all that a batch asks: a shell that hangs is waited for once. */
+static int take_time(struct sp_engine *e, unsigned *ret_ms, struct sp_error *err)
+{
+    struct timespec ts;
+    int64_t now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    now = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    if (e->doctor_until == 0)
+        e->doctor_until = now + BATCH_MS;
+    if (now >= e->doctor_until) {
+        sp_fail(err, SP_E_BUSY, 0, "the %d s that one call may ask login.diagnose for are over",
+                BATCH_MS / 1000);
+        return sp_hint(err, "ask for this user in a call of its own");
+    }
+    *ret_ms = (unsigned)(e->doctor_until - now);
+    return 0;
+}
+
 static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state state = {0};
@@ -226,7 +248,7 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
     managed = sp_store_load(e->host, q->user, &state, &broken) == 0 && state.exists;
     if (!managed && e->for_panel && check_stranger(e, q->user, err) < 0)
         return -1;
-    if (put_head(q, result, err) < 0)
+    if (take_time(e, &login.shell_ms, err) < 0 || put_head(q, result, err) < 0)
         return -1;
     if (managed && q->fix && fix(e, q, result, err) < 0)
         return -1;

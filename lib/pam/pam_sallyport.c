@@ -97,12 +97,14 @@ static int without_record(pam_handle_t *pam, int flags, const char *user, const 
 static int judge(pam_handle_t *pam, int flags, const struct sp_pamrecord *r)
 {
     const void *item = NULL;
-    const char *host;
     struct sp_cidr from;
+    char host[128];
 
     if (pam_get_item(pam, PAM_RHOST, &item) != PAM_SUCCESS)
         return PAM_SYSTEM_ERR;
-    host = item != NULL ? item : "";
+    /* Whatever a client may have made of it: an FTP server hands on a name that he chose in his DNS. */
+    (void)sp_str_format(host, sizeof(host), "%.127s", item != NULL ? (const char *)item : "");
+    sp_str_make_printable(host);
     if (host[0] == '\0' || r->sources.n == 0)
         return answer(pam, flags, r, host, NULL);
     if (sp_pamrecord_address(host, &from))

@@ -140,6 +140,15 @@ def test_a_host_name_instead_of_an_address_lets_nobody_in(asked, user):
     apply(user, sources=[])
 
 
+def test_a_host_name_that_a_client_chose_forges_no_line_of_the_log(asked, user):
+    apply(user, sources=[sp.OUTSIDE4])
+    assert not other(user, "evil\nsshd[1]: Accepted password for root from 192.0.2.66 port 1 ssh2\x1b[2J")[0]
+    logged("192.0.2.66")
+    for line in sp.syslog_lines("192.0.2.66"):
+        assert "sallyport" in line.split("192.0.2.66")[0] and line.isprintable(), line
+    apply(user, sources=[])
+
+
 def broken_records(user):
     text = record(user).read_text()
     yield "missing", lambda path: path.unlink()

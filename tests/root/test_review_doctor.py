@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways around what root does on behalf of a user, found by reading it: each test failed before its mend."""
 
+import json
 import os
 import pathlib
 import pty
+import time
 
 import sp
 import sp_site
-from sp_safety import refused
+from sp_safety import refused, request
 
 GIVE_BACK = "/usr/libexec/sallyport/give-back"
 
@@ -31,18 +33,40 @@ def at_a_terminal(argv):
     return out.decode()
 
 
-def test_the_shell_that_the_doctor_tries_has_not_roots_terminal(host):
+def account_with_shell(name, text):
     user = sp_site.account("bash")
-    seen = pathlib.Path(user.home) / "seen"
-    shell = pathlib.Path("/usr/local/lib/review/zsh")
-    shell.parent.mkdir(exist_ok=True)
-    shell.write_text(f"#!/bin/sh\n(: </dev/tty) 2>/dev/null && echo terminal >{seen} || echo none >{seen}\n")
+    shell = pathlib.Path("/usr/local/lib/review", name, "zsh")
+    shell.parent.mkdir(parents=True, exist_ok=True)
+    shell.write_text(f"#!/bin/sh\ncd {user.home}\n{text}")
     shell.chmod(0o755)
     with open("/etc/shells", "a", encoding="ascii") as shells:
         shells.write(f"{shell}\n")
     sp.run(["usermod", "-s", str(shell), user.name], check=True)
+    return user
+
+
+def test_the_shell_that_the_doctor_tries_has_not_roots_terminal(host):
+    user = account_with_shell("terminal", "(: </dev/tty) 2>/dev/null && echo terminal >seen || echo none >seen\n")
     assert "was started" in at_a_terminal(["sallyport", "doctor", "--user", user.name])
-    assert seen.read_text() == "none\n"
+    assert (pathlib.Path(user.home) / "seen").read_text() == "none\n"
+
+
+def test_what_the_tried_shell_leaves_running_ends_with_it_and_is_bounded(host):
+    user = account_with_shell("daemon", "setsid sleep 4711 </dev/null >/dev/null 2>&1 &\nulimit -u -t >limits\nsleep 0.2\n")
+    sp.rpc("login.diagnose", {"user": user.name}, timeout=60).ok()
+    assert sp.run(["pgrep", "-u", user.name, "-f", "sleep 4711"]).rc == 1
+    assert "unlimited" not in (pathlib.Path(user.home) / "limits").read_text()
+
+
+def test_a_batch_of_questions_has_one_deadline(host):
+    user = account_with_shell("hangs", "exec sleep 4712\n")
+    began = time.monotonic()
+    questions = [request("login.diagnose", {"user": user.name}, id=n) for n in range(4)]
+    answers = json.loads(sp.run([sp.HELPER], input=json.dumps(questions), timeout=100).stdout)
+    assert time.monotonic() - began < 30
+    assert [one["result"]["stop"]["check"] for one in answers[:2]] == ["jail", "jail"], answers
+    assert [one["error"]["data"]["reason"] for one in answers[2:]] == ["busy", "busy"], answers
+    assert sp.run(["pgrep", "-u", user.name, "-f", "sleep 4712"]).rc == 1
 
 
 def test_a_panel_asks_about_those_alone_whom_it_may_name(host):
