@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/tight.h"
 #include "engine/unique.h"
+#include "engine/wake.h"
 #include "host/fsat.h"
 #include "host/homepath.h"
 #include "host/lock.h"
@@ -491,7 +492,8 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
         f.desired = (struct sp_account){0};
         return 0;
     }
-    if (!ret->changed && !ret->state.pending)
-        return prove(&f, err);
-    return commit(&f, err);
+    if ((!ret->changed && !ret->state.pending ? prove(&f, err) : commit(&f, err)) < 0)
+        return -1;
+    sp_wake_account(e->host, &ret->state.desired);
+    return 0;
 }

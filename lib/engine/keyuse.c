@@ -42,7 +42,7 @@ static void look(const char *line, size_t len, void *data)
     const struct search *s = data;
     struct sp_sshdlog l;
 
-    if (!sp_sshdlog_parse(line, len, &l) ||
+    if (line == NULL || !sp_sshdlog_parse(line, len, &l) ||
         (l.kind != SP_SSHDLOG_ACCEPTED && l.kind != SP_SSHDLOG_PARTIAL) || l.is_certificate ||
         !sp_streq(l.user, s->user))
         return;
@@ -57,6 +57,14 @@ static bool put(cJSON *key, const char *name, const char *text)
                            : cJSON_AddNullToObject(key, name) != NULL;
 }
 
+/* By whom it is told: a file of the log is written to by others than sshd, too. */
+static const char *told_by(struct sp_engine *e, const struct use *u)
+{
+    if (u->last.pid == 0)
+        return "";
+    return sp_loginlog_is_journal(e->host, e->config->auth_log) ? "journal" : "log_file";
+}
+
 static int add_one(struct sp_engine *e, cJSON *key, const struct use *u, struct sp_error *err)
 {
     int64_t at = u->last.pid != 0 ? sp_loginlog_when(e->host, u->last.at) : 0;
@@ -64,7 +72,8 @@ static int add_one(struct sp_engine *e, cJSON *key, const struct use *u, struct 
 
     if (at != 0)
         sp_when_format(at, when);
-    return put(key, "last_used", when) && put(key, "last_used_from", u->last.address)
+    return put(key, "last_used", when) && put(key, "last_used_from", u->last.address) &&
+                   put(key, "last_used_told_by", told_by(e, u))
                ? 0
                : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }

@@ -73,6 +73,17 @@ int sp_access_report(const struct sp_access *a, cJSON *result, struct sp_error *
     return 0;
 }
 
+/* An extra login goes by its owner, under his lock. */
+static int hold_owner(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *hold,
+                      struct sp_error *err)
+{
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+
+    if (sp_store_load(e->host, user, &s, err) < 0)
+        return -1;
+    return sp_extra_is(&s.desired.extra) ? sp_engine_hold(e, s.desired.extra.owner, run, hold, err) : 0;
+}
+
 static int run(struct sp_engine *e, const struct sp_params *p, enum sp_run_flags flags,
                int (*edit)(struct sp_engine *, struct sp_account *, const struct sp_user *, void *,
                            struct sp_error *),
@@ -81,10 +92,11 @@ static int run(struct sp_engine *e, const struct sp_params *p, enum sp_run_flags
     const struct sp_run how = {(p->dry_run ? SP_RUN_DRY : SP_RUN_APPLY) | flags, p->has_generation,
                                p->if_generation, edit, NULL};
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+    _cleanup_(sp_hold_end) struct sp_hold hold = {0};
     char user[SP_USER_SIZE];
 
-    if (sp_account_required(e, p, user, err) < 0 || sp_engine_run(e, user, &how, &o, err) < 0 ||
-        sp_report_outcome(&o, result, err) < 0)
+    if (sp_account_required(e, p, user, err) < 0 || hold_owner(e, user, &how, &hold, err) < 0 ||
+        sp_engine_run(e, user, &how, &o, err) < 0 || sp_report_outcome(&o, result, err) < 0)
         return -1;
     if (!p->dry_run && sp_logins_follow_all(e, &o, NULL, result, err) < 0)
         return -1;

@@ -71,7 +71,7 @@ static void look(const char *line, size_t len, void *data)
     struct sp_sshdlog l;
     size_t earlier;
 
-    if (!sp_sshdlog_parse(line, len, &l))
+    if (line == NULL || !sp_sshdlog_parse(line, len, &l))
         return;
     if (l.kind == SP_SSHDLOG_REFUSED)
         (void)add(m, &l, l.why, l.mend);

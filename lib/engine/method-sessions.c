@@ -25,6 +25,7 @@ struct proof {
 };
 
 struct found {
+    struct sp_host *host;
     struct sp_logins logins;
     struct proof *proofs; /* owned; one for each */
 };
@@ -122,12 +123,14 @@ static void look(const char *line, size_t len, void *data)
     struct found *f = data;
     struct sp_sshdlog l;
 
-    if (!sp_sshdlog_parse(line, len, &l) || (l.kind != SP_SSHDLOG_ACCEPTED && l.kind != SP_SSHDLOG_PARTIAL))
+    if (line == NULL || !sp_sshdlog_parse(line, len, &l) ||
+        (l.kind != SP_SSHDLOG_ACCEPTED && l.kind != SP_SSHDLOG_PARTIAL))
         return;
     for (size_t i = 0; i < f->logins.n; i++) {
         const struct sp_login *one = &f->logins.v[i];
         if (!one->connected || (uint32_t)one->pid != l.pid || !sp_streq(one->user, l.user) ||
-            (one->has_peer && one->peer.port != l.port))
+            (one->has_peer && one->peer.port != l.port) ||
+            !sp_loginlog_fits(one->since, sp_loginlog_when(f->host, l.at)))
             continue;
         if (l.kind == SP_SSHDLOG_PARTIAL)
             f->proofs[i].part = l;
@@ -148,6 +151,7 @@ static int ask_log(struct sp_engine *e, struct found *f, struct sp_error *err)
     for (size_t i = 0; i < f->logins.n; i++)
         if (f->logins.v[i].connected && f->logins.v[i].since < oldest)
             oldest = f->logins.v[i].since;
+    f->host = e->host;
     if (oldest != INT64_MAX)
         (void)sp_loginlog_each(e->host, e->config->auth_log, oldest - LOG_SLACK_S, look, f, &no_log);
     return 0;

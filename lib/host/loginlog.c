@@ -32,7 +32,8 @@ static void each_line(const char *bytes, size_t len, visit_line *visit, void *da
 }
 
 /* The end of a file; the line that is cut at its beginning is nobody's. */
-static int read_end(struct sp_host *h, const char *path, struct sp_buf *out, struct sp_error *err)
+static int read_end(struct sp_host *h, const char *path, struct sp_buf *out, bool *ret_cut,
+                    struct sp_error *err)
 {
     _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_NONBLOCK, 0, SP_FSAT_FOLLOW, err);
     struct stat st;
@@ -41,8 +42,8 @@ static int read_end(struct sp_host *h, const char *path, struct sp_buf *out, str
         return -1;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s is no log file", path);
-    if (st.st_size > (off_t)SP_LOGINLOG_MAX_BYTES &&
-        lseek(fd, st.st_size - (off_t)SP_LOGINLOG_MAX_BYTES, SEEK_SET) < 0)
+    *ret_cut = st.st_size > (off_t)SP_LOGINLOG_MAX_BYTES;
+    if (*ret_cut && lseek(fd, st.st_size - (off_t)SP_LOGINLOG_MAX_BYTES, SEEK_SET) < 0)
         return sp_fail(err, SP_E_IO, errno, "%s", path);
     while (out->len < SP_LOGINLOG_MAX_BYTES) {
         ssize_t n = sp_buf_read(out, fd, SP_LOGINLOG_MAX_BYTES - out->len);
@@ -60,12 +61,18 @@ static int from_file(struct sp_host *h, const char *path, visit_line *visit, voi
     _cleanup_(sp_buf_clear) struct sp_buf older = {0}, newer = {0};
     struct sp_error ignored;
     char rotated[512];
+    bool cut = false, older_cut = false;
 
-    if (read_end(h, path, &newer, err) < 0)
+    if (read_end(h, path, &newer, &cut, err) < 0)
         return -1;
-    if (sp_str_format(rotated, sizeof(rotated), "%s.1", path) == 0 &&
-        read_end(h, rotated, &older, &ignored) == 0)
+    if (!cut && sp_str_format(rotated, sizeof(rotated), "%s.1", path) == 0 &&
+        read_end(h, rotated, &older, &older_cut, &ignored) == 0) {
+        if (older_cut)
+            visit(NULL, 0, data);
         each_line(sp_buf_str(&older), older.len, visit, data);
+    }
+    if (cut)
+        visit(NULL, 0, data);
     each_line(sp_buf_str(&newer), newer.len, visit, data);
     return 0;
 }
@@ -89,6 +96,12 @@ static int from_journal(struct sp_host *h, int64_t since, visit_line *visit, voi
     return 0;
 }
 
+bool sp_loginlog_is_journal(struct sp_host *h, const char *path)
+{
+    return path[0] == '\0' && sp_fsat_exists(h->root_fd, "/run/systemd/journal/socket") &&
+           sp_fsat_exists(h->root_fd, JOURNALCTL);
+}
+
 int sp_loginlog_each(struct sp_host *h, const char *path, int64_t since, visit_line *visit, void *data,
                      struct sp_error *err)
 {
@@ -96,9 +109,9 @@ int sp_loginlog_each(struct sp_host *h, const char *path, int64_t since, visit_l
 
     if (path[0] != '\0')
         return from_file(h, path, visit, data, err);
-    if (sp_fsat_exists(h->root_fd, "/run/systemd/journal/socket") &&
-        sp_fsat_exists(h->root_fd, JOURNALCTL) && from_journal(h, since, visit, data, err) == 0)
-        return 0;
+    /* Never a file beside a journal: whoever can write to /dev/log would choose what is believed. */
+    if (sp_loginlog_is_journal(h, path))
+        return from_journal(h, since, visit, data, err);
     for (size_t i = 0; i < SP_COUNT(files); i++)
         if (from_file(h, files[i], visit, data, err) == 0)
             return 0;

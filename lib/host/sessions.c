@@ -15,7 +15,6 @@
 #include "host/sessionmarks.h"
 
 #define GRACE_MS 500
-#define SLACK_S 120
 
 void sp_sessions_clear(struct sp_sessions *s)
 {
@@ -248,6 +247,7 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
     return find_but(h, user, uid, &nobody, ret, err);
 }
 
+/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess. */
 int64_t sp_sessions_when(struct sp_host *h, uint64_t ticks)
 {
     struct timespec up = {0};
@@ -257,35 +257,31 @@ int64_t sp_sessions_when(struct sp_host *h, uint64_t ticks)
     return h->ops->now(h) - up.tv_sec + (int64_t)(ticks / (uint64_t)(hertz > 0 ? hertz : 100));
 }
 
-/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess, on the early side. */
-static int64_t began(struct sp_host *h, uint64_t ticks)
+void sp_servers_clear(struct sp_servers *s)
 {
-    return sp_sessions_when(h, ticks) - SLACK_S;
+    free(s->pids);
+    free(s->began);
+    *s = (struct sp_servers){0};
 }
 
-int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **ret, size_t *ret_n,
-                        int64_t *ret_oldest, struct sp_error *err)
+int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, struct sp_servers *ret,
+                        struct sp_error *err)
 {
     _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
     _cleanup_free_ unsigned char *marks = NULL;
-    pid_t *pids;
-    size_t n = 0;
 
     if (look(h, user, uid, &t, &marks, err) < 0)
         return -1;
-    pids = calloc(t.n + 1, sizeof(*pids));
-    if (pids == NULL)
+    ret->pids = calloc(t.n + 1, sizeof(*ret->pids));
+    ret->began = calloc(t.n + 1, sizeof(*ret->began));
+    if (ret->pids == NULL || ret->began == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the list of sessions");
-    *ret_oldest = h->ops->now(h);
     for (size_t i = 0; i < t.n; i++) {
         if (!(marks[i] & SP_MARK_SERVER))
             continue;
-        pids[n++] = t.procs[i].pid;
-        if (began(h, t.procs[i].start) < *ret_oldest)
-            *ret_oldest = began(h, t.procs[i].start);
+        ret->began[ret->n] = sp_sessions_when(h, t.procs[i].start);
+        ret->pids[ret->n++] = t.procs[i].pid;
     }
-    *ret = pids;
-    *ret_n = n;
     return 0;
 }
 

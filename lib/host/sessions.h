@@ -35,10 +35,16 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
 int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
                     struct sp_error *err);
 
-/* Root's half of each living connection of the account. *ret is an array of n, to be freed; *ret_oldest is
- * when the first of them began, in seconds since the epoch. */
-int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, pid_t **ret, size_t *ret_n,
-                        int64_t *ret_oldest, struct sp_error *err);
+/* Root's half of each living connection of the account, and when it began, in seconds since the epoch: the
+ * connection's first second. */
+struct sp_servers { /* {0} is empty */
+    pid_t *pids;    /* owned */
+    int64_t *began; /* owned */
+    size_t n;
+};
+void sp_servers_clear(struct sp_servers *s);
+int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, struct sp_servers *ret,
+                        struct sp_error *err);
 
 /* The same as sp_sessions_end(), but for the logins that these n servers serve: their descendants, and what
  * is left of their audit sessions. A jail that they may share goes on. What no living server can answer for

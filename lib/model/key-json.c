@@ -156,6 +156,7 @@ static const struct sp_json_field key_fields[] = {
     {"added_by", SP_JSON_STRING, SP_JSON_OPTIONAL, key_added_by},
     {"last_used", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_ignored},
     {"last_used_from", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_ignored},
+    {"last_used_told_by", SP_JSON_STRING_OR_NULL, SP_JSON_OPTIONAL, key_ignored},
     {NULL},
 };
 

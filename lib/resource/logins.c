@@ -11,60 +11,88 @@
 #define END_DEADLINE_MS 5000
 
 struct search {
+    struct sp_host *host;
     const char *user;
-    const pid_t *servers;
-    size_t n;
+    struct sp_servers servers;
     unsigned char *marks; /* one for each server */
     bool (*meant)(const struct sp_sshdlog *, void *);
     void *data;
     bool keep_unknown;
+    bool cut;                    /* there was more log than is looked at */
+    int64_t shown_since, latest; /* of what is looked at: the first line's time, and the latest so far */
 };
 
 enum mark { KNOWN = 1 << 0, MEANT = 1 << 1 };
 
-/* A pid is used again: an older line of another login may bear it. It can only add to what is meant. */
+static void search_clear(struct search *s)
+{
+    sp_servers_clear(&s->servers);
+    free(s->marks);
+}
+
+/* Whoever can write to /dev/log can write in sshd's name, and a pid is used again: a line counts where it
+ * is of the time in which that process let somebody in. Where the log does not reach back so far, its own
+ * line may have been pushed out, and nothing is believed. */
+static bool is_of_its_login(const struct search *s, int64_t began, int64_t at)
+{
+    if (s->cut && s->shown_since > began - SP_LOGINLOG_SLACK_S)
+        return false;
+    return sp_loginlog_fits(began, at);
+}
+
+/* Two lines of one login that differ add up: a stolen key must not live on because its thief wrote one. */
 static void look(const char *line, size_t len, void *data)
 {
     struct search *s = data;
     struct sp_sshdlog l;
+    int64_t at;
 
-    if (!sp_sshdlog_parse(line, len, &l) || !sp_streq(l.user, s->user) ||
-        (l.kind != SP_SSHDLOG_ACCEPTED && l.kind != SP_SSHDLOG_PARTIAL))
+    if (line == NULL)
+        s->cut = true;
+    if (line == NULL || !sp_sshdlog_parse(line, len, &l))
         return;
-    for (size_t i = 0; i < s->n; i++) {
-        if ((uint32_t)s->servers[i] != l.pid)
+    /* A log grows at its end: a line behind a later one was not written earlier, whatever it says. */
+    at = sp_loginlog_when(s->host, l.at);
+    if (at > s->host->ops->now(s->host) + SP_LOGINLOG_SLACK_S)
+        return;
+    if (at > s->latest)
+        s->latest = at;
+    at = s->latest;
+    if (s->shown_since == 0)
+        s->shown_since = at;
+    if (!sp_streq(l.user, s->user) || (l.kind != SP_SSHDLOG_ACCEPTED && l.kind != SP_SSHDLOG_PARTIAL))
+        return;
+    for (size_t i = 0; i < s->servers.n; i++) {
+        if ((uint32_t)s->servers.pids[i] != l.pid || !is_of_its_login(s, s->servers.began[i], at))
             continue;
         s->marks[i] |= l.kind == SP_SSHDLOG_ACCEPTED ? KNOWN : 0;
         s->marks[i] |= s->meant(&l, s->data) ? MEANT : 0;
     }
 }
 
-/* The account's servers, those that are not meant first: *ret_kept of *ret_n. */
+/* The account's servers, those that are not meant first: *ret_kept of s->servers.n. */
 static int sort_out(struct sp_host *h, const struct sp_config *config, struct search *s, uid_t uid,
-                    pid_t **ret, size_t *ret_n, size_t *ret_kept, struct sp_error *err)
+                    size_t *ret_kept, struct sp_error *err)
 {
-    _cleanup_free_ pid_t *servers = NULL;
-    _cleanup_free_ unsigned char *marks = NULL;
+    struct sp_servers *v = &s->servers;
     struct sp_error no_log;
     int64_t oldest = 0;
-    size_t n = 0;
 
     *ret_kept = 0;
-    if (sp_sessions_servers(h, s->user, uid, &servers, &n, &oldest, err) < 0)
+    if (sp_sessions_servers(h, s->user, uid, v, err) < 0)
         return -1;
-    marks = calloc(n + 1, 1);
-    if (marks == NULL)
+    s->host = h;
+    s->marks = calloc(v->n + 1, 1);
+    if (s->marks == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    s->servers = servers;
-    s->n = n;
-    s->marks = marks;
-    if (n > 0)
-        (void)sp_loginlog_each(h, config->auth_log, oldest, look, s, &no_log);
-    for (size_t i = 0; i < n; i++)
-        if (marks[i] == KNOWN || (s->keep_unknown && (marks[i] & MEANT) == 0))
-            servers[(*ret_kept)++] = servers[i];
-    *ret_n = n;
-    *ret = sp_steal_ptr(servers);
+    for (size_t i = 0; i < v->n; i++)
+        if (i == 0 || v->began[i] < oldest)
+            oldest = v->began[i];
+    if (v->n > 0)
+        (void)sp_loginlog_each(h, config->auth_log, oldest - SP_LOGINLOG_SLACK_S, look, s, &no_log);
+    for (size_t i = 0; i < v->n; i++)
+        if (s->marks[i] == KNOWN || (s->keep_unknown && (s->marks[i] & MEANT) == 0))
+            v->pids[(*ret_kept)++] = v->pids[i];
     return 0;
 }
 
@@ -72,14 +100,13 @@ int sp_logins_count(struct sp_host *h, const struct sp_config *config, const cha
                     bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret,
                     struct sp_error *err)
 {
-    struct search s = {.user = user, .meant = meant, .data = data};
-    _cleanup_free_ pid_t *servers = NULL;
-    size_t n = 0, kept = 0;
+    _cleanup_(search_clear) struct search s = {.user = user, .meant = meant, .data = data};
+    size_t kept = 0;
 
     *ret = 0;
-    if (sort_out(h, config, &s, uid, &servers, &n, &kept, err) < 0)
+    if (sort_out(h, config, &s, uid, &kept, err) < 0)
         return -1;
-    *ret = n - kept;
+    *ret = s.servers.n - kept;
     return 0;
 }
 
@@ -87,22 +114,21 @@ int sp_logins_count(struct sp_host *h, const struct sp_config *config, const cha
 static int end(struct sp_host *h, const struct sp_config *config, struct search *s, uid_t uid,
                size_t *ret_ended, struct sp_error *err)
 {
-    _cleanup_free_ pid_t *servers = NULL;
-    size_t n = 0, kept = 0;
+    size_t kept = 0;
 
     *ret_ended = 0;
-    if (sort_out(h, config, s, uid, &servers, &n, &kept, err) < 0)
+    if (sort_out(h, config, s, uid, &kept, err) < 0)
         return -1;
-    if (s->keep_unknown && kept == n)
+    if (s->keep_unknown && kept == s->servers.n)
         return 0;
-    return sp_sessions_end_but(h, s->user, uid, servers, kept, END_DEADLINE_MS, ret_ended, err);
+    return sp_sessions_end_but(h, s->user, uid, s->servers.pids, kept, END_DEADLINE_MS, ret_ended, err);
 }
 
 int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
                   bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
                   struct sp_error *err)
 {
-    struct search s = {.user = user, .meant = meant, .data = data};
+    _cleanup_(search_clear) struct search s = {.user = user, .meant = meant, .data = data};
 
     return end(h, config, &s, uid, ret_ended, err);
 }
@@ -111,7 +137,8 @@ int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const
                         bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
                         struct sp_error *err)
 {
-    struct search s = {.user = user, .meant = meant, .data = data, .keep_unknown = true};
+    _cleanup_(search_clear) struct search s = {
+        .user = user, .meant = meant, .data = data, .keep_unknown = true};
 
     return end(h, config, &s, uid, ret_ended, err);
 }

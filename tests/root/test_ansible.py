@@ -30,6 +30,7 @@ LEFT_OUT = {
     "added_by": "of answers",
     "last_used": "of answers",
     "last_used_from": "of answers",
+    "last_used_told_by": "of answers",
 }
 # What a module has beside its method.
 OWN = {"domain": {"state"}, "firewall": {"confirm"}}
