@@ -136,6 +136,8 @@ const char *sp_genbuild_lacks(struct sp_host *h, const struct sp_shown_item *ite
     fd = sp_fsat_open(h->root_fd, dir, O_PATH, 0, SP_FSAT_NONE, &why);
     if (fd < 0 && why.code == SP_E_UNSAFE_PATH)
         return "a link is in the way: name the place that it leads to";
+    if (h->real && fd >= 0 && item->kind == SP_SHOWN_SOCKET && fstat(fd, &st) == 0 && st.st_uid == 0)
+        return "its directory is root's, and a server of root's does what its callers say, as root";
     if (item->optional ||
         (fd >= 0 && (item->kind != SP_SHOWN_SOCKET ||
                      fstatat(fd, strrchr(item->path, '/') + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)))

@@ -11,9 +11,11 @@ static const char *const never[] = {
     "/proc", "/sys", "/tmp",   "/boot", "/root", "/home", "/var/lib/sallyport"};
 
 /* Directories of many servers, or of servers that obey whoever reaches their socket. */
-static const char *const closed[] = {"/run/containerd", "/run/dbus",   "/run/docker",  "/run/php",
-                                     "/run/podman",     "/run/sudo",   "/run/systemd", "/run/user",
-                                     "/run/udev",       "/run/libvirt"};
+static const char *const closed[] = {
+    "/run/buildkit",  "/run/containerd", "/run/crio",    "/run/cri-dockerd", "/run/dbus", "/run/docker",
+    "/run/incus",     "/run/k3s",        "/run/libvirt", "/run/lxc",         "/run/lxd",  "/run/php",
+    "/run/podman",    "/run/snapd",      "/run/sudo",    "/run/systemd",     "/run/udev", "/run/user",
+    "/var/lib/incus", "/var/lib/lxd",    "/var/snap"};
 
 bool sp_shownpath_is_within(const char *path, const char *dir)
 {

@@ -124,6 +124,15 @@ static int test_made(struct sp_host *h, size_t wanted, struct sp_error *err)
     return 0;
 }
 
+/* PROTOCOL.krl: KRL_MAGIC. To sshd a file without it is a plain list of keys, and an empty one is a list of
+ * none: then nothing that was revoked would be. */
+static bool is_krl(const struct sp_buf *b)
+{
+    static const char magic[8] = "SSHKRL\n";
+
+    return b->len > sizeof(magic) && memcmp(b->data, magic, sizeof(magic)) == 0;
+}
+
 static int make(struct sp_host *h, const struct sp_buf *spec, struct sp_error *err)
 {
     static const char *const argv[] = {SP_SSH_KEYGEN, "-q",   "-k",      "-f", made,
@@ -135,8 +144,13 @@ static int make(struct sp_host *h, const struct sp_buf *spec, struct sp_error *e
 
     if (sp_replace_path(h, spec_file, sp_buf_str(spec), spec->len, &hidden, err) < 0 ||
         keygen(h, argv, &ignored, err) < 0 ||
-        sp_fsat_read(h->root_fd, made, KRL_MAX_BYTES, &bytes, NULL, err) < 0 ||
-        test_made(h, count_lines(sp_buf_str(spec)), err) < 0)
+        sp_fsat_read(h->root_fd, made, KRL_MAX_BYTES, &bytes, NULL, err) < 0)
+        return -1;
+    if (!is_krl(&bytes)) {
+        sp_fail(err, SP_E_REJECTED, 0, "ssh-keygen made no list of revoked ones");
+        return sp_hint(err, "is there room on the disk? the list that stood is in force");
+    }
+    if (test_made(h, count_lines(sp_buf_str(spec)), err) < 0)
         return -1;
     digest_of(&bytes, krl);
     digest_of(spec, made_of);

@@ -410,6 +410,47 @@ def test_a_broken_list_of_revoked_ones_is_made_anew_by_reconcile(site, damage):
     assert sp.rpc("system.reconcile").ok()["certificates"]["revoked_mended"] is False
 
 
+def test_a_list_that_ssh_keygen_left_empty_is_not_put_in_force(site):
+    answer, krl, keygen = issue(site), CA / "revoked", pathlib.Path("/usr/bin/ssh-keygen")
+    sp.rpc("certificate.revoke", {"serial": answer["serial"]}).ok()
+    good = krl.read_bytes()
+    other = issue(site)
+    keygen.rename("/usr/bin/ssh-keygen.real")
+    try:
+        # As on a disk that filled up behind its back: it says yes, and has written nothing.
+        keygen.write_text('#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" != -f ] || file=$2; [ "$1" != -k ] || makes=1; shift; done\n[ -z "$makes" ] || : >"$file"\n')
+        keygen.chmod(0o755)
+        refused(sp.rpc("certificate.revoke", {"serial": other["serial"]}), "rejected")
+        assert krl.read_bytes() == good
+    finally:
+        pathlib.Path("/usr/bin/ssh-keygen.real").rename(keygen)
+    sp.rpc("system.reconcile").ok()
+    sp.rpc("certificate.revoke", {"serial": other["serial"]})
+    assert krl.read_bytes() != good
+
+
+def test_a_crash_while_something_is_revoked_leaves_a_whole_list(site):
+    """The list that sshd reads is the old one or the new one, wherever the helper is killed, and reconcile finishes it."""
+    killat = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
+    first, krl = issue(site), CA / "revoked"
+    sp.rpc("certificate.revoke", {"serial": first["serial"]}).ok()
+    certificate = sp.WORK / "revoked-cert.pub"
+    certificate.write_text(first["certificate"] + "\n")
+    number, kills = 200, 0
+    while True:
+        answer = issue(site)
+        request = {"jsonrpc": "2.0", "id": 1, "method": "certificate.revoke", "params": {"serial": answer["serial"]}}
+        done = sp.run([killat, str(number), sp.HELPER], input=sp.json.dumps(request))
+        asked = sp.run(["ssh-keygen", "-Q", "-f", krl, certificate])
+        assert krl.read_bytes().startswith(b"SSHKRL\n\0") and asked.rc == 1 and "REVOKED" in asked.stdout, (number, asked)
+        if done.rc == 0:
+            break
+        kills, number = kills + 1, number + 31
+    assert kills > 15
+    sp.rpc("system.reconcile").ok()
+    assert sp.rpc("system.reconcile").ok()["certificates"]["revoked_mended"] is False
+
+
 def test_a_certificate_is_not_issued_into_a_broken_list(site):
     issue(site)
     (CA / "revoked").write_bytes(b"garbage")

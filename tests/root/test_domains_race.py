@@ -25,3 +25,17 @@ def test_one_domain_for_two_users_at_once_goes_to_one_of_them():
             assert lost[0].error["data"]["reason"] == "conflict", lost[0].error
             owners = [d["user"] for d in sp.rpc("domain.list", {}).result["domains"] if d["domain"] == domain]
             assert len(owners) == 1
+
+
+def test_one_directory_of_roots_for_two_users_at_once_goes_to_one_of_them():
+    """Nothing tells whose it is but who was given it first, and neither is written down when the other is judged."""
+    a, b = sp.make_user(), sp.make_user()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for n in range(25):
+            root = pathlib.Path(f"/var/www/vhosts/race{n}")
+            (root / "inside").mkdir(parents=True)
+            ask = lambda user, path: sp.rpc("domain.apply", {"domain": f"{user.name}-{n}.example", "user": user.name, "document_root": str(path), "shell": "bash"})
+            answers = list(pool.map(ask, (a, b), (root, root / "inside" if n % 2 else root)))
+            assert sorted(answer.reason if answer.error else "" for answer in answers) == ["", "conflict"], answers
+            told = [one["user"] for one in sp.rpc("domain.list", {}).result["domains"] if one["document_root"].startswith(str(root))]
+            assert len(told) == 1, told

@@ -36,6 +36,8 @@ while True:
 
 class Server:
     def __init__(self, path, text="hello"):
+        if pathlib.Path(path).parent.parent == pathlib.Path("/run"):
+            shutil.chown(pathlib.Path(path).parent, "nobody")  # as RuntimeDirectory= gives it to the server's user
         self.process = subprocess.Popen(["/usr/bin/python3", "-I", "-c", SERVER, str(path), text], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
@@ -204,6 +206,8 @@ def test_what_is_missing_or_not_allowed_is_said_and_fails_no_login(tool):
     ("tree /opt/../etc", "path"), ("socket /run/docker.sock", "not in a directory of its own server"),
     ("socket /var/run/mysqld/x.sock", "/var/run is a link"), ("socket /run/dbus/system_bus_socket", "no longer in a jail"),
     ("socket /run/php/php8.2-fpm.sock", "no longer in a jail"), ("socket /tmp/mysql/mysql.sock", "not in a directory of its own server"),
+    ("socket /var/lib/incus/unix.socket", "no longer in a jail"), ("socket /var/snap/lxd/common/lxd/unix.socket", "no longer in a jail"),
+    ("socket /run/crio/crio.sock", "no longer in a jail"), ("socket /run/podman/podman.sock", "no longer in a jail"),
     ("socket? relative/x.sock", "path")])
 def test_what_a_profile_may_not_name_is_refused_with_its_line(host, line, said):
     profile("wrong", f"requires base\n{line}\n")
@@ -211,6 +215,25 @@ def test_what_a_profile_may_not_name_is_refused_with_its_line(host, line, said):
     answer = sp_site.apply(user, shell="chroot", jail={"profiles": ["wrong"]})
     assert answer.error and "wrong.profile:2" in answer.error["message"] and said in answer.error["message"], answer
     (PROFILES / "wrong.profile").unlink()
+
+
+def test_a_server_of_roots_is_not_shown_whatever_its_name(host):
+    """No list knows every manager of containers there will be: root's is the directory that root owns."""
+    folder = pathlib.Path("/run/manager")
+    folder.mkdir()
+    CONFIG.write_text("jail_sockets = /run/manager\n")
+    try:
+        profile("manager", "requires base\nprogram nc\nsocket /run/manager/x.sock\n")
+        server = Server(folder / "x.sock")
+        user, warnings = site("manager")
+        assert warnings == [] and ask(user, folder / "x.sock").stdout == "hello\n"
+        shutil.chown(folder, "root")
+        assert ask(user, folder / "x.sock").rc != 0, "a jail that begins now"
+        _, warnings = site("manager")
+        assert len(warnings) == 1 and "root" in warnings[0], warnings
+        server.stop()
+    finally:
+        CONFIG.unlink()
 
 
 def test_no_request_can_name_a_path(host):
@@ -224,6 +247,7 @@ def reached(host):
     """An account whose jail shows two servers' sockets."""
     for name in ("mysqld", "redis"):
         pathlib.Path(f"/run/{name}").mkdir(exist_ok=True)
+        shutil.chown(f"/run/{name}", "nobody")
     profile("servers", "requires base\nprogram nc\nsocket /run/mysqld/mysqld.sock\nsocket? /run/redis/redis-server.sock\n")
     with contextlib.ExitStack() as stack:
         server = Server("/run/mysqld/mysqld.sock")
