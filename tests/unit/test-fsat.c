@@ -95,6 +95,20 @@ static void only_regular_files_of_bounded_size_are_read(void **state)
     assert_int_equal(st.st_size, 10);
 }
 
+/* A file that says of itself that it is empty, and is not: proc(5). */
+static void a_file_is_bounded_by_what_it_gives_not_by_what_it_says(void **state)
+{
+    _cleanup_close_ int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    struct sp_error err;
+    struct stat st;
+
+    (void)state;
+    assert_true(fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0);
+    assert_int_equal(sp_fsat_read_fd(fd, "maps", 100, &b, NULL, &err), -1);
+    assert_int_equal(err.code, SP_E_INVALID);
+}
+
 static void a_tree_goes_but_not_what_its_links_name(void **state)
 {
     struct temp_host *t = *state;
@@ -142,6 +156,7 @@ int main(void)
         T(followed_links_stay_beneath_the_root),
         T(directories_get_their_exact_mode),
         T(only_regular_files_of_bounded_size_are_read),
+        T(a_file_is_bounded_by_what_it_gives_not_by_what_it_says),
         T(a_tree_goes_but_not_what_its_links_name),
         T(a_tree_4000_deep_is_removed),
     };
