@@ -13,7 +13,7 @@ from sp_safety import CODES, apply, batch, get, managed, nothing_written, refuse
 SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "templates/request.schema.json").read_text())["$defs"]
 METHODS = sorted(name[len("params."):] for name in SCHEMA if name.startswith("params."))
 GOOD = {"domain": "schema.example", "key": sp.keypair().public, "fingerprint": "SHA256:" + "A" * 43, "password": "x", "profiles": ["base"],
-        "number": 1, "user": "technician"}
+        "number": 1, "user": "technician", "token": "0123456789abcdef"}
 WRONG = {"string": [0, True, None, [], {}], "integer": ["1", 1.5, True, None, []], "boolean": ["true", 1, None, []],
          "array": ["x", {}, 1, None], "object": ["x", [], 1, None]}
 
@@ -246,6 +246,15 @@ def test_safety_10_a_document_root_of_another_user_is_unsafe(site, newcomer):
     params = {"domain": newcomer.domain, "user": newcomer.name, "document_root": site.docroot, "shell": "chroot"}
     with nothing_written(site.home, newcomer.home):
         refused(sp.rpc("domain.apply", params), "unsafe_path", "params.document_root")
+
+
+def test_safety_10_a_document_root_that_others_can_write_is_unsafe(newcomer):
+    params = {"domain": newcomer.domain, "user": newcomer.name, "document_root": newcomer.docroot, "shell": "chroot"}
+    pathlib.Path(newcomer.docroot).chmod(0o757)
+    with nothing_written(newcomer.home):
+        assert "o-w" in refused(sp.rpc("domain.apply", params), "unsafe_path", "params.document_root")["data"]["hint"]
+    pathlib.Path(newcomer.docroot).chmod(0o755)
+    sp.rpc("domain.apply", params | {"dry_run": True}).ok()
 
 
 def test_safety_10_a_domain_cannot_be_taken_by_another_user(site, newcomer):
