@@ -249,12 +249,13 @@ static int pick_action(struct sp_args *a, const char **words)
     return 0;
 }
 
+/* --yes where nothing is asked says what is true. */
 static int check_options(const struct sp_args *a)
 {
     char text[128];
 
     for (int o = 0; o < SP_OPT_COUNT; o++)
-        if (a->option[o] != NULL && !sp_action_knows(a->action, (enum sp_option)o)) {
+        if (a->option[o] != NULL && o != SP_OPT_YES && !sp_action_knows(a->action, (enum sp_option)o)) {
             (void)sp_str_format(text, sizeof(text), "%s is no option of `%s %s'", options[o].name,
                                 a->verb->name, a->action->name);
             return wrong(a, text, NULL, NULL);

@@ -105,6 +105,7 @@ static int ca_make(const struct sp_args *a, const char *method)
     cJSON *params = cJSON_CreateObject();
 
     sp_params_text(params, "key", a->option[SP_OPT_KEY]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, method, params, show_cas);
 }
 
@@ -123,6 +124,7 @@ static int ca_drop(const struct sp_args *a)
     cJSON *params = cJSON_CreateObject();
 
     sp_params_number(params, "number", a->words[2]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "certificate.ca.drop", params, show_cas);
 }
 
@@ -169,10 +171,11 @@ static const struct sp_action actions[] = {
     {"revoke", "SERIAL|FINGERPRINT|KEYID|DOMAIN", SP_OPT(DRY_RUN) | SP_OPT(REASON), 1, 1, take_back,
      "takes certificates back for good and ends the logins that they opened"},
     {"why", "DOMAIN", 0, 1, 1, why, NULL},
-    {"ca create", "[--key LINE]", SP_OPT(KEY), 0, 0, ca_create, NULL},
-    {"ca rotate", "[--key LINE]", SP_OPT(KEY), 0, 0, ca_rotate,
+    {"ca create", "[--key LINE]", SP_OPT(KEY) | SP_OPT(DRY_RUN), 0, 0, ca_create, NULL},
+    {"ca rotate", "[--key LINE]", SP_OPT(KEY) | SP_OPT(DRY_RUN), 0, 0, ca_rotate,
      "makes a new authority sign from now on; what the old one signed is good until it is dropped"},
-    {"ca drop", "NUMBER", 0, 1, 1, ca_drop, "makes every certificate worthless that this authority signed"},
+    {"ca drop", "NUMBER", SP_OPT(DRY_RUN), 1, 1, ca_drop,
+     "makes every certificate worthless that this authority signed"},
     {"ca", "", 0, 0, 0, ca, NULL},
     {NULL},
 };

@@ -101,8 +101,7 @@ static int doctor(const struct sp_args *a)
 
 static const struct sp_action actions[] = {
     {"", "DOMAIN | --user USER [OPTION..]",
-     SP_OPT(DRY_RUN) | SP_OPT(USER) | SP_OPT(FROM) | SP_OPT(KEY) | SP_OPT(PORT) | SP_OPT(FIX), 0, 1, doctor,
-     NULL},
+     SP_OPT(USER) | SP_OPT(FROM) | SP_OPT(KEY) | SP_OPT(PORT) | SP_OPT(FIX), 0, 1, doctor, NULL},
     {NULL},
 };
 static const struct sp_option_text texts[] = {

@@ -35,6 +35,7 @@ static int take_away(const struct sp_args *a)
     cJSON *params = cJSON_CreateObject();
 
     sp_params_text(params, "fingerprint", a->words[1]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "global_keys.remove", params, sp_show_changes);
 }
 
@@ -55,16 +56,17 @@ static int add(const struct sp_args *a)
     if (sp_args_has(a, SP_OPT_NO_PTY))
         (void)cJSON_AddFalseToObject(params, "pty");
     sp_params_text(params, "group", a->option[SP_OPT_GROUP]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "global_keys.add", params, sp_show_changes);
 }
 
 static const struct sp_action actions[] = {
     {"list", "", 0, 0, 0, list, NULL},
     {"add", "FILE|- [OPTION..]",
-     SP_OPT(GROUP) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) | SP_OPT(FORWARDING) |
-         SP_OPT(NO_PTY),
+     SP_OPT(DRY_RUN) | SP_OPT(GROUP) | SP_OPT(LABEL) | SP_OPT(FROM) | SP_OPT(EXPIRES_AT) |
+         SP_OPT(FORWARDING) | SP_OPT(NO_PTY),
      1, 1, add, NULL},
-    {"remove", "FINGERPRINT", 0, 1, 1, take_away,
+    {"remove", "FINGERPRINT", SP_OPT(DRY_RUN), 1, 1, take_away,
      "shuts that person out of every account and ends the logins"},
     {NULL},
 };

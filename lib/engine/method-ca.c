@@ -172,6 +172,15 @@ static int put_in_force(struct sp_engine *e, const struct sp_ctx *c, enum ca_met
     return -1;
 }
 
+/* What would be is said after the same checks, and nothing is locked or written for it. */
+static int plan_ca(struct sp_engine *e, const char *target, const char *from, const char *to, cJSON *result,
+                   struct sp_error *err)
+{
+    if (begin_report(result, err) < 0 || report(e, result, err) < 0)
+        return -1;
+    return sp_report_first(result, "certificate_authority", target, from, to, NULL, err);
+}
+
 static int add_ca(struct sp_engine *e, const cJSON *raw, enum ca_method which, cJSON *result,
                   struct sp_error *err)
 {
@@ -184,9 +193,14 @@ static int add_ca(struct sp_engine *e, const cJSON *raw, enum ca_method which, c
 
     if (sp_cert_request_decode(SP_CERT_CA_CREATE, raw, &r, err) < 0)
         return -1;
-    lock = sp_certstore_lock(e->host, err);
-    if (lock < 0 || sp_cas_read(e->host, &cas, err) < 0 || check_number(&cas, which, err) < 0 ||
-        sp_sshd_certs_conflict(&c, err) < 0 || next_number(e->host, &number, err) < 0)
+    if (!r.dry_run && (lock = sp_certstore_lock(e->host, err)) < 0)
+        return -1;
+    if (sp_cas_read(e->host, &cas, err) < 0 || check_number(&cas, which, err) < 0 ||
+        sp_sshd_certs_conflict(&c, err) < 0)
+        return -1;
+    if (r.dry_run)
+        return plan_ca(e, "new", "", "trusted", result, err);
+    if (next_number(e->host, &number, err) < 0)
         return -1;
     if ((r.key.blob != NULL ? note_key(e, number, &r.key, err) : make_key(e->host, number, err)) < 0 ||
         put_in_force(e, &c, which, err) < 0 || begin_report(result, err) < 0 || report(e, result, err) < 0)
@@ -264,8 +278,9 @@ SP_METHOD(sp_certificate_ca_drop)
     (void)p;
     if (sp_cert_request_decode(SP_CERT_CA_DROP, raw, &r, err) < 0)
         return -1;
-    lock = sp_certstore_lock(e->host, err);
-    if (lock < 0 || sp_cas_read(e->host, &cas, err) < 0)
+    if (!r.dry_run && (lock = sp_certstore_lock(e->host, err)) < 0)
+        return -1;
+    if (sp_cas_read(e->host, &cas, err) < 0)
         return -1;
     while (i < cas.n && cas.v[i].number != r.number)
         i++;
@@ -275,6 +290,8 @@ SP_METHOD(sp_certificate_ca_drop)
         return sp_field(err, "number");
     }
     (void)sp_str_format(target, sizeof(target), "%u", r.number);
+    if (r.dry_run)
+        return plan_ca(e, target, "trusted", "", result, err);
     if (drop(e, &cas.v[i], err) < 0 || end_sessions(e, cas.v[i].key.fingerprint, err) < 0 ||
         begin_report(result, err) < 0 || report(e, result, err) < 0)
         return -1;

@@ -40,16 +40,24 @@ SP_METHOD(sp_global_keys_list)
     return 0;
 }
 
-/* The fields of a key, and the group. */
+enum sort { DONE, DRY };
+
+/* The fields of a key, the group, and whether it is only asked what would be. */
 static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret, char group[SP_USER_SIZE],
-                  struct sp_error *err)
+                  enum sort *ret_sort, struct sp_error *err)
 {
     _cleanup_json_ cJSON *copy = raw != NULL ? cJSON_Duplicate(raw, true) : cJSON_CreateObject();
     _cleanup_json_ cJSON *named = cJSON_DetachItemFromObjectCaseSensitive(copy, "group");
+    _cleanup_json_ cJSON *dry = cJSON_DetachItemFromObjectCaseSensitive(copy, "dry_run");
     _cleanup_(sp_key_clear) struct sp_key key = {0};
     gid_t gid = 0;
 
     group[0] = '\0';
+    *ret_sort = cJSON_IsTrue(dry) ? DRY : DONE;
+    if (dry != NULL && !cJSON_IsBool(dry)) {
+        sp_fail(err, SP_E_INVALID, 0, "must be true or false");
+        return sp_field(err, "dry_run");
+    }
     if (named != NULL && !cJSON_IsString(named)) {
         sp_fail(err, SP_E_INVALID, 0, "a group is a name");
         sp_hint(err, "name a group of the host's, or leave it out: then every managed account is meant");
@@ -97,12 +105,14 @@ static int put_in_force(struct sp_engine *e, const struct sp_globals *g, struct 
 }
 
 static int report(cJSON *result, const char *fingerprint, const char *from, const char *to, bool changed,
-                  struct sp_error *err)
+                  enum sort sort, struct sp_error *err)
 {
     if (!cJSON_AddBoolToObject(result, "changed", changed) || !cJSON_AddArrayToObject(result, "changes") ||
         !cJSON_AddArrayToObject(result, "warnings"))
         return no_memory(err);
-    return changed ? sp_report_first(result, "global_key", fingerprint, from, to, to, err) : 0;
+    return changed
+               ? sp_report_first(result, "global_key", fingerprint, from, to, sort == DRY ? NULL : to, err)
+               : 0;
 }
 
 SP_METHOD(sp_global_keys_add)
@@ -113,19 +123,22 @@ SP_METHOD(sp_global_keys_add)
     _cleanup_close_ int lock = -1;
     struct sp_global_class *class;
     char group[SP_USER_SIZE];
+    enum sort sort;
 
     (void)p;
-    if (decode(e, raw, &keys, group, err) < 0 || sp_globals_conflict(&c, err) < 0)
+    if (decode(e, raw, &keys, group, &sort, err) < 0 || sp_globals_conflict(&c, err) < 0)
         return -1;
-    lock = sp_globals_lock(e->host, err);
-    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0)
+    if (sort == DONE && (lock = sp_globals_lock(e->host, err)) < 0)
+        return -1;
+    if (sp_globals_read(e->host, &g, err) < 0)
         return -1;
     class = class_of(&g, group);
     if (class == NULL)
         return sp_fail(err, SP_E_INVALID, 0, "keys of more than %d groups", SP_GLOBAL_GROUPS_MAX - 1);
-    if (sp_key_list_add(&class->keys, &keys.v[0], err) < 0 || put_in_force(e, &g, err) < 0 ||
+    if (sp_key_list_add(&class->keys, &keys.v[0], err) < 0 ||
+        (sort == DONE && put_in_force(e, &g, err) < 0) ||
         report(result, keys.v[0].key.fingerprint, "", group[0] != '\0' ? group : "every managed account",
-               true, err) < 0)
+               true, sort, err) < 0)
         return -1;
     return sp_intake_warn(&keys, SP_INTAKE_KEY, result, err);
 }
@@ -182,14 +195,15 @@ SP_METHOD(sp_global_keys_remove)
     bool found;
 
     (void)raw;
-    lock = sp_globals_lock(e->host, err);
-    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0)
+    if (!p->dry_run && (lock = sp_globals_lock(e->host, err)) < 0)
+        return -1;
+    if (sp_globals_read(e->host, &g, err) < 0)
         return -1;
     (void)sp_str_copy(fingerprint, sizeof(fingerprint), p->fingerprint);
     found = take_out(&g, fingerprint);
-    if (found && (put_in_force(e, &g, err) < 0 || end_sessions(e, fingerprint, err) < 0))
+    if (found && !p->dry_run && (put_in_force(e, &g, err) < 0 || end_sessions(e, fingerprint, err) < 0))
         return -1;
-    return report(result, fingerprint, "installed", "", found, err);
+    return report(result, fingerprint, "installed", "", found, p->dry_run ? DRY : DONE, err);
 }
 
 int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)

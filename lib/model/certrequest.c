@@ -170,11 +170,13 @@ static const struct sp_json_field revoke_fields[] = {
 
 static const struct sp_json_field create_fields[] = {
     {"key", SP_JSON_STRING, SP_JSON_OPTIONAL, read_key},
+    {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_dry_run},
     {NULL},
 };
 
 static const struct sp_json_field drop_fields[] = {
     {"number", SP_JSON_INTEGER, SP_JSON_REQUIRED, read_number},
+    {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_dry_run},
     {NULL},
 };
 

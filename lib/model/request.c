@@ -345,7 +345,7 @@ static const struct sp_json_field key_remove_fields[] = {
 };
 
 static const struct sp_json_field fingerprint_fields[] = {
-    {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint}, {NULL}};
+    {"fingerprint", SP_JSON_STRING, SP_JSON_REQUIRED, read_fingerprint}, DRY_RUN, {NULL}};
 
 static const struct sp_json_field user_add_fields[] = {
     DOMAIN(SP_JSON_REQUIRED),
