@@ -30,7 +30,7 @@ void sp_help(FILE *to)
     (void)fprintf(to,
                   "\nsallyport VERB --help   what a verb takes\n"
                   "sallyport --version     the version\n"
-                  "man sallyport           all verbs with a line each; man sallyport-VERB: one of them\n");
+                  "man sallyport           all verbs, a line each; man sallyport-VERB tells one\n");
 }
 
 /* "add, remove: " where not every action knows the option. */

@@ -115,7 +115,7 @@ static int adopt(const struct sp_args *a)
 }
 
 static const struct sp_option_text texts[] = {
-    {SP_OPT_FROM, "PANEL", "plesk, hestia, virtualmin, ispconfig, cpanel, generic; else: what is here"},
+    {SP_OPT_FROM, "PANEL", "plesk, hestia, virtualmin, ispconfig, cpanel, generic"},
     {SP_OPT_DOCUMENT_ROOT, "PATTERN", "for generic: such as '/srv/www/*/htdocs'"},
     {0, NULL, NULL},
 };
@@ -125,5 +125,5 @@ static const struct sp_action actions[] = {
      SP_WORDS_ANY, adopt, NULL},
     {NULL},
 };
-const struct sp_verb sp_verb_adopt = {
-    "adopt", "take up all accounts of a panel as they are; nothing on the host changes", actions, texts};
+const struct sp_verb sp_verb_adopt = {"adopt", "take up all accounts of a panel as they are found", actions,
+                                      texts};

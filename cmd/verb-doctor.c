@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/tone.h"
 #include "cmd/verbs.h"
 
 static const char *mark_of(const char *state)
@@ -16,6 +17,13 @@ static const char *mark_of(const char *state)
         if (sp_streq(marks[i][0], state))
             return marks[i][1];
     return "";
+}
+
+static enum sp_tone tone_of(const char *state)
+{
+    if (sp_streq(state, "ok"))
+        return SP_TONE_GOOD;
+    return sp_streq(state, "stops") ? SP_TONE_BAD : SP_TONE_WARN;
 }
 
 static void show_changes(const cJSON *r, const char *name, const char *what)
@@ -60,7 +68,8 @@ static void show(const cJSON *r)
         (void)printf("could not be fixed: %s\n", sp_text(r, "fix_failed"));
     cJSON_ArrayForEach(c, sp_item(r, "checks"))
     {
-        (void)printf("%-4s  %-15s %s\n", mark_of(sp_text(c, "state")), sp_text(c, "check"),
+        (void)printf("%s%-4s%s  %-15s %s\n", sp_tone(tone_of(sp_text(c, "state")), stdout),
+                     mark_of(sp_text(c, "state")), sp_tone(SP_TONE_PLAIN, stdout), sp_text(c, "check"),
                      sp_text(c, "text"));
         if (sp_text(c, "mend")[0] != '\0')
             (void)printf("%-21s  try: %s\n", "", sp_text(c, "mend"));

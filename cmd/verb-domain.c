@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/table.h"
+#include "cmd/tone.h"
 #include "cmd/verbs.h"
 #include "model/json.h"
 
@@ -47,35 +48,82 @@ static void show_adopted(const cJSON *adopted)
                  sp_is_true(adopted, "held") ? "; nothing was asked for since" : "");
 }
 
+static void show_words(const char *name, const cJSON *array)
+{
+    const cJSON *item = NULL;
+
+    if (cJSON_GetArraySize(array) == 0)
+        return;
+    (void)printf("%-14s", name);
+    cJSON_ArrayForEach(item, array)
+    {
+        (void)printf(" %s", sp_text_itself(item));
+    }
+    (void)printf("\n");
+}
+
+/* The domains of the same user share shell, password and limits: they are named. */
+static void show_account(const cJSON *r)
+{
+    const cJSON *jail = sp_item(r, "jail"), *limits = sp_item(r, "limits");
+
+    if (cJSON_GetArraySize(sp_item(r, "domains")) > 1)
+        show_words("account of", sp_item(r, "domains"));
+    if (sp_item(jail, "layout") != NULL)
+        (void)printf("jail           %s layout%s%s\n", sp_text(jail, "layout"),
+                     sp_item(jail, "layout_reason") != NULL ? ": " : "", sp_text(jail, "layout_reason"));
+    if (sp_text(jail, "problem")[0] != '\0')
+        (void)printf("               %s\n", sp_text(jail, "problem"));
+    if (sp_streq(sp_text(r, "shell"), "chroot"))
+        show_words("profiles", sp_item(jail, "profiles"));
+    if (sp_number(limits, "processes") > 0)
+        (void)printf("processes      %.0f at most\n", sp_number(limits, "processes"));
+    if (sp_number(limits, "memory_mib") > 0)
+        (void)printf("memory         %.0f MiB at most\n", sp_number(limits, "memory_mib"));
+    show_words("sudo", sp_item(r, "sudo"));
+    show_words("only from", sp_item(r, "sources"));
+}
+
+static void show_keys(const cJSON *keys)
+{
+    const cJSON *item = NULL;
+
+    (void)printf("keys           %d\n", cJSON_GetArraySize(keys));
+    cJSON_ArrayForEach(item, keys)
+    {
+        (void)printf("               %s %s%s%s\n", sp_text(item, "fingerprint"),
+                     sp_text_or(item, "label", "-"),
+                     sp_text(item, "expires_at")[0] != '\0' ? " until " : "", sp_text(item, "expires_at"));
+    }
+}
+
+static void show_force(const cJSON *r)
+{
+    const cJSON *item = NULL;
+    bool yes = sp_is_true(r, "in_force");
+
+    (void)printf("in force       %s%s%s\n", sp_tone(yes ? SP_TONE_GOOD : SP_TONE_BAD, stdout),
+                 yes ? "yes" : "no", sp_tone(SP_TONE_PLAIN, stdout));
+    if (sp_is_true(r, "pending"))
+        (void)printf("  pending      a change was broken off half way: sallyport reconcile\n");
+    cJSON_ArrayForEach(item, sp_item(r, "drift"))
+    {
+        (void)printf("  differs      %s %s: is %s, should be %s\n", sp_text(item, "resource"),
+                     sp_text(item, "target"), sp_text_or(item, "from", "-"), sp_text_or(item, "to", "-"));
+    }
+}
+
 static void show_status(const cJSON *r)
 {
-    const cJSON *jail = sp_item(r, "jail"), *item = NULL;
-    const cJSON *drift = sp_item(r, "drift");
-
     (void)printf("domain         %s\nuser           %s\ndocument root  %s\nshell          %s (%s)\n",
-                 sp_text_or(r, "domain", "-"), sp_text_or(r, "user", "-"),
-                 sp_text_or(r, "document_root", "-"), sp_text_or(r, "shell", "-"),
-                 sp_text_or(r, "login_shell", "-"));
-    if (sp_item(jail, "layout") != NULL)
-        (void)printf("jail           %s layout%s%s\n", sp_text_or(jail, "layout", "-"),
-                     sp_item(jail, "layout_reason") != NULL ? ": " : "",
-                     sp_item(jail, "layout_reason") != NULL ? sp_text_or(jail, "layout_reason", "-") : "");
-    (void)printf("forwarding     %s\nkeys           %d\n", forwarding_of(r),
-                 cJSON_GetArraySize(sp_item(r, "authorized_keys")));
-    cJSON_ArrayForEach(item, sp_item(r, "authorized_keys"))
-    {
-        (void)printf("               %s %s\n", sp_text_or(item, "fingerprint", "-"),
-                     sp_text_or(item, "label", "-"));
-    }
+                 sp_text(r, "domain"), sp_text(r, "user"), sp_text_or(r, "document_root", "-"),
+                 sp_text(r, "shell"), sp_text_or(r, "login_shell", "-"));
+    show_account(r);
+    (void)printf("forwarding     %s\n", forwarding_of(r));
+    show_keys(sp_item(r, "authorized_keys"));
     show_access(r);
     show_adopted(sp_item(r, "adopted"));
-    (void)printf("in force       %s\n", sp_is_true(r, "in_force") ? "yes" : "no");
-    cJSON_ArrayForEach(item, drift)
-    {
-        (void)printf("  differs      %s %s: is %s, should be %s\n", sp_text_or(item, "resource", "-"),
-                     sp_text_or(item, "target", "-"), sp_text_or(item, "from", "-"),
-                     sp_text_or(item, "to", "-"));
-    }
+    show_force(r);
 }
 
 /* A field of the answer, under its name in a request; what says nothing is left out. */
@@ -93,7 +141,7 @@ static void show_request(const cJSON *r)
 {
     static const char *const names[] = {"domain",         "user",       "document_root", "forwarding",
                                         "authentication", "valid_from", "valid_until",   "authorized_keys",
-                                        "sources"};
+                                        "sources",        "sudo"};
     const cJSON *jail = sp_item(r, "jail"), *shell;
     const cJSON *limits = sp_item(r, "limits");
     cJSON *request = cJSON_CreateObject(), *part;
@@ -107,6 +155,7 @@ static void show_request(const cJSON *r)
     part = cJSON_AddObjectToObject(request, "jail");
     take(part, jail, "profiles");
     take(part, jail, "tmp_mib");
+    take(part, jail, "agent");
     part = cJSON_AddObjectToObject(request, "limits");
     take(part, limits, "processes");
     take(part, limits, "memory_mib");

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "cmd/tone.h"
 #include "cmd/verbs.h"
 
 static void show_lines(const char *title, const cJSON *keys, const char *name)
@@ -16,6 +17,29 @@ static void show_lines(const char *title, const cJSON *keys, const char *name)
     }
 }
 
+/* What is in force here; nothing where a domain was asked about. */
+static void show_force(const cJSON *r)
+{
+    const cJSON *firewall = sp_item(r, "firewall"), *item = NULL;
+
+    if (sp_item(r, "accounts") == NULL)
+        return;
+    (void)printf("accounts     %.0f\n", sp_number(r, "accounts"));
+    if (cJSON_IsObject(firewall))
+        (void)printf("firewall     %s, %s%s%s\n", sp_text(firewall, "mode"),
+                     sp_tone(sp_is_true(firewall, "in_force") ? SP_TONE_GOOD : SP_TONE_BAD, stdout),
+                     sp_is_true(firewall, "in_force") ? "in force" : "not in force",
+                     sp_tone(SP_TONE_PLAIN, stdout));
+    else
+        (void)printf("firewall     its policy cannot be read: sallyport firewall\n");
+    (void)printf("jails       ");
+    cJSON_ArrayForEach(item, sp_item(r, "jails"))
+    {
+        (void)printf(" %s", sp_text_itself(item));
+    }
+    (void)printf("%s\n", cJSON_GetArraySize(sp_item(r, "jails")) == 0 ? " none yet" : "");
+}
+
 static void show(const cJSON *r)
 {
     const cJSON *keys = sp_item(r, "host_keys"), *item = NULL;
@@ -27,6 +51,7 @@ static void show(const cJSON *r)
         (void)printf(" %d", (int)item->valuedouble);
     }
     (void)printf("\n");
+    show_force(r);
     cJSON_ArrayForEach(item, keys)
     {
         const cJSON *bits = sp_item(item, "bits");

@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "engine/hostkeys.h"
 #include "engine/methods.h"
+#include "host/generation.h"
+#include "model/json.h"
 
 static int no_memory(struct sp_error *err)
 {
@@ -103,6 +105,31 @@ static int add_ports(const struct sp_hostkeys *k, cJSON *result, struct sp_error
     return ports != NULL ? 0 : no_memory(err);
 }
 
+/* What is in force here: the port's policy, how many accounts, the jails that stand ready. A policy that
+ * cannot be read is null, and stops nothing else. */
+static int add_force(struct sp_engine *e, const struct sp_params *p, const cJSON *raw, cJSON *result,
+                     struct sp_error *err)
+{
+    _cleanup_(sp_generation_sets_clear) struct sp_generation_sets sets = {0};
+    _cleanup_(sp_users_clear) struct sp_users users = {0};
+    cJSON *firewall = cJSON_CreateObject(), *jails;
+    struct sp_error unread;
+
+    if (sp_method_firewall_get(e, p, raw, firewall, &unread) < 0) {
+        cJSON_Delete(firewall);
+        firewall = cJSON_CreateNull();
+    }
+    if (!sp_json_put(result, "firewall", firewall))
+        return no_memory(err);
+    if (sp_store_users(e->host, &users, err) < 0 || sp_generation_sets(e->host, &sets, err) < 0)
+        return -1;
+    jails = cJSON_AddArrayToObject(result, "jails");
+    for (size_t i = 0; i < sets.n; i++)
+        if (!cJSON_AddItemToArray(jails, cJSON_CreateString(sets.v[i])))
+            return no_memory(err);
+    return cJSON_AddNumberToObject(result, "accounts", (double)users.n) ? 0 : no_memory(err);
+}
+
 SP_METHOD(sp_system_host)
 {
     _cleanup_(sp_hostkeys_clear) struct sp_hostkeys k = {0};
@@ -112,7 +139,6 @@ SP_METHOD(sp_system_host)
     unsigned port;
     cJSON *keys;
 
-    (void)raw;
     if (p->domain[0] != '\0' && sp_owner_required(e, p, user, err) < 0)
         return -1;
     if (name[0] == '\0')
@@ -129,5 +155,5 @@ SP_METHOD(sp_system_host)
     if (keys == NULL)
         return no_memory(err);
     return p->domain[0] != '\0' ? add_connection(p, user, name, port, sp_hostkeys_best(&k), result, err)
-                                : 0;
+                                : add_force(e, p, raw, result, err);
 }

@@ -53,6 +53,9 @@ def desk(host, tmp_path_factory):
         sp.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", place / name], check=True)
     (place / "anna.pub").write_text(ANNA + "\n")
     (place / "from-anna.txt").write_text(ANNA.replace(" ", "\n ") + "\n")
+    (place / "requests").mkdir()
+    (place / "requests/example.com.json").write_text(json.dumps({"domain": "example.com", "shell": "chroot"}))
+    pathlib.Path("/etc/sallyport/sallyport.conf.d/log.conf").write_text(f"auth_log = {sp.SYSLOG}\n")
     (place / "secret").write_text("correct-Horse 7 battery staple\n")
     return place
 
@@ -126,30 +129,54 @@ def test_the_requests_of_the_manual_are_carried_out(desk):
     assert sp.run(["bash", "-c", literals("sallyport-helper.8")[0].removeprefix("$ ")]).stdout.startswith('{"jsonrpc"')
 
 
-def commands():
-    return [unroff(line) for line in re.findall(r"^\.Dl # (.*)$", manual("sallyport.8"), re.M)]
+PAGES = sorted(path.name for path in (HERE / "man").glob("sallyport*.8") if path.name != "sallyport-helper.8")
+MCKT = "SHA256:MckT4f/QrcBfdNUG6cnZ0AykuhPxbKVO2BTItYuBgpE"
 
 
-def test_the_commands_of_the_manual_work_as_they_stand(desk):
-    """Each from the state that its paragraph speaks of: the domain is there, jailed, with Anna's key."""
-    found = commands()
-    assert len(found) >= 25 and all(one.startswith(("sallyport ", "mv ", "usermod ")) for one in found), found
+def commands(page):
+    """What stands behind a prompt of root's in the examples (of sallyport.8 wherever it stands)."""
+    text = manual(page) if page == "sallyport.8" else manual(page).split(".Sh EXAMPLES")[1].split("\n.Sh ")[0]
+    return [unroff(line) for line in re.findall(r"^\.Dl # (.*)$", text, re.M)]
+
+
+def stands(root="/var/www/vhosts/example.com", **more):
+    """The domain is there, jailed, with Anna's key."""
+    sp.rpc("domain.apply", {"domain": "example.com", "user": "example", "document_root": root, "shell": "chroot",
+                            "authentication": "password_or_key", "valid_until": None, "authorized_keys": [{"key": ANNA}], **more}, timeout=60).ok()
+
+
+def as_the_page_has_it(command, serial):
+    line = re.sub(r"SHA256:(7eRMz4s\S*|MckT4f/Qrc\.\.\.)", MCKT, command)
+    return re.sub(r"\b20[0-9][0-9]-", f"{YEAR}-", line).replace("revoke 12", f"revoke {serial}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_each_page_work_as_they_stand(desk, page):
+    """In their order, from a domain that is there: what it asks about somebody else's key is asked about Anna's."""
+    found = commands(page)
+    assert found and all(one.startswith(("sallyport ", "mv ", "usermod ")) for one in found), found
+    if page in ("sallyport.8", "sallyport-enable.8"):
+        sp.rpc("domain.remove", {"domain": "example.com"})
+    else:
+        stands()
     serial = "0"
     for command in found:
-        root = "/srv/example.com" if os.path.isdir("/srv/example.com") else "/var/www/vhosts/example.com"
-        if command.startswith("sallyport ") and " --user " not in command and "rebind" not in command:
-            sp.rpc("domain.apply", {"domain": "example.com", "user": "example", "document_root": root, "shell": "chroot",
-                                    "authorized_keys": [] if "keys add" in command else [{"key": ANNA}]}, timeout=60).ok()
-        line = re.sub(r"SHA256:(7eRMz4zS\S*|7eRMz4s\S*|MckT4f/Qrc\.\.\.)", "SHA256:MckT4f/QrcBfdNUG6cnZ0AykuhPxbKVO2BTItYuBgpE", command)
-        line = re.sub(r"\b20[0-9][0-9]-", f"{YEAR}-", line).replace("revoke 12", f"revoke {serial}")
+        line = as_the_page_has_it(command, serial)
         done = sp.run(["bash", "-c", line], cwd=desk, input=(desk / "bob.pub").read_text(), timeout=90)
         assert done.rc == 0, (line, done)
         if "certificates issue" in line:
             serial = re.search(r"serial\D*([0-9]+)", done.stdout).group(1)
-    assert sp.rpc("domain.get", {"domain": "example.com"}).reason == "not_found"
-    sp.run(["mv", "/srv/example.com", "/var/www/vhosts/example.com"], check=True)
-    sp.run(["usermod", "-d", "/var/www/vhosts/example.com", "example"], check=True)
-    sp.rpc("firewall.set", {"mode": "unmanaged"}).ok()
+    if page == "sallyport-rebind.8":
+        stands("/srv/example.com")
+        sp.run(["mv", "/srv/example.com", "/var/www/vhosts/example.com"], check=True)
+        sp.run(["usermod", "-d", "/var/www/vhosts/example.com", "example"], check=True)
+        sp.run(["sallyport", "rebind", "example.com", "--document-root", "/var/www/vhosts/example.com"], check=True)
+    if page == "sallyport-suspend.8":
+        sp.rpc("account.resume", {"domain": "example.com"}).ok()
+    if page == "sallyport-remove.8":
+        assert sp.rpc("domain.get", {"domain": "example.com"}).reason == "not_found"
+    if page == "sallyport-firewall.8":
+        sp.rpc("firewall.set", {"mode": "unmanaged"}).ok()
 
 
 def test_the_profiles_and_the_configuration_of_the_manual_are_read(desk):
