@@ -56,6 +56,7 @@ static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret
     *ret_sort = cJSON_IsTrue(dry) ? DRY : DONE;
     if (dry != NULL && !cJSON_IsBool(dry)) {
         sp_fail(err, SP_E_INVALID, 0, "must be true or false");
+        sp_hint(err, "true says what would be, and changes nothing");
         return sp_field(err, "dry_run");
     }
     if (named != NULL && !cJSON_IsString(named)) {
