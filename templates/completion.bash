@@ -13,6 +13,8 @@ _sallyport() {
     case $before in
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$word") && return ;;
     --document-root) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+    --from) [ "$verb" != adopt ] || { mapfile -t COMPREPLY < <(compgen -W "$(cd /usr/share/sallyport/panels && ls /etc/sallyport/panels.d . |
+        sed -n 's/\.conf$//p')" -- "$word") && return; } ;;
     --key) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --profiles) mapfile -t COMPREPLY < <(compgen -W "$(sallyport jail profiles 2>/dev/null | sed -n 's/^\([a-z][^ :]*\).*/\1/p')" -- "$word") && return ;;
     esac

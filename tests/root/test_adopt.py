@@ -295,6 +295,9 @@ def test_a_replica_of_each_panel_is_taken_up_and_given_back(host, panel, more, r
             assert "c1shell" in told["web1"]["notes"][0] and "jailkit" in told["web1"]["notes"][0]
         if panel is cpanel:
             assert told["cp_user"]["shell_of"] == "cPanel jailshell"
+        if panel is virtualmin:  # one domain less of an account that is only held
+            sp.rpc("domain.remove", {"domain": "sub.vm.example"}).ok()
+            assert sp.rpc("domain.get", {"domain": "vm.example"}).ok()["adopted"]["held"] is True
         assert {o["user"] for o in undo("--from", panel.__name__)["forgotten"]} == set(wanted)
 
 
@@ -330,6 +333,11 @@ def test_names_choose_and_a_request_in_flight_is_left_alone(host):
     assert len(undo()["forgotten"]) == 2
 
 
+def test_completion_offers_the_panels(host):
+    script = "source /usr/share/bash-completion/completions/sallyport; COMP_WORDS=(sallyport adopt --from 'p'); COMP_CWORD=3"
+    assert sp.run(["bash", "-c", script + "; _sallyport; echo ${COMPREPLY[@]}"], check=True).stdout.split() == ["plesk"]
+
+
 def test_mistakes_are_told_with_their_exit_code(host):
     for words, rc in ((("--from", "nope"), 7), (("--from", "../x"), 5), (("--from", "plesk", "--document-root", "/x/*"), 5),
                       (("--from", "plesk", "a;b"), 5)):
@@ -342,21 +350,47 @@ def test_mistakes_are_told_with_their_exit_code(host):
     assert sp.rpc("account.adopt", {"panel": "plesk"}).reason == "forbidden"  # an admin's
 
 
-def test_a_thousand_accounts_are_taken_up_in_seconds_and_one_bad_one_stops_none(host):
-    count = 1000
+COUNT = 1000
+LOAD = ("--from", "generic", "--document-root", "/srv/load/*/web")
+
+
+@pytest.fixture(scope="module")
+def load(host):
+    """A thousand accounts, one of which nobody can take: its document root can be written by all."""
     with open("/etc/passwd", "a", encoding="ascii") as passwd:
-        for number in range(count):
+        for number in range(COUNT):
             root = f"/srv/load/l{number}.example/web"
             os.makedirs(root)
             os.chown(root, 30000 + number, 30000)
             passwd.write(f"ld{number}:x:{30000 + number}:30000::/srv/load/l{number}.example:/bin/false\n")
     os.chmod("/srv/load/l7.example/web", 0o777)
+
+
+def test_a_thousand_accounts_are_taken_up_in_seconds_and_one_bad_one_stops_none(load):
     began = time.monotonic()
     done = subprocess.run(["script", "-qec", "sallyport adopt --from generic --document-root '/srv/load/*/web'", "/dev/null"],
                           capture_output=True, check=False, timeout=60)
     took = time.monotonic() - began
-    assert done.returncode == 20 and f"{count - 1} taken".encode() in done.stdout and took < 10, (took, done.stdout[-500:])
+    assert done.returncode == 20 and f"{COUNT - 1} taken".encode() in done.stdout and took < 10, (took, done.stdout[-500:])
     assert b"/1000" in done.stdout  # progress, on a terminal
     report = sp.rpc("system.reconcile", {}).ok()
-    assert report["accounts"] == count - 1 and report["mended"] == 0
-    assert len(undo()["forgotten"]) == count - 1
+    assert report["accounts"] == COUNT - 1 and report["mended"] == 0
+    assert len(undo()["forgotten"]) == COUNT - 1
+
+
+def test_an_adoption_that_is_killed_leaves_whole_records_and_is_finished_by_the_next(load):
+    recorded = 0
+    for delay in (0.005, 0.02, 0.04, 0.08, 0.15, 0.3):
+        one = subprocess.Popen(["sallyport", "adopt", *LOAD], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        one.kill()
+        one.wait()
+        body = sp.rpc("domain.list", {}).ok()
+        assert body["broken"] == [] and len(body["domains"]) >= recorded
+        recorded = len(body["domains"])
+    rest = adopt(*LOAD, rc=20)
+    assert rest["known"] == recorded and rest["taken"] + rest["known"] == COUNT - 1
+    assert not [name for name in os.listdir(f"{STORE}/state") if name.endswith(".sallyport")]
+    assert {os.readlink(f"{STORE}/domains/l{n}.example") for n in range(COUNT) if n != 7} == {
+        f"ld{n}" for n in range(COUNT) if n != 7}
+    assert len(undo()["forgotten"]) == COUNT - 1 and os.listdir(f"{STORE}/domains") == []
