@@ -244,7 +244,8 @@ int sp_doctor_key(struct sp_visit *v, struct sp_error *err)
 {
     char problem[800] = "", mend[400] = "", path[SP_PATH_SIZE];
     struct search s = {.v = v};
-    const char *command, *ca, *line;
+    struct sp_sshdconf_words w = {0};
+    const char *command, *ca;
     bool stops = false;
 
     if (!v->has_user || !v->has_sshd)
@@ -263,15 +264,10 @@ int sp_doctor_key(struct sp_visit *v, struct sp_error *err)
         return stops ? 0 : -1;
     if (v->user.uid == 0)
         return sp_finding_add(v, "key", SP_FINDING_UNKNOWN, err, "root's keys are not looked at");
-    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, "authorizedkeysfile", i)) != NULL; i++)
-        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
-            char word[SP_PATH_SIZE];
-            if (sp_str_format(word, sizeof(word), "%.*s", (int)strcspn(p, " "), p) != 0 ||
-                strcasecmp(word, "none") == 0 || !expand(v, word, path))
-                continue;
-            if (look_in(&s, path, problem, mend, err) < 0)
-                return -1;
-        }
+    while (sp_sshdconf_next(&v->sshd, "authorizedkeysfile", &w))
+        if (strcasecmp(w.word, "none") != 0 && expand(v, w.word, path) &&
+            look_in(&s, path, problem, mend, err) < 0)
+            return -1;
     return put_key_answer(v, &s, problem, mend, err);
 }
 
@@ -292,7 +288,7 @@ int sp_doctor_password(struct sp_visit *v, struct sp_error *err)
         return sp_finding_add(v, "password", SP_FINDING_OK, err, "sshd asks for no password");
     if (v->user.uid == 0 && !sp_visit_sshd_is(v, "permitrootlogin", "yes"))
         return sp_finding_add(v, "password", SP_FINDING_OK, err, "root may not log in with a password");
-    if (sp_shadow_get(v->login->host, v->user.name, &s, &why) < 0)
+    if (sp_visit_shadow(v, &s, &why) < 0)
         return sp_finding_add(v, "password", SP_FINDING_UNKNOWN, err, "%s", why.text);
     v->password_works = s.has_password;
     return sp_finding_add(v, "password", SP_FINDING_OK, err,
@@ -326,8 +322,8 @@ static bool list_works(const struct sp_visit *v, const char *list)
 
 int sp_doctor_methods(struct sp_visit *v, struct sp_error *err)
 {
-    const char *line, *first;
-    bool needs_password = false;
+    struct sp_sshdconf_words w = {0};
+    const char *first;
 
     if (!v->has_user || !v->has_sshd)
         return 0;
@@ -342,20 +338,14 @@ int sp_doctor_methods(struct sp_visit *v, struct sp_error *err)
     if (v->login->key != NULL) {
         struct sp_shadow s = {0};
         struct sp_error ignored;
-        v->password_works =
-            sp_shadow_get(v->login->host, v->user.name, &s, &ignored) == 0 && s.has_password;
+        v->password_works = sp_visit_shadow(v, &s, &ignored) == 0 && s.has_password;
     }
-    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, "authenticationmethods", i)) != NULL; i++)
-        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
-            char list[256];
-            if (sp_str_format(list, sizeof(list), "%.*s", (int)strcspn(p, " "), p) == 0 &&
-                list_works(v, list)) {
-                needs_password = strchr(list, ',') != NULL;
-                return sp_finding_add(v, "methods", SP_FINDING_OK, err,
-                                      needs_password ? "sshd asks for all of %s" : "sshd asks for %s",
-                                      list);
-            }
-        }
+    while (sp_sshdconf_next(&v->sshd, "authenticationmethods", &w))
+        if (list_works(v, w.word))
+            return sp_finding_add(v, "methods", SP_FINDING_OK, err,
+                                  strchr(w.word, ',') != NULL ? "sshd asks for all of %.200s"
+                                                              : "sshd asks for %.200s",
+                                  w.word);
     if (sp_finding_add(v, "methods", SP_FINDING_STOPS, err,
                        "sshd asks for %.200s, and this login has not all of it", first) < 0)
         return -1;

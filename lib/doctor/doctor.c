@@ -81,6 +81,15 @@ bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char 
     return is != NULL && strcasecmp(is, value) == 0;
 }
 
+int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *err)
+{
+    if (!v->has_shadow && sp_shadow_get(v->login->host, v->user.name, &v->shadow, err) < 0)
+        return -1;
+    v->has_shadow = true;
+    *ret = v->shadow;
+    return 0;
+}
+
 int sp_doctor_check_address(const char *text, struct sp_error *err)
 {
     unsigned char bytes[16];

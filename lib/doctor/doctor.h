@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "host/host.h"
+#include "host/shadow.h"
 #include "host/userdb.h"
 #include "model/account.h"
 #include "model/policy.h"
@@ -61,6 +62,8 @@ struct sp_visit {
     struct sp_sshports ports; /* as far as they were found; asking costs a process */
     struct sp_sshdconf sshd;  /* in force for this user and address; empty where sshd refuses its files */
     bool has_sshd;
+    struct sp_shadow shadow; /* sp_visit_shadow() */
+    bool has_shadow;
     bool key_works, password_works; /* alone, each by itself */
     bool key_unknown;               /* sshd asks a command, or trusts certificates */
 };
@@ -88,6 +91,9 @@ sp_doctor_layer sp_doctor_port, sp_doctor_firewall, sp_doctor_other_firewalls, s
 sp_doctor_layer sp_doctor_sshd, sp_doctor_host_keys, sp_doctor_user, sp_doctor_lists, sp_doctor_shell;
 sp_doctor_layer sp_doctor_key, sp_doctor_password, sp_doctor_methods, sp_doctor_account, sp_doctor_session;
 sp_doctor_layer sp_doctor_jail, sp_doctor_leaks;
+
+/* The user's line of shadow(5), read once a walk. */
+int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *err);
 
 /* "yes", whatever its case. False where sshd does not know the keyword. */
 bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value);

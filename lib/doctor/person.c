@@ -62,16 +62,15 @@ static bool word_names(const struct sp_visit *v, const char *word, const char *n
 static bool find_word(const struct sp_visit *v, const char *keyword, const char *const *names,
                       char ret[256], bool *ret_unknown)
 {
-    const char *line;
+    struct sp_sshdconf_words w = {0};
 
-    for (size_t i = 0; (line = sp_sshdconf_nth(&v->sshd, keyword, i)) != NULL; i++)
-        for (const char *p = line; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " ")) {
-            if (sp_str_format(ret, 256, "%.*s", (int)strcspn(p, " "), p) != 0)
-                continue;
-            for (size_t k = 0; names[k] != NULL; k++)
-                if (word_names(v, ret, names[k], ret_unknown))
-                    return true;
-        }
+    while (sp_sshdconf_next(&v->sshd, keyword, &w)) {
+        if (sp_str_copy(ret, 256, w.word) < 0)
+            continue;
+        for (size_t k = 0; names[k] != NULL; k++)
+            if (word_names(v, ret, names[k], ret_unknown))
+                return true;
+    }
     ret[0] = '\0';
     return false;
 }
@@ -199,7 +198,7 @@ int sp_doctor_account(struct sp_visit *v, struct sp_error *err)
 
     if (!v->has_user || !v->has_sshd)
         return 0;
-    if (sp_shadow_get(v->login->host, v->user.name, &s, &why) < 0)
+    if (sp_visit_shadow(v, &s, &why) < 0)
         return sp_finding_add(v, "account", SP_FINDING_UNKNOWN, err, "%s", why.text);
     if (!sp_visit_sshd_is(v, "usepam", "yes"))
         return without_pam(v, &s, err);

@@ -5,24 +5,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/sshwire.h"
 
 #define RSA_MIN 2048
 #define RSA_MAX 16384 /* OPENSSL_RSA_MAX_MODULUS_BITS: sshd cannot use a longer one */
 
-/* What is still unread. */
-struct cursor {
-    const uint8_t *p;
-    size_t left;
-};
-
-struct bytes {
-    const uint8_t *p;
-    size_t len;
-};
-
 struct type {
     const char *name;
-    int (*check)(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err);
+    int (*check)(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits, struct sp_error *err);
     const char *curve; /* ECDSA: its name in the blob */
     unsigned bits;
     unsigned strings; /* how many follow the type */
@@ -34,41 +24,25 @@ static int damaged(struct sp_error *err, const char *what)
     return sp_hint(err, "paste the whole line of the .pub file again");
 }
 
-/* string of RFC 4251 section 5: a length of four bytes, then as many. */
-static bool take(struct cursor *c, struct bytes *ret)
-{
-    size_t n;
-
-    if (c->left < 4)
-        return false;
-    n = (size_t)c->p[0] << 24 | (size_t)c->p[1] << 16 | (size_t)c->p[2] << 8 | c->p[3];
-    if (n > c->left - 4)
-        return false;
-    *ret = (struct bytes){c->p + 4, n};
-    c->p += 4 + n;
-    c->left -= 4 + n;
-    return true;
-}
-
 static int cut_off(struct sp_error *err)
 {
     return damaged(err, "it is cut off");
 }
 
 /* A positive mpint in its only form: no needless zero in front, not negative. */
-static bool is_mpint(const struct bytes *m)
+static bool is_mpint(const struct sp_sshwire_bytes *m)
 {
     return m->len > 0 && m->p[0] < 0x80 && (m->p[0] != 0 || (m->len > 1 && m->p[1] >= 0x80));
 }
 
-static unsigned mpint_bits(const struct bytes *m)
+static unsigned mpint_bits(const struct sp_sshwire_bytes *m)
 {
     size_t skip = m->p[0] == 0 ? 1 : 0;
 
     return (unsigned)((m->len - skip) * 8) - ((unsigned)__builtin_clz(m->p[skip]) - 24);
 }
 
-static uint32_t mpint_mod(const struct bytes *m, uint32_t by)
+static uint32_t mpint_mod(const struct sp_sshwire_bytes *m, uint32_t by)
 {
     uint64_t r = 0;
     size_t i = 0;
@@ -98,7 +72,7 @@ static bool is_power(uint32_t r, uint32_t p)
 /* ROCA (CVE-2017-15361): the primes of a faulty generator are powers of 65537 modulo many small primes, and
  * so is their product. These are the primes where that says something; grouped so that one division serves
  * several. By chance a sound key passes all of them once in more than 10^8. */
-static bool is_roca(const struct bytes *n)
+static bool is_roca(const struct sp_sshwire_bytes *n)
 {
     static const uint8_t groups[][6] = {
         {11, 13, 17, 19, 37, 53}, {61, 71, 73, 79, 97}, {103, 107, 109, 127}, {151, 157}};
@@ -122,13 +96,13 @@ static int weak(struct sp_error *err, const char *what)
     return sp_hint(err, "make a new pair: ssh-keygen -t ed25519");
 }
 
-static int check_rsa(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err)
+static int check_rsa(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits, struct sp_error *err)
 {
-    struct bytes e, n;
+    struct sp_sshwire_bytes e, n;
     unsigned bits;
 
     (void)t;
-    if (!take(c, &e) || !take(c, &n))
+    if (!sp_sshwire_take(c, &e) || !sp_sshwire_take(c, &n))
         return cut_off(err);
     if (!is_mpint(&e) || !is_mpint(&n))
         return damaged(err, "a number in it is not in its canonical form");
@@ -150,12 +124,13 @@ static int check_rsa(const struct type *t, struct cursor *c, unsigned *ret_bits,
     return 0;
 }
 
-static int check_ed25519(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err)
+static int check_ed25519(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits,
+                         struct sp_error *err)
 {
     static const uint8_t zeros[32];
-    struct bytes pk;
+    struct sp_sshwire_bytes pk;
 
-    if (!take(c, &pk))
+    if (!sp_sshwire_take(c, &pk))
         return cut_off(err);
     if (pk.len != sizeof(zeros))
         return damaged(err, "an ed25519 key has 32 bytes");
@@ -166,12 +141,12 @@ static int check_ed25519(const struct type *t, struct cursor *c, unsigned *ret_b
 }
 
 /* The point uncompressed, as SEC 1 section 2.3.3 writes it and OpenSSH alone takes it: 4, x, y. */
-static int check_ecdsa(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err)
+static int check_ecdsa(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits, struct sp_error *err)
 {
     size_t size = (t->bits + 7) / 8;
-    struct bytes curve, q;
+    struct sp_sshwire_bytes curve, q;
 
-    if (!take(c, &curve) || !take(c, &q))
+    if (!sp_sshwire_take(c, &curve) || !sp_sshwire_take(c, &q))
         return cut_off(err);
     if (curve.len != strlen(t->curve) || memcmp(curve.p, t->curve, curve.len) != 0)
         return damaged(err, "the curve inside is not the one of its type");
@@ -181,24 +156,25 @@ static int check_ecdsa(const struct type *t, struct cursor *c, unsigned *ret_bit
     return 0;
 }
 
-static int check_application(struct cursor *c, struct sp_error *err)
+static int check_application(struct sp_sshwire *c, struct sp_error *err)
 {
-    struct bytes app;
+    struct sp_sshwire_bytes app;
 
-    if (!take(c, &app))
+    if (!sp_sshwire_take(c, &app))
         return cut_off(err);
     if (app.len == 0 || app.len > 255 || !sp_str_is_clean((const char *)app.p, app.len))
         return damaged(err, "the application of a security key is a short text, as \"ssh:\"");
     return 0;
 }
 
-static int check_sk_ed25519(const struct type *t, struct cursor *c, unsigned *ret_bits,
+static int check_sk_ed25519(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits,
                             struct sp_error *err)
 {
     return check_ed25519(t, c, ret_bits, err) < 0 ? -1 : check_application(c, err);
 }
 
-static int check_sk_ecdsa(const struct type *t, struct cursor *c, unsigned *ret_bits, struct sp_error *err)
+static int check_sk_ecdsa(const struct type *t, struct sp_sshwire *c, unsigned *ret_bits,
+                          struct sp_error *err)
 {
     return check_ecdsa(t, c, ret_bits, err) < 0 ? -1 : check_application(c, err);
 }
@@ -275,10 +251,10 @@ int sp_sshblob_check_type(const char *type, size_t n, struct sp_error *err)
 
 const char *sp_sshblob_type(const uint8_t *blob, size_t len, size_t *ret_len)
 {
-    struct cursor c = {blob, len};
-    struct bytes type;
+    struct sp_sshwire c = {blob, len};
+    struct sp_sshwire_bytes type;
 
-    if (!take(&c, &type))
+    if (!sp_sshwire_take(&c, &type))
         return NULL;
     *ret_len = type.len;
     return (const char *)type.p;
@@ -288,12 +264,12 @@ int sp_sshblob_check(const char *type, const uint8_t *blob, size_t len, unsigned
                      struct sp_error *err)
 {
     const struct type *t = find_type(type, strlen(type));
-    struct cursor c = {blob, len};
-    struct bytes inside;
+    struct sp_sshwire c = {blob, len};
+    struct sp_sshwire_bytes inside;
 
     if (t == NULL)
         return sp_sshblob_check_type(type, strlen(type), err);
-    if (!take(&c, &inside))
+    if (!sp_sshwire_take(&c, &inside))
         return cut_off(err);
     if (inside.len != strlen(type) || memcmp(inside.p, type, inside.len) != 0) {
         sp_fail(err, SP_E_INVALID, 0, "the line says %s, but the key inside is of another type", type);
@@ -306,13 +282,13 @@ int sp_sshblob_check(const char *type, const uint8_t *blob, size_t len, unsigned
 
 size_t sp_sshblob_extent(const uint8_t *blob, size_t len)
 {
-    struct cursor c = {blob, len};
+    struct sp_sshwire c = {blob, len};
     const struct refused *r;
     const struct type *t;
     unsigned strings = 0;
-    struct bytes s;
+    struct sp_sshwire_bytes s;
 
-    if (!take(&c, &s))
+    if (!sp_sshwire_take(&c, &s))
         return 0;
     t = find_type((const char *)s.p, s.len);
     r = find_refused((const char *)s.p, s.len);
@@ -322,10 +298,10 @@ size_t sp_sshblob_extent(const uint8_t *blob, size_t len)
     while (strings-- > 0) {
         /* The last one need not be whole: its length tells. */
         if (strings == 0 && c.left >= 4) {
-            size_t n = (size_t)c.p[0] << 24 | (size_t)c.p[1] << 16 | (size_t)c.p[2] << 8 | c.p[3];
+            size_t n = sp_sshwire_u32(c.p);
             return len - c.left + 4 + n;
         }
-        if (!take(&c, &s))
+        if (!sp_sshwire_take(&c, &s))
             return 0;
     }
     return 0;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/base64.h"
+#include "model/sshwire.h"
 #include "model/when.h"
 
 #define USER_CERTIFICATE 1
@@ -151,36 +152,14 @@ int sp_sshcert_line(const struct sp_sshkey *key, const struct sp_buf *body,
 
 /* --- the CA's own key --- */
 
-struct cursor {
-    const uint8_t *p;
-    size_t left;
-};
-
-static bool take(struct cursor *c, const uint8_t **ret, size_t *ret_len)
+static bool take_word(struct sp_sshwire *c, const char *word)
 {
-    size_t n;
+    struct sp_sshwire_bytes b;
 
-    if (c->left < 4)
-        return false;
-    n = (size_t)c->p[0] << 24 | (size_t)c->p[1] << 16 | (size_t)c->p[2] << 8 | c->p[3];
-    if (n > c->left - 4)
-        return false;
-    *ret = c->p + 4;
-    *ret_len = n;
-    c->p += 4 + n;
-    c->left -= 4 + n;
-    return true;
+    return sp_sshwire_take(c, &b) && b.len == strlen(word) && memcmp(b.p, word, b.len) == 0;
 }
 
-static bool take_word(struct cursor *c, const char *word)
-{
-    const uint8_t *p = NULL;
-    size_t n = 0;
-
-    return take(c, &p, &n) && n == strlen(word) && memcmp(p, word, n) == 0;
-}
-
-static bool skip(struct cursor *c, size_t n)
+static bool skip(struct sp_sshwire *c, size_t n)
 {
     if (c->left < n)
         return false;
@@ -193,19 +172,18 @@ static bool skip(struct cursor *c, size_t n)
 static bool read_secret(const uint8_t *bytes, size_t len, uint8_t ret[SP_ED25519_SECRET])
 {
     static const char magic[] = "openssh-key-v1"; /* with its NUL */
-    struct cursor c = {bytes, len};
-    const uint8_t *p = NULL;
-    size_t n = 0;
+    struct sp_sshwire c = {bytes, len};
+    struct sp_sshwire_bytes b;
 
     if (len < sizeof(magic) || memcmp(bytes, magic, sizeof(magic)) != 0 || !skip(&c, sizeof(magic)) ||
-        !take_word(&c, "none") || !take_word(&c, "none") || !take(&c, &p, &n) || !skip(&c, 4) ||
-        !take(&c, &p, &n) || !take(&c, &p, &n))
+        !take_word(&c, "none") || !take_word(&c, "none") || !sp_sshwire_take(&c, &b) || !skip(&c, 4) ||
+        !sp_sshwire_take(&c, &b) || !sp_sshwire_take(&c, &b))
         return false;
-    c = (struct cursor){p, n};
-    if (!skip(&c, 8) || !take_word(&c, "ssh-ed25519") || !take(&c, &p, &n) || n != 32 ||
-        !take(&c, &p, &n) || n != SP_ED25519_SECRET)
+    c = (struct sp_sshwire){b.p, b.len};
+    if (!skip(&c, 8) || !take_word(&c, "ssh-ed25519") || !sp_sshwire_take(&c, &b) || b.len != 32 ||
+        !sp_sshwire_take(&c, &b) || b.len != SP_ED25519_SECRET)
         return false;
-    memcpy(ret, p, n);
+    memcpy(ret, b.p, b.len);
     return true;
 }
 

@@ -81,22 +81,31 @@ const char *sp_sshdconf_get(const struct sp_sshdconf *c, const char *keyword)
     return sp_sshdconf_nth(c, keyword, 0);
 }
 
-static bool has_word(const char *list, const char *word)
+bool sp_sshdconf_next(const struct sp_sshdconf *c, const char *keyword, struct sp_sshdconf_words *w)
 {
-    size_t len = strlen(word), n;
+    for (;;) {
+        size_t n;
 
-    for (; *list != '\0'; list += n + strspn(list + n, " ")) {
-        n = strcspn(list, " ");
-        if (n == len && n > 0 && memcmp(list, word, n) == 0)
+        if (w->rest == NULL && (w->rest = sp_sshdconf_nth(c, keyword, w->line++)) == NULL)
+            return false;
+        w->rest += strspn(w->rest, " ");
+        n = strcspn(w->rest, " ");
+        if (n == 0) {
+            w->rest = NULL;
+            continue;
+        }
+        w->rest += n;
+        if (sp_str_format(w->word, sizeof(w->word), "%.*s", (int)n, w->rest - n) == 0)
             return true;
     }
-    return false;
 }
 
 bool sp_sshdconf_has(const struct sp_sshdconf *c, const char *keyword, const char *word)
 {
-    for (size_t at = 0; at < c->n; at++)
-        if (strcasecmp(c->v[at].keyword, keyword) == 0 && has_word(c->v[at].value, word))
+    struct sp_sshdconf_words w = {0};
+
+    while (sp_sshdconf_next(c, keyword, &w))
+        if (sp_streq(w.word, word))
             return true;
     return false;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "model/name.h"
 
 struct sp_sshdconf_line {
     const char *keyword, *value; /* within `text`; the value may be "" */
@@ -36,6 +37,15 @@ const char *sp_sshdconf_nth(const struct sp_sshdconf *c, const char *keyword, si
 /* Does one of the keyword's lines hold this word (blanks separate)? Both forms of a list are found: a line
  * for each word, and all words on one line. */
 bool sp_sshdconf_has(const struct sp_sshdconf *c, const char *keyword, const char *word);
+
+/* Each word of all the keyword's lines in turn: false behind the last. A word that is longer than any path
+ * is left out. Begin with {0}. */
+struct sp_sshdconf_words {
+    size_t line;
+    const char *rest;
+    char word[SP_PATH_SIZE];
+};
+bool sp_sshdconf_next(const struct sp_sshdconf *c, const char *keyword, struct sp_sshdconf_words *w);
 
 /* The command of "subsystem NAME COMMAND", or NULL. */
 const char *sp_sshdconf_subsystem(const struct sp_sshdconf *c, const char *name);

@@ -86,18 +86,12 @@ static bool is_meant(const char *word, const char *name, enum with_host how)
 static bool list_names(const struct sp_sshdconf *conf, const char *keyword, const char *const *names,
                        enum with_host how)
 {
-    const char *line;
+    struct sp_sshdconf_words w = {0};
 
-    for (size_t i = 0; (line = sp_sshdconf_nth(conf, keyword, i)) != NULL; i++)
-        for (const char *word = line; *word != '\0';
-             word += strcspn(word, " "), word += strspn(word, " ")) {
-            char one[256];
-            if (sp_str_format(one, sizeof(one), "%.*s", (int)strcspn(word, " "), word) < 0)
-                continue;
-            for (size_t k = 0; names[k] != NULL; k++)
-                if (!sp_streq(one, SP_GROUP_NONE) && is_meant(one, names[k], how))
-                    return true;
-        }
+    while (sp_sshdconf_next(conf, keyword, &w))
+        for (size_t k = 0; names[k] != NULL; k++)
+            if (!sp_streq(w.word, SP_GROUP_NONE) && is_meant(w.word, names[k], how))
+                return true;
     return false;
 }
 

@@ -46,8 +46,14 @@ def site(host):
     return user
 
 
+def all_out(user):
+    """The client is back before sshd and the jail have gone: what still stands would be ended, and a plan says so."""
+    sp.wait_for(lambda: sp.run(["pgrep", "-u", user.name]).rc == 1 and sp.run(["pgrep", "-f", f"^sshd: {user.name}"]).rc == 1, what="the end of the login")
+
+
 def test_a_document_root_moves_and_is_the_jails_root_at_the_next_login(site):
     assert sp.ssh(site, "cat /here; pwd").stdout == f"old{site.home}\n"
+    all_out(site)
     new = folder(site, f"/srv/sites/{site.name}", here="new")
     old_points = points(site.docroot)
     before = sp.snapshot([new])
