@@ -69,8 +69,8 @@ FOUND = sp.keypair("found")
 LIMITED = 'command="/bin/echo forced",no-agent-forwarding {}\n'.format(sp.keypair("limited").public)
 
 
-def plesk_vhost(domain, login, root):
-    text(f"{VHOSTS}/system/{domain}/conf/httpd.conf", f"""#ATTENTION!
+def plesk_vhost(domain, login, root, name="last_httpd.conf"):
+    text(f"{VHOSTS}/system/{domain}/conf/{name}", f"""#ATTENTION!
 <IfModule mod_ssl.c>
 	<VirtualHost 192.0.2.1:7081 >
 		ServerName "{domain}:443"
@@ -103,7 +103,7 @@ def plesk(host):
     os.makedirs(f"{bash.home}/addon.example/public")
     os.chown(f"{bash.home}/addon.example/public", bash.uid, bash.gid)
     plesk_vhost("addon.example", "pl_bash", f"{bash.home}/addon.example/public")
-    plesk_vhost("stranger.example", "pl_bash", made["pl_jail"].docroot)
+    plesk_vhost("stranger.example", "pl_bash", made["pl_jail"].docroot, "httpd.conf")
     plesk_vhost("gone.example", "pl_gone", f"{VHOSTS}/gone.example/httpdocs")
     # Not in psacln, and the panel's own.
     user("pl_other", f"{VHOSTS}/other.example", uid=10090, roots=[f"{VHOSTS}/other.example/httpdocs"])
