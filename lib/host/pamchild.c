@@ -130,6 +130,18 @@ struct order {
     const char *user, *secret, *address;
 };
 
+/* `conv` must outlive the handle. */
+static int start(const struct order *o, const char *service, const struct conversation *conv, struct lib *l,
+                 void **ret, struct sp_error *err)
+{
+    int status;
+
+    if (load(l, err) != 0)
+        return -1;
+    status = l->start(service, o->user, conv, ret);
+    return status == PAM_SUCCESS ? 0 : sp_fail(err, SP_E_IO, 0, "PAM does not start (status %d)", status);
+}
+
 static int change(const struct order *o, struct talk *t, struct sp_error *err)
 {
     const struct conversation conv = {answer, t};
@@ -137,11 +149,8 @@ static int change(const struct order *o, struct talk *t, struct sp_error *err)
     void *pam = NULL;
     int status;
 
-    if (load(&l, err) != 0)
+    if (start(o, "passwd", &conv, &l, &pam, err) != 0)
         return -1;
-    status = l.start("passwd", o->user, &conv, &pam);
-    if (status != PAM_SUCCESS)
-        return sp_fail(err, SP_E_IO, 0, "PAM does not start (status %d)", status);
     status = l.change(pam, 0);
     if (status == PAM_AUTHTOK_LOCK_BUSY) {
         (void)sp_fail(err, SP_E_BUSY, 0, "another program holds the account files");
@@ -163,11 +172,8 @@ static int account(const struct order *o, struct talk *t, struct sp_error *err)
     void *pam = NULL;
     int status;
 
-    if (load(&l, err) != 0)
+    if (start(o, "sshd", &conv, &l, &pam, err) != 0)
         return -1;
-    status = l.start("sshd", o->user, &conv, &pam);
-    if (status != PAM_SUCCESS)
-        return sp_fail(err, SP_E_IO, 0, "PAM does not start (status %d)", status);
     (void)l.set(pam, PAM_RHOST, o->address);
     (void)l.set(pam, PAM_TTY, "ssh");
     status = l.account(pam, 0);
