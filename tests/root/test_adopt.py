@@ -112,6 +112,11 @@ def plesk(host):
     (folder / "authorized_keys").write_text(f"# mine\n{FOUND.public}\n{LIMITED}")
     (folder / "authorized_keys").chmod(0o600)
     sp.run(["chown", "-R", f"{bash.uid}:{bash.gid}", folder], check=True)
+    # What a user makes of his home holds nobody up.
+    trap = pathlib.Path(made["pl_tree"].home, ".ssh")
+    trap.mkdir(0o700)
+    os.mkfifo(trap / "authorized_keys")
+    sp.run(["chown", "-R", f"{made['pl_tree'].uid}:{made['pl_tree'].gid}", trap], check=True)
     return made
 
 
@@ -127,6 +132,7 @@ def test_every_account_of_plesk_is_told_with_what_was_found_and_what_not_and_why
     assert [(d["domain"], d["reason"]) for d in bash["left_out"]] == [("stranger.example", "unsafe_path")]
     assert told["pl_jail"]["shell_of"] == "Plesk chrootsh" and "chroot" in told["pl_jail"]["notes"][0]
     assert told["pl_tree"]["result"] == "taken"  # by its directory alone
+    assert told["pl_tree"]["keys"] == 0 and "could not be looked at" in told["pl_tree"]["notes"][0]
     assert told["pl_gone"]["result"] == "failed" and told["pl_gone"]["reason"] == "not_found"
     assert told["pl_other"]["result"] == "passed_over" and "groups" in told["pl_other"]["error"]
     assert "system" not in {d["domain"] for one in told.values() for d in one.get("left_out", [])}
