@@ -12,6 +12,7 @@
 #include "engine/metrics.h"
 #include "engine/refresh.h"
 #include "model/json.h"
+#include "resource/sshd.h"
 
 struct totals {
     int accounts, mended, kept, failed;
@@ -159,6 +160,9 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
             return -1;
     }
     sp_engine_progress(e, users.n, users.n, "");
+    if (!p->dry_run && sp_sshd_tidy(e->host, e->config, &why) < 0 &&
+        problem("sshd_policy", &why, result, err) < 0)
+        return -1;
     if (!cJSON_AddNumberToObject(result, "accounts", t.accounts) ||
         !cJSON_AddNumberToObject(result, "mended", t.mended) ||
         !cJSON_AddNumberToObject(result, "kept", t.kept) ||

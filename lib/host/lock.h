@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Locks, always taken in this order, all with deadlines (SP_E_BUSY): the account's, the domains' index, the
- * firewall's, then lckpwdf(3) for milliseconds. A lock file is never unlinked: a lock on a name that was
- * replaced excludes nobody.
+ * firewall's, that of sshd's drop-in, then lckpwdf(3) for milliseconds. A lock file is never unlinked: a
+ * lock on a name that was replaced excludes nobody.
  */
 #ifndef SP_HOST_LOCK_H
 #define SP_HOST_LOCK_H

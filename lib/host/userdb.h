@@ -76,6 +76,10 @@ int sp_userdb_empty_group(struct sp_host *h, const char *group, struct sp_error 
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err);
 void sp_userdb_free_names(char ***names);
 
+/* Is `members` the whole of its list: "" for nobody, a name for him alone? SP_E_NOT_FOUND. */
+int sp_userdb_group_is_just(struct sp_host *h, const char *group, const char *members, bool *ret,
+                            struct sp_error *err);
+
 /* The gid of a group by its name. SP_E_NOT_FOUND. */
 int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct sp_error *err);
 

@@ -39,6 +39,20 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
     return 0;
 }
 
+int sp_userdb_group_is_just(struct sp_host *h, const char *group, const char *members, bool *ret,
+                            struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+    struct sp_grfile_line line;
+
+    if (look_at_group(h, &f, err) != 0 ||
+        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+        return -1;
+    *ret = line.members_len == strlen(members) &&
+           memcmp(f.bytes.data + line.members_offset, members, line.members_len) == 0;
+    return 0;
+}
+
 int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;

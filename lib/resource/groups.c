@@ -5,67 +5,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "resource/memberships.h"
 #include "resource/resource.h"
-
-static enum sp_forwarding forwarding(const struct sp_ctx *c)
-{
-    return c->desired->forwarding != SP_FORWARDING_UNSET ? c->desired->forwarding : c->config->forwarding;
-}
-
-static bool wants_all(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c);
-}
-
-static bool wants_chroot(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c) && c->desired->shell == SP_SHELL_CHROOT;
-}
-
-/* With shell `none` too: sshd forwards beside any shell. */
-static bool wants_noforward(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c) && (c->desired->shell == SP_SHELL_NONE || forwarding(c) == SP_FORWARDING_NONE);
-}
-
-static bool wants_never(const struct sp_ctx *c)
-{
-    (void)c;
-    return false;
-}
-
-static bool wants_forward(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c) && c->desired->shell != SP_SHELL_NONE && forwarding(c) == SP_FORWARDING_ALL;
-}
-
-static bool wants_keyonly(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c) && sp_access_is_key_only(&c->desired->access);
-}
-
-static bool wants_both(const struct sp_ctx *c)
-{
-    return !sp_ctx_absent(c) && c->desired->access.authentication == SP_AUTH_KEY_AND_PASSWORD;
-}
-
-/* Being in sallyport-forward gives something, being in the others takes something away. How he proves
- * himself and what he may forward is what sshd is asked about before anything widens: that is done by
- * BUILD. */
-static const struct membership {
-    const char *group;
-    bool (*wanted)(const struct sp_ctx *);
-    enum sp_phase join, leave;
-    enum sp_effect joined, left;
-} memberships[] = {
-    {SP_GROUP_ALL, wants_all, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_CHROOT, wants_chroot, SP_NARROW, SP_WIDEN, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_KEYONLY, wants_keyonly, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_BOTH, wants_both, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_NOFORWARD, wants_noforward, SP_NARROW, SP_BUILD, SP_TIGHTENS, SP_LOOSENS},
-    {SP_GROUP_FORWARD, wants_forward, SP_BUILD, SP_NARROW, SP_LOOSENS, SP_TIGHTENS},
-    {SP_GROUP_LOCAL, wants_never, SP_BUILD, SP_BUILD, SP_NEUTRAL, SP_NEUTRAL},
-};
 
 static int is_member(const struct sp_ctx *c, const char *group, bool *ret, struct sp_error *err)
 {
@@ -81,8 +22,8 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
 {
     bool new = false;
 
-    for (size_t i = 0; c->user != NULL && i < SP_COUNT(memberships); i++) {
-        const struct membership *m = &memberships[i];
+    for (size_t i = 0; c->user != NULL && i < SP_MEMBERSHIPS; i++) {
+        const struct sp_membership_rule *m = &sp_membership_rules()[i];
         bool wanted = m->wanted(c), is = false;
         struct sp_change *change;
 
@@ -109,13 +50,13 @@ static int groups_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
 static int groups_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                         struct sp_error *err)
 {
-    struct sp_member members[SP_COUNT(memberships)];
+    struct sp_member members[SP_MEMBERSHIPS];
     size_t n = 0;
 
     for (size_t i = 0; i < p->n; i++) {
         const struct sp_change *change = &p->v[i];
         if (change->resource == &sp_resource_groups && change->phase == phase && n < SP_COUNT(members))
-            members[n++] = (struct sp_member){memberships[change->what].group,
+            members[n++] = (struct sp_member){sp_membership_rules()[change->what].group,
                                               change->to[0] != '\0' ? SP_MEMBER_ADD : SP_MEMBER_REMOVE};
     }
     return n > 0 ? sp_userdb_set_members(c->host, c->user->name, members, n, err) : 0;

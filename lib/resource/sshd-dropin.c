@@ -14,16 +14,21 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/layout.h"
+#include "host/lock.h"
 #include "host/replace.h"
 #include "host/spawn.h"
 #include "resource/globalkeys.h"
 #include "resource/keys.h"
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
+#include "resource/sshd-exceptions.h"
 #include "resource/sshd.h"
 
 #define PID_FILE "/run/sshd.pid"
 #define RELOAD_DEADLINE_MS 1000
+#define LOCK_DEADLINE_MS 20000
+
+enum { TRIES = 3 };
 
 enum { GROUPS, DROPIN };
 
@@ -31,36 +36,20 @@ static const char *const group_names[] = {SP_GROUP_ALL,     SP_GROUP_CHROOT, SP_
                                           SP_GROUP_KEYONLY, SP_GROUP_BOTH,   SP_GROUP_NOFORWARD,
                                           SP_GROUP_FORWARD};
 
-/* sshd takes the first value it meets, so exceptions come first, the narrower before the wider. What most
- * accounts have is said of them all: a login reads every member of each of its groups a dozen times. */
+/* What most accounts have is said of them all: a login reads every member of each of its groups a dozen
+ * times. */
 static const char dropin_head[] =
     "# sallyport: what hosted accounts may do over SSH. Written by sallyport; see sallyport-security(7).\n"
     "# It names groups only: accounts come and go without a reload.\n"
-    "DenyGroups " SP_GROUP_NONE
-    "\n"
-    "Match Group " SP_GROUP_KEYONLY
-    "\n"
-    "\tPasswordAuthentication no\n"
-    "\tKbdInteractiveAuthentication no\n"
-    "\tHostbasedAuthentication no\n"
-    "\tGSSAPIAuthentication no\n"
-    "Match Group " SP_GROUP_BOTH
-    "\n" /* VERBOSE: else a key that is half of a login stands in no log */
-    "\tLogLevel VERBOSE\n"
-    "\tAuthenticationMethods publickey,password publickey,keyboard-interactive\n"
-    "Match Group " SP_GROUP_NOFORWARD
-    "\n"
-    "\tAllowTcpForwarding no\n"
-    "Match Group " SP_GROUP_FORWARD
-    "\n"
-    "\tAllowTcpForwarding yes\n"
-    "Match Group " SP_GROUP_ALL
-    "\n"
-    "\tAllowTcpForwarding local\n"
-    "\tAllowStreamLocalForwarding no\n"
-    "\tGatewayPorts no\n"
-    "\tPermitTunnel no\n"
-    "\tX11Forwarding no\n";
+    "DenyGroups " SP_GROUP_NONE "\n";
+
+static const char dropin_all[] = "Match Group " SP_GROUP_ALL
+                                 "\n"
+                                 "\tAllowTcpForwarding local\n"
+                                 "\tAllowStreamLocalForwarding no\n"
+                                 "\tGatewayPorts no\n"
+                                 "\tPermitTunnel no\n"
+                                 "\tX11Forwarding no\n";
 
 /* The login shell runs a forced command by -c: chroot-bash knows this one, and runs what was asked for. */
 static const char dropin_internal[] =
@@ -69,11 +58,14 @@ static const char dropin_internal[] =
     "\n"
     "\tForceCommand " SP_FORCED_SESSION "\n";
 
-int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, struct sp_buf *out, struct sp_error *err)
+int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, const struct sp_buf *have,
+                   struct sp_buf *out, struct sp_error *err)
 {
     const struct sp_config *c = ctx->config;
 
     sp_buf_puts(out, dropin_head);
+    sp_sshd_exceptions(ctx, have, out);
+    sp_buf_puts(out, dropin_all);
     sp_globals_lines(ctx,
                      c->key_store == SP_KEY_STORE_HOME      ? ""
                      : c->foreign_keys == SP_FOREIGN_REFUSE ? SP_KEYS_ROOT_DIR "/%u"
@@ -96,16 +88,16 @@ static int wanted_dropin(const struct sp_ctx *c, const struct sp_buf *have, stru
 
     if (sp_sshd_sftp(c, &sftp, &ignored) < 0)
         sftp = strstr(sp_buf_str(have), SP_FORCED_SESSION) != NULL ? SP_SFTP_INTERNAL : SP_SFTP_PROGRAM;
-    return sp_sshd_dropin(c, sftp, out, err);
+    return sp_sshd_dropin(c, sftp, have, out, err);
 }
 
 static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *err)
 {
-    bool member = false;
+    bool ignored = false;
 
     *ret = 0;
     for (size_t i = 0; i < SP_COUNT(group_names); i++) {
-        if (sp_userdb_in_group(c->host, group_names[i], "root", &member, err) == 0)
+        if (sp_userdb_group_is_just(c->host, group_names[i], "", &ignored, err) == 0)
             continue;
         if (err->code != SP_E_NOT_FOUND)
             return -1;
@@ -130,6 +122,17 @@ static int dropin_is_right(const struct sp_ctx *c, bool *ret_exists, bool *ret_r
     return 0;
 }
 
+/* While sshd refuses its files nothing can be given. What takes away needs no other drop-in than the one
+ * that stands: DenyGroups is in each. */
+static bool must_wait(const struct sp_ctx *c)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf shown = {0};
+    struct sp_error ignored;
+
+    return (c->thorough || sp_ctx_shut(c)) &&
+           sp_sshd_effective(c->host, c->config, NULL, &shown, &ignored) < 0;
+}
+
 static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     bool exists = false, right = false;
@@ -148,7 +151,7 @@ static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
         (void)sp_str_format(change->from, sizeof(change->from), "%zu missing", missing);
         (void)sp_str_copy(change->to, sizeof(change->to), "there");
     }
-    if (right)
+    if (right || (exists && must_wait(c)))
         return 0;
     change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_TIGHTENS, DROPIN, err);
     if (change == NULL)
@@ -218,28 +221,73 @@ static int keep_narrow(struct sp_host *h, struct sp_error *err)
     return sp_userdb_fill_group(h, SP_GROUP_NOFORWARD, SP_GROUP_ALL, may, is_of_before, err);
 }
 
-/* A drop-in that sshd refuses would keep everybody out at its next start: the old one comes back. */
-int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
+/* The text that is wanted now in place of `old`. A drop-in that sshd refuses would keep everybody out at
+ * its next start: the old one comes back. */
+static int write_once(const struct sp_ctx *c, const struct sp_buf *old, bool existed,
+                      const struct sp_buf *text, struct sp_error *err)
 {
     const struct sp_replace how = {.mode = 0644, .uid = 0, .gid = 0};
-    _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0}, shown = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf shown = {0};
     struct sp_error refused;
-    bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
-    bool before = is_of_before(c->host);
 
-    if (wanted_dropin(c, &old, &text, err) < 0 || (before && keep_narrow(c->host, err) < 0) ||
-        sp_replace_path(c->host, SP_SSHD_DROPIN, text.data, text.len, &how, err) < 0)
+    if (sp_replace_path(c->host, SP_SSHD_DROPIN, text->data, text->len, &how, err) < 0)
         return -1;
     if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0) {
         reload_sshd(c->host, c->config->sshd);
-        return before ? sp_userdb_empty_group(c->host, SP_GROUP_LOCAL, err) : 0;
+        return 0;
     }
     if (existed)
-        (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old.data, old.len, &how, err);
+        (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old->data, old->len, &how, err);
     else
         (void)unlinkat(c->host->root_fd, &SP_SSHD_DROPIN[1], 0);
     *err = refused;
     return -1;
+}
+
+/* Two requests that each bring an exception must not lose one of them. */
+static int lock_dropin(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int store =
+        sp_fsat_exists(h->root_fd, SP_STORE) ? -1 : sp_fsat_make_dirs(h->root_fd, SP_STORE, 0711, err);
+
+    (void)store; /* what stands in the way of the store is told by the lock */
+    return sp_lock_take(h, SP_STORE "/sshd.lock", LOCK_DEADLINE_MS, err);
+}
+
+/* Somebody may join a group while a text is written that has no block for it: then once more. */
+static int write_until_right(const struct sp_ctx *c, struct sp_error *err)
+{
+    bool exists = false, right = false;
+
+    for (int i = 0; i < TRIES && !right; i++) {
+        _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0};
+        bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
+
+        if (wanted_dropin(c, &old, &text, err) < 0 || write_once(c, &old, existed, &text, err) < 0 ||
+            dropin_is_right(c, &exists, &right, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
+{
+    _cleanup_close_ int lock = lock_dropin(c->host, err);
+    bool before = lock >= 0 && is_of_before(c->host);
+
+    if (lock < 0 || (before && keep_narrow(c->host, err) < 0) || write_until_right(c, err) < 0)
+        return -1;
+    return before ? sp_userdb_empty_group(c->host, SP_GROUP_LOCAL, err) : 0;
+}
+
+int sp_sshd_tidy(struct sp_host *h, const struct sp_config *config, struct sp_error *err)
+{
+    const struct sp_ctx c = {.host = h, .config = config, .thorough = true};
+    bool exists = false, right = false;
+
+    if (dropin_is_right(&c, &exists, &right, err) < 0)
+        return -1;
+    return right || !exists || must_wait(&c) ? 0 : sp_sshd_write_dropin(&c, err);
 }
 
 static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

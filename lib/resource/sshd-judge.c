@@ -17,6 +17,7 @@
 #include "model/sshdconf.h"
 #include "resource/globalkeys.h"
 #include "resource/keys.h"
+#include "resource/memberships.h"
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
 #include "resource/sshd-files.h"
@@ -301,10 +302,25 @@ static int expect_no_other(const struct sp_ctx *c, const struct sp_sshdconf *con
     return expect_shell(c, &other, err);
 }
 
+/* Reconcile keeps what somebody tightened: then less is in force than was asked for, and this is no proof
+ * of what was. */
+static const char *forwarding_kept(const struct sp_ctx *c, struct sp_sshd_answer *a)
+{
+    struct sp_error ignored;
+    bool member = false;
+
+    if (!c->thorough || sp_groups_wants(c, SP_GROUP_NOFORWARD) ||
+        sp_userdb_in_group(c->host, SP_GROUP_NOFORWARD, c->user->name, &member, &ignored) < 0 || !member)
+        return sp_sshd_forwarding(c);
+    a->transient = true;
+    return "no";
+}
+
 int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct sp_sshd_answer *ret,
                   struct sp_error *err)
 {
-    const struct expected all[] = {{"allowtcpforwarding", sp_sshd_forwarding(c)},
+    struct sp_sshd_answer answer = {0};
+    const struct expected all[] = {{"allowtcpforwarding", forwarding_kept(c, &answer)},
                                    {"allowstreamlocalforwarding", "no"},
                                    {"x11forwarding", "no"},
                                    {"permittunnel", "no"},
@@ -312,7 +328,7 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
                                    {"permituserenvironment", "no"}};
     _cleanup_(sp_sshdconf_clear) struct sp_sshdconf conf = {0};
 
-    *ret = (struct sp_sshd_answer){0};
+    *ret = answer;
     if (sp_sshdconf_parse(output, len, &conf, err) < 0)
         return -1;
     if (is_internal(sp_sshdconf_subsystem(&conf, "sftp")))

@@ -17,11 +17,16 @@ enum sp_sftp { SP_SFTP_PROGRAM, SP_SFTP_INTERNAL };
 
 /* The drop-in that this configuration stands for. It names groups only, so that no account needs a reload.
  * Only with SP_SFTP_INTERNAL has it a ForceCommand for jailed accounts: that one overrides a key's own
- * command=. */
-int sp_sshd_dropin(const struct sp_ctx *c, enum sp_sftp sftp, struct sp_buf *out, struct sp_error *err);
+ * command=. `have` is the text that stands: see sshd-exceptions.h. */
+int sp_sshd_dropin(const struct sp_ctx *c, enum sp_sftp sftp, const struct sp_buf *have, struct sp_buf *out,
+                   struct sp_error *err);
 
 /* Write it and have sshd read it. One that sshd refuses is taken back: SP_E_REJECTED with its words. */
 int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err);
+
+/* Take exceptions out of the drop-in that no account has any more, for a host that has them all by an older
+ * version, too. Changes nothing for anybody; while sshd refuses its files it waits. */
+int sp_sshd_tidy(struct sp_host *h, const struct sp_config *c, struct sp_error *err);
 
 /* Which of the two this host's sshd is set to. No process where no file of sshd's mentions internal-sftp;
  * else the answer is remembered with the proofs. */

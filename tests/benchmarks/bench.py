@@ -2,6 +2,7 @@
 """What tests/bench measures: sallyport beside its peers. Works only inside tests/host, which is thrown away afterwards."""
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -425,6 +426,32 @@ class Sizes:
         self.now = which
 
 
+@contextlib.contextmanager
+def without_us():
+    """The same host and users, with nothing of ours in sshd and nobody in our groups: what ten thousand users cost by themselves."""
+    dropin, group = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf"), pathlib.Path("/etc/group")
+    texts = {path: path.read_text() for path in (dropin, group)}
+    dropin.write_text("")
+    group.write_text(re.sub(r"^(sallyport[^:]*:x:\d+:).*$", r"\1", texts[group], flags=re.MULTILINE))
+    try:
+        yield
+    finally:
+        for path, text in texts.items():
+            path.write_text(text)
+
+
+def reads_of(command):
+    """How often sshd opens /etc/group for one login: no load of this machine changes that."""
+    trace = WORK / "opens"
+    pid = pathlib.Path("/run/sshd.pid").read_text().strip()
+    tracer = subprocess.Popen(["strace", "-f", "-q", "-e", "trace=openat", "-o", trace, "-p", pid], stderr=subprocess.DEVNULL)
+    sp.wait_for(lambda: f"TracerPid:\t{tracer.pid}" in pathlib.Path(f"/proc/{pid}/status").read_text(), what="strace")
+    sp.run([str(word) for word in command.argv], check=True)
+    tracer.terminate()
+    tracer.wait()
+    return float(trace.read_text(errors="replace").count('"/etc/group"'))
+
+
 def goal_6():
     """Whole logins over the network, and the jail's part of them alone, in turns on a host of ten and of ten thousand domains."""
     few, key = range(5000, 5010), sp.keypair()
@@ -442,15 +469,24 @@ def goal_6():
     commands = [Command("login", sp.client("ssh", key) + [f"{account(few[1])}@{sp.HOST4}", "true"], every=5),
                 Command("jail", [sp.CHROOT_BASH, "-c", "true"], uid=uid)]
     commands[0].argv[0] = shutil.which(str(commands[0].argv[0]))
-    got = {"few": [], "many": []}
+    got = {"few": [], "many": [], "without": []}
     for _ in range(5):
         for which in got:
-            sizes.switch(which)
-            got[which].append(compare(40, commands))
+            sizes.switch("few" if which == "few" else "many")
+            with without_us() if which == "without" else contextlib.nullcontext():
+                server.reload()
+                got[which].append(compare(40, commands if which != "without" else commands[:1]))
     sizes.switch("many")
+    server.reload()
+    reads = reads_of(commands[0])
+    with without_us():
+        server.reload()
+        bare = reads_of(commands[0])
     server.stop()
     for name, what in (("login", "a login over ssh"), ("jail", "  its jail alone, first login")):
-        yield Row(6, f"{what}, {count} domains", "10 domains", *(statistics.median(one[name] for one in got[which]) for which in got), 1.1)
+        yield Row(6, f"{what}, {count} domains", "10 domains", *(statistics.median(one[name] for one in got[which]) for which in ("few", "many")), 1.1)
+    yield Row(6, f"  the same login, {count} users", "no sshd policy", *(statistics.median(one["login"] for one in got[which]) for which in ("without", "many")), 1.1)
+    yield Row(6, "  how often it opens /etc/group", "no sshd policy", bare, reads, 3.0, unit="times")
 
 
 def goal_8():

@@ -308,6 +308,65 @@ def test_jail_09_a_host_of_before_is_moved_by_the_first_request_and_nobody_gets_
     sp.run(["groupdel", "sallyport-local"], check=True)
 
 
+EXCEPTIONS = {"keyonly": {"authentication": "key"}, "both": {"authentication": "key_and_password"}, "noforward": {"forwarding": "none"},
+              "forward": {"forwarding": "all"}}
+DROPIN = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
+
+
+def in_dropin():
+    return {name for name in EXCEPTIONS if f"\nMatch Group sallyport-{name}\n" in DROPIN.read_text()}
+
+
+def in_use():
+    lines = pathlib.Path("/etc/group").read_text().splitlines()
+    return {name for name in EXCEPTIONS for line in lines if line.startswith(f"sallyport-{name}:") and not line.endswith(":")}
+
+
+def test_jail_09_exceptions_stand_in_the_drop_in_while_somebody_has_them(host):
+    """Four accounts bring one each at the same moment, and none is lost; a drop-in with all of them is tidied; what is taken away
+    from an account leaves its door as it was."""
+    for line in pathlib.Path("/etc/group").read_text().splitlines():
+        if line.split(":")[0] in {f"sallyport-{name}" for name in EXCEPTIONS}:
+            for name in filter(None, line.split(":")[3].split(",")):
+                for domain in sp.rpc("domain.list").ok()["domains"]:
+                    if domain["user"] == name:
+                        sp.rpc("domain.remove", {"domain": domain["domain"]}).ok()
+    sp.rpc("system.reconcile", timeout=120).ok()
+    plain = sp_site.account()
+    assert in_use() == in_dropin() == set(), DROPIN.read_text()
+    assert DROPIN.read_text() == (pathlib.Path(__file__).parents[2] / "templates/10-sallyport.conf").read_text(), "the package's own"
+    users = {name: sp.make_user() for name in EXCEPTIONS}
+    threads = [threading.Thread(target=sp_site.apply, args=(users[name],), kwargs={"shell": "chroot", "keys": [sp.keypair()], **more})
+               for name, more in EXCEPTIONS.items()]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert in_use() == in_dropin() == set(EXCEPTIONS)
+    for name, more in EXCEPTIONS.items():
+        assert not sp_site.apply(users[name], shell="chroot", **more).ok()["changed"]
+        assert sp.rpc("domain.get", {"domain": users[name].domain}).ok()["in_force"], name
+    assert [policy_of(users[name]) for name in EXCEPTIONS] == ["local", "local", "no", "yes"]
+    # One is given up; its block goes by reconcile, which tells of no account.
+    sp_site.apply(users["forward"], forwarding="local").ok()
+    assert in_dropin() == set(EXCEPTIONS) and policy_of(users["forward"]) == "local"
+    assert sp.rpc("system.reconcile", {"dry_run": True}, timeout=120).ok()["details"] == [] and in_dropin() == set(EXCEPTIONS)
+    assert sp.rpc("system.reconcile", timeout=120).ok()["details"] == [] and in_dropin() == set(EXCEPTIONS) - {"forward"}
+    # By hand somebody is given more: that is no reason for a block, and mended.
+    sp.run(["gpasswd", "-a", plain.name, "sallyport-forward"], check=True)
+    assert policy_of(plain) == "local"
+    sp.rpc("system.reconcile", timeout=120).ok()
+    assert "forward" not in in_use() | in_dropin()
+    # By hand somebody is given less: kept, and in force when sshd has read it.
+    sp_site.apply(users["noforward"], forwarding="local").ok()
+    sp.rpc("system.reconcile", timeout=120).ok()
+    assert "noforward" not in in_dropin()
+    sp.run(["gpasswd", "-a", plain.name, "sallyport-noforward"], check=True)
+    report = sp.rpc("system.reconcile", timeout=120).ok()
+    assert report["failed"] == 0 and policy_of(plain) == "no" and in_use() == in_dropin() == {"keyonly", "both", "noforward"}, report
+    assert sp.ssh(plain, "echo in").stdout == "in\n"
+
+
 def test_jail_09_a_forwarded_port_listens_on_loopback_only(host):
     user = sp_site.account("chroot", params={"forwarding": "all"})
     port = free_port()
