@@ -114,6 +114,29 @@ def test_composer_installs_from_an_archive_and_from_a_directory(site, project):
     assert said(site, "project/vendor/bin/tool") == "tool 1.2.3\n"
 
 
+# Debian's composer with all that it needs, packed as getcomposer.org packs its own, which cannot be fetched here.
+PACK = """$p = new Phar('%s'); $p->startBuffering(); $php = '/usr/share/php';
+foreach (['Composer', 'Symfony', 'Psr', 'JsonSchema', 'Seld', 'React', 'data'] as $top)
+    foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator("$php/$top", FilesystemIterator::SKIP_DOTS)) as $file)
+        if ($file->isFile()) $p['share/php/' . substr($file, strlen($php) + 1)] = file_get_contents($file);
+$p['bin/composer'] = preg_replace('/^#!.*\\n/', '', file_get_contents('/usr/bin/composer'));
+$p->setStub("#!/usr/bin/env php\\n<?php Phar::mapPhar('composer.phar'); require 'phar://composer.phar/bin/composer'; __HALT_COMPILER();");
+$p->stopBuffering();"""
+
+
+def test_a_composer_phar_of_the_users_own_installs(site, project, tmp_path):
+    phar = tmp_path / "composer.phar"
+    sp.run(["php", "-d", "phar.readonly=0", "-r", PACK % phar], check=True, timeout=60)
+    phar.chmod(0o755)
+    assert sp.scp(site, phar, "composer.phar").rc == 0
+    # Held to what is the user's own, so that nothing of the host's composer can stand in for it.
+    mine = f"php -d open_basedir={site.docroot}:/tmp {site.docroot}/composer.phar --no-ansi"
+    assert said(site, f"{mine} --version 2>/dev/null").startswith("Composer")
+    done = sp.ssh(site, f"cp -r project second && cd second && rm -rf vendor composer.lock && ../composer.phar install --no-interaction --no-ansi && "
+                        f"vendor/bin/tool && {mine} --no-plugins validate --no-check-publish 2>&1", timeout=120)
+    assert done.rc == 0 and "Package operations: 2 installs" in done.stdout + done.stderr and "tool 1.2.3\n" in done.stdout, done
+
+
 def test_what_it_records_is_right_for_the_web_server_too(site, project):
     # The account's own process outside, as FPM runs it, reads the cache that was written inside.
     assert f"'base' => '{site.docroot}/project'" in pathlib.Path(site.docroot, "project/cache/config.php").read_text()
