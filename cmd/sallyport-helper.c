@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "cmd/start.h"
 #include "engine/dispatch.h"
+#include "host/jsonchild.h"
 #include "model/json.h"
 
 #define STDIN_DEADLINE_MS 30000
@@ -36,23 +37,22 @@ static int usage(const char *argument)
     return sp_streq(argument, "--help") ? 0 : sp_code_exit(SP_E_INVALID);
 }
 
+/* The request is read by a process of its own from the beginning on, while the host is looked at here. */
 static int serve(struct sp_start *start, enum way way, struct sp_buf *answer)
 {
-    _cleanup_(sp_buf_wipe) struct sp_buf request = {0};
+    _cleanup_(sp_jsonchild_end) struct sp_jsonchild reader = {0};
+    _cleanup_json_wiped_ cJSON *request = NULL;
     struct sp_error err;
 
     if ((way == BY_SOCKET && sp_start_peer(start, STDIN_FILENO, &err) < 0) ||
-        sp_start_engine(start, &err) < 0)
+        sp_jsonchild_start(&reader, STDIN_FILENO, &err) < 0 || sp_start_engine(start, &err) < 0)
         return sp_dispatch_refuse(&start->engine, &err, answer);
-    if (sp_buf_read_fd(&request, STDIN_FILENO, SP_JSON_MAX_BYTES, STDIN_DEADLINE_MS, &err) < 0) {
-        if (err.code == SP_E_INVALID) {
-            sp_fail(&err, SP_E_PARSE, 0, "the request is larger than %u bytes", SP_JSON_MAX_BYTES);
-            sp_hint(&err, "split a batch");
-        } else if (err.code == SP_E_BUSY)
+    if (sp_jsonchild_take(&reader, STDIN_DEADLINE_MS, &request, &err) < 0) {
+        if (err.code == SP_E_BUSY)
             sp_hint(&err, "send the whole request, then close stdin");
         return sp_dispatch_refuse(&start->engine, &err, answer);
     }
-    return sp_dispatch(&start->engine, sp_buf_str(&request), request.len, answer);
+    return sp_dispatch(&start->engine, request, answer);
 }
 
 /* A socket that is closed with bytes unread is reset, and the answer lost: what a refused caller still

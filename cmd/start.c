@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/caps.h"
+#include "host/seccomp.h"
 
 /* Where the kernel puts ids that have no name here (user_namespaces(7)): anybody's. */
 #define OVERFLOW_UID 65534
@@ -52,7 +53,10 @@ int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     s->engine.caller = caller();
-    return sp_process_sanitise() < 0 ? -1 : 0;
+    if (sp_process_sanitise() < 0)
+        return -1;
+    /* A kernel without it (CONFIG_SECCOMP_FILTER) has the capabilities' fence alone. */
+    return sp_seccomp_helper() < 0 && errno != ENOSYS && errno != EINVAL ? -1 : 0;
 }
 
 static int check_caller(struct sp_start *s, struct sp_error *err)

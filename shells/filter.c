@@ -7,28 +7,12 @@
 #include "entry.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#define X32_BIT 0x40000000U /* x32 shares the architecture number; its calls are numbered from here */
-#define SKIPPED 0xffffffffU /* what a tracer puts there to have no call made: no x32 either */
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#else
-/* cppcheck-suppress preprocessorErrorDirective */
-#error "the filter has no table for this architecture"
-#endif
+#include "host/bpf.h"
 
 /* Younger than the headers of some supported hosts; the numbers are the same on all architectures. */
 #ifndef SYS_clone3
@@ -39,23 +23,6 @@
 #endif
 #define SYS_open_tree_attr_ 467
 
-#define DATA(field) ((unsigned)offsetof(struct seccomp_data, field))
-#define LOW_WORD(n) ((unsigned)(offsetof(struct seccomp_data, args) + (n)*8)) /* both are little-endian */
-
-#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-#define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
-#define HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
-#define FROM(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (value), (yes), (no))
-
-#define REFUSE(errno_) RETURN(SECCOMP_RET_ERRNO | (errno_))
-#define ALLOW RETURN(SECCOMP_RET_ALLOW)
-
-/* The terminal's input queue belongs to whoever sits at it: TIOCSTI typed a command into root's own shell
- * under `su - user`. The kernel looks at the low 32 bits of ioctl's second argument, and so do we. */
-#define TIOCSTI_ 0x5412
-#define TIOCLINUX_ 0x541C
-
 #define NEW_NAMESPACE                                                                                      \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |          \
      CLONE_NEWNET)
@@ -63,14 +30,14 @@
 
 static const struct sock_filter head[] = {
     LOAD(DATA(arch)),
-    IS(ARCH, 1, 0),
-    RETURN(SECCOMP_RET_KILL_PROCESS), /* other numbers mean other calls */
+    IS(SP_BPF_ARCH, 1, 0),
+    KILL, /* other numbers mean other calls */
     LOAD(DATA(nr)),
-#ifdef X32_BIT
-    IS(SKIPPED, 0, 1),
+#ifdef SP_BPF_X32
+    IS(SP_BPF_SKIPPED, 0, 1),
     ALLOW,
-    FROM(X32_BIT, 0, 1),
-    RETURN(SECCOMP_RET_KILL_PROCESS),
+    FROM(SP_BPF_X32, 0, 1),
+    KILL,
 #endif
     /* Each block ends with a verdict, so the number stays loaded for the next. */
     IS(SYS_ioctl, 0, 5),
@@ -129,52 +96,15 @@ static const unsigned shut[] = {
     SYS_acct,
 };
 
-#define GROUP 6 /* entries of the table that are looked at one by one */
-#define MAX (SP_COUNT(head) + SP_COUNT(shut) + 2 * (SP_COUNT(shut) / GROUP + 1) + 2)
-
-static int ascending(const void *a, const void *b)
-{
-    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* The kernel runs a new filter once for every system call there is, to remember those that are always
- * allowed (seccomp's action cache), so a table looked through from end to end made each login 0.1 ms
- * slower. In sorted groups: a number at or above the next group's first skips this one. The last two lines
- * are the verdicts. */
-static unsigned short search(struct sock_filter *to)
-{
-    struct sock_filter *const start = to, *refuse;
-    unsigned sorted[SP_COUNT(shut)];
-    size_t n = SP_COUNT(shut);
-
-    memcpy(sorted, shut, sizeof(shut));
-    qsort(sorted, n, sizeof(sorted[0]), ascending);
-    refuse = to + n + 2 * ((n + GROUP - 1) / GROUP) - 1; /* the last group has no next one to skip to */
-    for (size_t at = 0; at < n; at += GROUP) {
-        size_t size = n - at < GROUP ? n - at : GROUP;
-
-        if (at + size < n)
-            *to++ = (struct sock_filter)FROM(sorted[at + size], (unsigned char)(size + 1), 0);
-        for (size_t i = at; i < at + size; i++, to++)
-            *to = (struct sock_filter)IS(sorted[i], (unsigned char)(refuse - to - 1), 0);
-        *to++ = (struct sock_filter)ALLOW;
-    }
-    *to++ = (struct sock_filter)REFUSE(EPERM);
-    return (unsigned short)(to - start);
-}
-
 int sp_filter_install(struct sp_error *err)
 {
-    struct sock_filter program[MAX];
-    struct sock_fprog filter = {.filter = program};
+    struct sock_filter program[SP_COUNT(head) + SP_BPF_SEARCH(SP_COUNT(shut))];
+    size_t n;
 
     memcpy(program, head, sizeof(head));
-    filter.len = (unsigned short)(SP_COUNT(head) + search(program + SP_COUNT(head)));
-    /* SPEC_ALLOW: before 5.16 a filter switched speculation mitigations on that make every program slower.
-     */
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0) {
+    n = sp_bpf_search(program + SP_COUNT(head), shut, SP_COUNT(shut), (struct sock_filter)REFUSE(EPERM),
+                      (struct sock_filter)ALLOW);
+    if (sp_bpf_install(program, SP_COUNT(head) + n) < 0) {
         sp_fail(err, SP_E_UNSUPPORTED, errno, "seccomp");
         return sp_hint(err, "this kernel needs CONFIG_SECCOMP_FILTER");
     }

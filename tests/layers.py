@@ -18,7 +18,7 @@ SEES = {
     "engine": (["base", "model", "host", "resource", "doctor"], None),
 }
 # The shells are read in one sitting: these modules of host, and base.
-SHELL_MODULES = {"fsat", "caps", "label", "layout", "record", "shown"}
+SHELL_MODULES = {"bpf", "fsat", "caps", "label", "layout", "record", "shown"}
 
 NOWHERE = """system popen sprintf vsprintf __sprintf_chk __vsprintf_chk strcpy __strcpy_chk strcat __strcat_chk stpcpy
     __stpcpy_chk gets mktemp tempnam tmpnam strtok asctime ctime wordexp execlp execvp execvpe""".split()

@@ -193,16 +193,13 @@ int sp_dispatch_refuse(struct sp_engine *e, const struct sp_error *err, struct s
     return print(out, status, answer);
 }
 
-int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_buf *answer)
+int sp_dispatch(struct sp_engine *e, const cJSON *request, struct sp_buf *answer)
 {
-    _cleanup_json_wiped_ cJSON *request = NULL;
     _cleanup_json_ cJSON *out = NULL;
     struct sp_error err;
     int status = 0;
 
-    if (sp_json_parse(bytes, len, &request, &err) < 0)
-        out = refuse(e, &err, &status);
-    else if (cJSON_IsArray(request) && cJSON_GetArraySize(request) == 0) {
+    if (cJSON_IsArray(request) && cJSON_GetArraySize(request) == 0) {
         sp_fail(&err, SP_E_REQUEST, 0, "an empty batch");
         sp_hint(&err, "send one request object, or an array of at least one");
         out = refuse(e, &err, &status);

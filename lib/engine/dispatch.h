@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Bytes in, bytes out: one JSON-RPC 2.0 request or a batch, and its answer. Methods are one table; each is
+ * Values in, bytes out: one JSON-RPC 2.0 request or a batch, and its answer. Methods are one table; each is
  * a function from checked parameters to a result. The helper and the CLI come in here, and nowhere else.
  */
 #ifndef SP_ENGINE_DISPATCH_H
@@ -27,9 +27,9 @@ struct sp_method {
 
 extern const struct sp_method sp_methods[]; /* ends with a NULL name */
 
-/* Answer `bytes` into *answer (always one JSON document and a newline) and write one log entry a request.
- * Returns the exit status: that of the first error, else 0. */
-int sp_dispatch(struct sp_engine *e, const char *bytes, size_t len, struct sp_buf *answer);
+/* Answer `request`, as JSON had it, into *answer (always one JSON document and a newline) and write one log
+ * entry a request. Returns the exit status: that of the first error, else 0. */
+int sp_dispatch(struct sp_engine *e, const cJSON *request, struct sp_buf *answer);
 
 /* The same for what was never read: a caller that may not ask, a request that did not arrive. Without
  * e->host nothing is logged. */

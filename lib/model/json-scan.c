@@ -349,9 +349,7 @@ static int scan_value(struct scan *s)
     return r;
 }
 
-/* UTF-8 of the whole text; white space of JSON are the only control bytes that are skipped here, the scan
- * finds those that stand inside a string. */
-static bool is_utf8(const char *bytes, size_t len)
+bool sp_json_is_text(const char *bytes, size_t len)
 {
     size_t from = 0;
 
@@ -382,7 +380,7 @@ int sp_json_scan_large(const char *bytes, size_t len, size_t max, struct sp_erro
         sp_fail(err, SP_E_PARSE, 0, "a byte order mark at byte 0");
         return sp_hint(err, "send UTF-8 without it");
     }
-    if (!is_utf8(bytes, len)) {
+    if (!sp_json_is_text(bytes, len)) {
         sp_fail(err, SP_E_PARSE, 0, "the text is not UTF-8");
         return sp_hint(err, "send one JSON value in UTF-8");
     }

@@ -26,6 +26,9 @@ int sp_json_scan(const char *bytes, size_t len, struct sp_error *err);
 /* The same for what we wrote ourselves, up to `max` bytes: a state holds what many requests brought. */
 int sp_json_scan_large(const char *bytes, size_t len, size_t max, struct sp_error *err);
 
+/* UTF-8. Control bytes pass: where they may stand, and as what, is the scan's to say. */
+bool sp_json_is_text(const char *bytes, size_t len);
+
 /* Scan, then cJSON. *ret is owned by the caller (cJSON_Delete). */
 int sp_json_parse(const char *bytes, size_t len, cJSON **ret, struct sp_error *err);
 int sp_json_parse_large(const char *bytes, size_t len, size_t max, cJSON **ret, struct sp_error *err);

@@ -73,7 +73,7 @@ def covers(*items):
     import pytest
 
     for item in items:
-        assert re.fullmatch(r"(jail|safety|firewall|speed) [1-9][0-9]?|(panels|tree) [a-z][a-z0-9-]*", item), item
+        assert re.fullmatch(r"(jail|safety|firewall|speed) [1-9][0-9]?|(panels|tree|privilege) [a-z][a-z0-9-]*", item), item
     return pytest.mark.covers(*items)
 
 

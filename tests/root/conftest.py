@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the end-to-end tests: tests/host /usr/bin/python3 -m pytest tests/root/test_NAME.py"""
 
+import os
 import pathlib
 import sys
 
@@ -14,6 +15,12 @@ if inside.why_not():
     pytest.exit(f"this changes the machine it runs on and runs only inside tests/host: {inside.why_not()}", 125)
 
 import sp  # noqa: E402
+
+# SALLYPORT_TEST_SANDBOX=1 tests/run: the helper runs in the sandbox of its unit, whatever is tested.
+if os.environ.get("SALLYPORT_TEST_SANDBOX") and not os.path.exists("/run/sandbox"):
+    import sp_sandbox
+
+    sp_sandbox.install()
 
 
 @pytest.fixture(scope="session")

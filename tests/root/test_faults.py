@@ -238,7 +238,7 @@ while True:
 def test_a_child_that_is_stopped_or_killed_holds_up_nobody_else(host, signal):
     """As an oom killer or a hanging NFS server would; strace sends it when the child first looks for the home."""
     user, other = managed("bash"), managed("bash")
-    argv = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=setresuid:signal=SIG{signal}:when=1", sp.HELPER)
+    argv = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=getppid:signal=SIG{signal}:when=1", sp.HELPER)
     stuck = threading.Thread(target=lambda: answers.append(sp.rpc(
         "domain.apply", {"domain": user.domain, "authorized_keys": [{"key": sp.keypair("other").public}]}, argv=argv, timeout=60)))
     answers = []
