@@ -85,7 +85,8 @@ void sp_show_firewall(const cJSON *r)
     if (in_force != NULL)
         line("in force", cJSON_IsTrue(in_force) ? SP_TONE_GOOD : SP_TONE_BAD,
              cJSON_IsTrue(in_force) ? "yes" : "no");
-    show_ports(sp_item(r, "ports"));
+    if (cJSON_GetArraySize(sp_item(r, "ports")) > 0)
+        show_ports(sp_item(r, "ports"));
     show_sources(r, sp_item(r, "always_allow"));
     show_pending(sp_item(r, "pending"));
     if (sp_item(r, "changes") != NULL)

@@ -46,6 +46,14 @@ int sp_show_failure(const struct sp_args *a, const struct sp_error *err)
     return sp_code_exit(err->code);
 }
 
+bool sp_args_has_any(const struct sp_args *a, uint64_t options)
+{
+    for (int o = 0; o < SP_OPT_COUNT; o++)
+        if ((options & UINT64_C(1) << o) != 0 && sp_args_has(a, (enum sp_option)o))
+            return true;
+    return false;
+}
+
 int sp_verb_usage(const struct sp_args *a, const char *text)
 {
     struct sp_error err;
@@ -66,15 +74,27 @@ static void show_warnings(const cJSON *result)
     }
 }
 
-/* "resource target: from -> to"; what was read back is shown only where it is not what was wanted. */
-static void show_change(const cJSON *c)
+/* What was read back, where it is not what was wanted. A generation's is its name: its beginning will do.
+ */
+static void show_read_back(const cJSON *c)
 {
     const char *is = sp_text(c, "read_back");
 
+    if (is[0] == '\0' || sp_streq(is, sp_text(c, "to")))
+        return;
+    if (sp_streq(sp_text(c, "resource"), "generation"))
+        (void)printf(" (%.12s)", is);
+    else
+        (void)printf(" %s(now: %s)%s", sp_tone(SP_TONE_BAD, stdout), is, sp_tone(SP_TONE_PLAIN, stdout));
+}
+
+/* "resource target: from -> to" */
+static void show_change(const cJSON *c)
+{
+
     (void)printf("  %s %s: %s -> %s", sp_text(c, "resource"), sp_text(c, "target"),
                  sp_text_or(c, "from", "(absent)"), sp_text_or(c, "to", "(absent)"));
-    if (is[0] != '\0' && !sp_streq(is, sp_text(c, "to")))
-        (void)printf(" %s(now: %s)%s", sp_tone(SP_TONE_BAD, stdout), is, sp_tone(SP_TONE_PLAIN, stdout));
+    show_read_back(c);
     (void)printf("\n");
 }
 

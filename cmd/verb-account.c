@@ -18,10 +18,15 @@ static void put_when(cJSON *params, const char *name, const char *when)
         sp_params_text(params, name, when);
 }
 
+#define RULES (SP_OPT(AUTHENTICATION) | SP_OPT(VALID_FROM) | SP_OPT(VALID_UNTIL))
+
 static int access_run(const struct sp_args *a)
 {
-    cJSON *params = cJSON_CreateObject();
+    cJSON *params;
 
+    if (!sp_args_has_any(a, RULES))
+        return sp_verb_usage(a, "nothing is named to change; sallyport status shows what is set");
+    params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->words[0]);
     sp_params_text(params, "authentication", a->option[SP_OPT_AUTHENTICATION]);
     put_when(params, "valid_from", a->option[SP_OPT_VALID_FROM]);
@@ -100,9 +105,7 @@ static int generate(const struct sp_args *a)
 }
 
 static const struct sp_action access_actions[] = {
-    {"", "DOMAIN [OPTION..]",
-     SP_OPT(DRY_RUN) | SP_OPT(AUTHENTICATION) | SP_OPT(VALID_FROM) | SP_OPT(VALID_UNTIL), 1, 1, access_run,
-     NULL},
+    {"", "DOMAIN [OPTION..]", SP_OPT(DRY_RUN) | RULES, 1, 1, access_run, NULL},
     {NULL},
 };
 const struct sp_verb sp_verb_access = {"access", "how an account proves itself, and between which dates",

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/table.h"
 #include "cmd/verbs.h"
 #include "model/when.h"
 
@@ -46,16 +47,27 @@ static int issue(const struct sp_args *a)
 
 static void show_list(const cJSON *r)
 {
+    static const struct sp_column columns[] = {{"SERIAL", SP_COLUMN_RIGHT},
+                                               {"UNTIL", SP_COLUMN_PLAIN},
+                                               {"REVOKED", SP_COLUMN_PLAIN},
+                                               {"KEY ID", SP_COLUMN_WRAP}};
     const cJSON *c = NULL, *all = sp_item(r, "certificates");
+    struct sp_table *t = NULL;
+    char serial[32];
 
     if (cJSON_GetArraySize(all) == 0)
         (void)printf("no certificates\n");
+    else
+        t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(c, all)
     {
-        const char *revoked = sp_text(c, "revoked_at");
-        (void)printf("%.0f  %s  until %s%s%s\n", sp_number(c, "serial"), sp_text(c, "key_id"),
-                     sp_text(c, "valid_until"), revoked[0] != '\0' ? "  revoked " : "", revoked);
+        (void)snprintf(serial, sizeof(serial), "%.0f", sp_number(c, "serial"));
+        sp_table_row(t,
+                     (const char *const[]){serial, sp_text(c, "valid_until"),
+                                           sp_text_or(c, "revoked_at", NULL), sp_text(c, "key_id")},
+                     SP_COUNT(columns));
     }
+    sp_table_show(t);
 }
 
 /* 12, SHA256:..., example.com, or the id that sshd's log shows. */

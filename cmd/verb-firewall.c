@@ -34,7 +34,9 @@ static int set(const struct sp_args *a, const char *mode, const char *field)
     if (a->confirm_within > 0)
         (void)cJSON_AddNumberToObject(params, "confirm_within", (double)a->confirm_within);
     sp_params_flag(params, "force", a->option[SP_OPT_FORCE]);
-    sp_params_flag(params, "acknowledge_closed", a->option[SP_OPT_YES]);
+    /* A dry run closes nothing: it needs nobody's word. */
+    sp_params_flag(params, "acknowledge_closed",
+                   a->option[sp_args_has(a, SP_OPT_DRY_RUN) ? SP_OPT_DRY_RUN : SP_OPT_YES]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     return sp_verb_call(a, "firewall.set", params, sp_show_firewall);
 }

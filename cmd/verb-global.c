@@ -3,26 +3,45 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/table.h"
 #include "cmd/verbs.h"
+
+static void add_key(struct sp_table *t, const cJSON *k)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf from = {0};
+    const cJSON *item = NULL;
+
+    cJSON_ArrayForEach(item, sp_item(k, "from"))
+    {
+        sp_buf_printf(&from, "%s%s", from.len > 0 ? " " : "", sp_text_itself(item));
+    }
+    sp_table_row(t,
+                 (const char *const[]){sp_text(k, "fingerprint"), sp_text_or(k, "label", NULL),
+                                       sp_text_or(k, "group", "every managed account"),
+                                       sp_text_or(k, "expires_at", NULL),
+                                       from.len > 0 ? sp_buf_str(&from) : NULL},
+                 5);
+}
 
 static void show_list(const cJSON *result)
 {
-    const cJSON *k = NULL, *keys = sp_item(result, "keys"), *from = NULL;
+    static const struct sp_column columns[] = {{"FINGERPRINT", SP_COLUMN_PLAIN},
+                                               {"LABEL", SP_COLUMN_TRUNC},
+                                               {"OPENS", SP_COLUMN_PLAIN},
+                                               {"UNTIL", SP_COLUMN_PLAIN},
+                                               {"ONLY FROM", SP_COLUMN_WRAP}};
+    const cJSON *k = NULL, *keys = sp_item(result, "keys");
+    struct sp_table *t = NULL;
 
     if (cJSON_GetArraySize(keys) == 0)
         (void)printf("no global keys\n");
+    else
+        t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(k, keys)
     {
-        const char *group = sp_text(k, "group"), *until = sp_text(k, "expires_at");
-        (void)printf("%s  %s  %s%s%s%s", sp_text(k, "fingerprint"), sp_text(k, "label"),
-                     group[0] != '\0' ? "for the group " : "for every managed account", group,
-                     until[0] != '\0' ? "  until " : "", until);
-        cJSON_ArrayForEach(from, sp_item(k, "from"))
-        {
-            (void)printf("  from %s", from->valuestring);
-        }
-        (void)printf("\n");
+        add_key(t, k);
     }
+    sp_table_show(t);
 }
 
 static int list(const struct sp_args *a)

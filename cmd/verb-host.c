@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "cmd/tone.h"
 #include "cmd/verbs.h"
 
@@ -25,7 +26,9 @@ static void show_force(const cJSON *r)
     if (sp_item(r, "accounts") == NULL)
         return;
     (void)printf("accounts     %.0f\n", sp_number(r, "accounts"));
-    if (cJSON_IsObject(firewall))
+    if (sp_streq(sp_text(firewall, "mode"), "unmanaged"))
+        (void)printf("firewall     unmanaged: sallyport holds nobody back\n");
+    else if (cJSON_IsObject(firewall))
         (void)printf("firewall     %s, %s%s%s\n", sp_text(firewall, "mode"),
                      sp_tone(sp_is_true(firewall, "in_force") ? SP_TONE_GOOD : SP_TONE_BAD, stdout),
                      sp_is_true(firewall, "in_force") ? "in force" : "not in force",

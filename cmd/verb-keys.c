@@ -6,62 +6,68 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/table.h"
 #include "cmd/verbs.h"
 #include "model/keytext.h"
 
 #define KEY_MAX_BYTES 65536
 
 /* What it may do less than its account. */
-static void show_rules(const cJSON *k)
+static void rules_of(const cJSON *k, struct sp_buf *out)
 {
-    const cJSON *command = sp_item(k, "command");
-    const cJSON *forwarding = sp_item(k, "forwarding");
+    const cJSON *from = NULL;
 
-    if (cJSON_IsString(command))
-        (void)printf("  only runs \"%s\"", command->valuestring);
-    if (cJSON_IsString(forwarding))
-        (void)printf("  forwarding %s", forwarding->valuestring);
-    if (cJSON_IsFalse(sp_item(k, "pty")))
-        (void)printf("  no terminal");
-}
-
-static void show_key(const cJSON *k)
-{
-    const cJSON *label = sp_item(k, "label"), *from = NULL;
-    const cJSON *fingerprint = sp_item(k, "fingerprint");
-    const cJSON *expires = sp_item(k, "expires_at");
-    const cJSON *used = sp_item(k, "last_used");
-
-    (void)printf("%s  %s", cJSON_IsString(fingerprint) ? fingerprint->valuestring : "?",
-                 cJSON_IsString(label) && label->valuestring[0] != '\0' ? label->valuestring
-                                                                        : "(no label)");
-    if (cJSON_IsString(expires))
-        (void)printf("  until %s", expires->valuestring);
     cJSON_ArrayForEach(from, sp_item(k, "from"))
     {
-        (void)printf("  from %s", from->valuestring);
+        sp_buf_printf(out, "%sfrom %s", out->len > 0 ? ", " : "", sp_text_itself(from));
     }
-    show_rules(k);
-    if (cJSON_IsString(used))
-        (void)printf("  last used %s from %s", used->valuestring,
-                     sp_item(k, "last_used_from")->valuestring);
-    (void)printf("\n");
+    if (sp_text(k, "command")[0] != '\0')
+        sp_buf_printf(out, "%sonly runs \"%s\"", out->len > 0 ? ", " : "", sp_text(k, "command"));
+    if (sp_text(k, "forwarding")[0] != '\0')
+        sp_buf_printf(out, "%sforwarding %s", out->len > 0 ? ", " : "", sp_text(k, "forwarding"));
+    if (cJSON_IsFalse(sp_item(k, "pty")))
+        sp_buf_printf(out, "%sno terminal", out->len > 0 ? ", " : "");
+}
+
+static void add_key(struct sp_table *t, const cJSON *k)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf rules = {0};
+    const char *used = sp_text(k, "last_used"), *from = sp_text(k, "last_used_from");
+    char last[128];
+
+    rules_of(k, &rules);
+    (void)sp_str_format(last, sizeof(last), "%s%s%s", used, from[0] != '\0' ? " from " : "", from);
+    sp_table_row(t,
+                 (const char *const[]){sp_text(k, "fingerprint"), sp_text_or(k, "label", NULL),
+                                       sp_text_or(k, "expires_at", NULL),
+                                       rules.len > 0 ? sp_buf_str(&rules) : NULL,
+                                       last[0] != '\0' ? last : NULL},
+                 5);
 }
 
 static void show_list(const cJSON *result)
 {
+    static const struct sp_column columns[] = {{"FINGERPRINT", SP_COLUMN_PLAIN},
+                                               {"LABEL", SP_COLUMN_TRUNC},
+                                               {"UNTIL", SP_COLUMN_PLAIN},
+                                               {"ONLY", SP_COLUMN_WRAP},
+                                               {"LAST USED", SP_COLUMN_WRAP}};
     const cJSON *item = NULL, *keys = sp_item(result, "keys");
+    struct sp_table *t = NULL;
 
     if (cJSON_GetArraySize(keys) == 0)
         (void)printf("no keys\n");
+    else
+        t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(item, keys)
     {
-        show_key(item);
+        add_key(t, item);
     }
+    sp_table_show(t);
     cJSON_ArrayForEach(item, sp_item(result, "foreign_keys"))
     {
-        (void)printf("%s  (the user's own, line %d of %s)\n", sp_item(item, "fingerprint")->valuestring,
-                     (int)sp_item(item, "line")->valuedouble, sp_item(item, "file")->valuestring);
+        (void)printf("%s  (the user's own, line %d of %s)\n", sp_text(item, "fingerprint"),
+                     (int)sp_number(item, "line"), sp_text(item, "file"));
     }
 }
 

@@ -2,10 +2,15 @@
 #include "base/str.h"
 #include "cmd/verbs.h"
 
+#define LIMITS (SP_OPT(PROCESSES) | SP_OPT(MEMORY_MIB) | SP_OPT(TMP_MIB))
+
 static int limits_run(const struct sp_args *a)
 {
-    cJSON *params = cJSON_CreateObject(), *limits;
+    cJSON *params, *limits;
 
+    if (!sp_args_has_any(a, LIMITS))
+        return sp_verb_usage(a, "no limit is named; sallyport status shows what is set");
+    params = cJSON_CreateObject();
     sp_params_text(params, "domain", a->words[0]);
     sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     limits = cJSON_AddObjectToObject(params, "limits");
@@ -74,8 +79,6 @@ const struct sp_verb sp_verb_disable = {
     "disable", "no SSH for a domain; its keys stay, and FTP, mail and PHP go on", disable_actions, NULL};
 
 static const struct sp_action limits_actions[] = {
-    {"", "DOMAIN [OPTION..]", SP_OPT(DRY_RUN) | SP_OPT(PROCESSES) | SP_OPT(MEMORY_MIB) | SP_OPT(TMP_MIB), 1,
-     1, limits_run, NULL},
-    {NULL}};
+    {"", "DOMAIN [OPTION..]", SP_OPT(DRY_RUN) | LIMITS, 1, 1, limits_run, NULL}, {NULL}};
 const struct sp_verb sp_verb_limits = {"limits", "how much of the host a domain's sessions may take",
                                        limits_actions, NULL};

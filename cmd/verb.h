@@ -108,6 +108,9 @@ static inline bool sp_args_has(const struct sp_args *a, enum sp_option o)
     return a->option[o] != NULL;
 }
 
+/* One of these SP_OPT()s was given. */
+bool sp_args_has_any(const struct sp_args *a, uint64_t options);
+
 /* The verbs by what they are about; ends with a NULL topic. */
 struct sp_topic {
     const char *topic;

@@ -32,7 +32,7 @@ static int find_or_attach(struct sp_account *a, const struct sp_params *p, struc
     }
     if (d == NULL && p->document_root[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "missing: the first request for a domain names its document root");
-        sp_hint(err, "send domain, user and document_root");
+        sp_hint(err, "send domain, user and document_root (sallyport: --user, --document-root)");
         return sp_field(err, "document_root");
     }
     if (d == NULL)
@@ -190,7 +190,7 @@ static int choose_user(struct sp_engine *e, const struct sp_params *p, char ret[
         return -1;
     if (ret[0] == '\0' && p->user[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "missing: the first request for a domain names its system user");
-        sp_hint(err, "send domain, user and document_root");
+        sp_hint(err, "send domain, user and document_root (sallyport: --user, --document-root)");
         return sp_field(err, "user");
     }
     if (ret[0] == '\0')

@@ -78,7 +78,9 @@ static int find_owner(struct sp_engine *e, const struct sp_params *p, char ret[S
         return not_found(p, err);
     if (p->new_domain[0] == '\0' && p->document_root[0] == '\0' && p->user[0] == '\0') {
         sp_fail(err, SP_E_INVALID, 0, "nothing to rebind %s to", p->domain);
-        sp_hint(err, "name a new_domain, a document_root, or the user by his new name");
+        sp_hint(err,
+                "name a new_domain, a document_root, or the user by his new name (sallyport: --to, "
+                "--document-root, --user)");
         return sp_field(err, "new_domain");
     }
     if (p->user[0] != '\0' && (p->new_domain[0] != '\0' || p->document_root[0] != '\0')) {

@@ -252,7 +252,7 @@ int sp_fwrequest_apply(const struct sp_fw_request *r, int64_t now, struct sp_fw_
     if (r->has_mode && r->mode == SP_FW_CLOSED && p->mode != SP_FW_CLOSED && !r->acknowledge_closed) {
         (void)sp_fail(err, SP_E_LOCKOUT, 0,
                       "closed lets nobody log in over SSH but always_allow of sallyport.conf");
-        (void)sp_hint(err, "if that is meant, repeat with acknowledge_closed true");
+        (void)sp_hint(err, "if that is meant, repeat with acknowledge_closed true (sallyport: --yes)");
         return sp_field(err, "mode");
     }
     if (r->has_mode)

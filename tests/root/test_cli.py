@@ -153,7 +153,7 @@ def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(host, words,
 
 
 @pytest.mark.parametrize("words", [["list", "--user"], ["keys", "list", "x.example", "--label", "y"], ["list", "x.example"], ["keys"], ["keys", "add", "x.example"],
-                                   ["status", "--json=1", "x.example"], ["jail", "check", "--dry-run"], ["certificates", "ca", "drop"], ["sessions", "end", "a.example", "b.example"]])
+                                   ["status", "--json=1", "x.example"], ["jail", "check", "--dry-run"], ["limits", "x.example"], ["access", "x.example", "--dry-run"], ["certificates", "ca", "drop"], ["sessions", "end", "a.example", "b.example"]])
 def test_words_that_do_not_fit_are_refused_before_anything_is_done(host, words):
     done = sallyport(*words)
     assert done.rc == 5 and "--help" in done.stderr and done.stdout == "", done
@@ -172,7 +172,7 @@ def on_a_terminal(*words, env=(), cols=100):
 
 
 def test_colours_are_for_terminals_that_want_them(site):
-    coloured = ["status", site.domain], ["plan", str(LIVE["requests"] / "3.json")], ["doctor", site.domain], ["host"]
+    coloured = ["status", site.domain], ["plan", str(LIVE["requests"] / "3.json")], ["doctor", site.domain]
     (LIVE["requests"] / "3.json").write_text(json.dumps({"domain": site.domain, "shell": "bash"}))
     for words in coloured:
         assert "\x1b[3" in on_a_terminal(*words)[1], words
@@ -240,11 +240,11 @@ def test_a_customers_names_drive_no_terminal(site):
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]", screen), (words, screen)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_comes_without_root_and_points_to_the_page(host, verb):
-    done = sp.run(["setpriv", "--reuid=65534", "--clear-groups", "sallyport", verb, "--help"])
-    assert done.rc == 0 and done.stdout.endswith(f"more: man sallyport-{verb}\n") and done.stderr == ""
-    assert done.stdout == sallyport("help", verb).stdout == sallyport(verb, "x", "-h").stdout
+def test_help_comes_without_root_and_points_to_a_page_that_is_there(host):
+    """That it fits a screen, and says what the page says: tests/manpages.py."""
+    for verb in VERBS:
+        done = sp.run(["setpriv", "--reuid=65534", "--clear-groups", "sallyport", verb, "--help"])
+        assert done.rc == 0 and done.stdout.endswith(f"more: man sallyport-{verb}\n") and done.stderr == ""
+        assert list(pathlib.Path("/usr/share/man/man8").glob(f"sallyport-{verb}.8*"))
+    assert sallyport("keys", "x", "-h").stdout == sallyport("help", "keys").stdout
     assert sp.run(["setpriv", "--reuid=65534", "--clear-groups", "sallyport", "list"]).rc == 6
-    assert list(pathlib.Path("/usr/share/man/man8").glob(f"sallyport-{verb}.8*"))
-    assert subprocess.run(["man", "-w", f"sallyport-{verb}"], capture_output=True, check=False).returncode in (0, 127)

@@ -136,7 +136,7 @@ def test_the_verb_says_the_same(site, tmp_path):
     (tmp_path / "k.pub").write_text(BOUND.public + "\n")
     sp.run([SALLYPORT, "keys", "add", site.domain, tmp_path / "k.pub", "--command", 'echo "hi"', "--forwarding", "none", "--no-pty"], check=True)
     assert line(site).startswith('command="echo \\"hi\\"",no-port-forwarding,no-agent-forwarding,no-X11-forwarding,no-pty ')
-    assert 'only runs "echo "hi""  forwarding none  no terminal' in sp.run([SALLYPORT, "keys", "list", site.domain]).stdout
+    assert 'only runs "echo "hi"", forwarding none, no terminal' in sp.run([SALLYPORT, "keys", "list", site.domain]).stdout
     assert sp.ssh(site, "id", key=BOUND).stdout == "hi\n"
 
 
