@@ -5,12 +5,14 @@ functions (tests/tools/probe.c)."""
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
 import pytest
 
 import sp
+import sp_sandbox
 
 PROBE = pathlib.Path(os.environ["SALLYPORT_BUILD"]) / "tests/probe"
 INFO = {"jsonrpc": "2.0", "id": "info", "method": "system.info"}
@@ -133,3 +135,85 @@ def test_sockets_of_other_families_are_refused_to_the_helper(host):
 def test_what_operations_need_is_let_through(host):
     assert probe("helper", "shadow", "fork", "kill", "setuid") == dict.fromkeys(("shadow", "fork", "kill", "setuid"), "done")
     assert probe("helper", "mount") == {"mount": "EFAULT"}
+
+
+# The unit's sandbox: with SALLYPORT_TEST_SANDBOX=1 every end-to-end test runs the helper in it.
+
+UNIT = "/usr/lib/systemd/system/sallyport@.service"
+# What systemd-analyze counts against the unit, and which operation wants it.
+NEEDED = {
+    "User=/DynamicUser=": "root's files are what it edits", "RootDirectory=/RootImage=": "the document roots are anywhere",
+    "PrivateNetwork=": "the packet filter of the host", "PrivateUsers=": "the owners of files are the host's", "PrivateDevices=": "null and zero of jails are made",
+    "DeviceAllow=": "ProtectClock= itself brings char-rtc", "ProtectHome=": "document roots lie in /home", "ProtectSystem=": "document roots lie where the configuration says",
+    "ProtectProc=": "whose sshd, whose jail", "ProcSubset=": "mounts and sockets of the host", "MemoryDenyWriteExecute=": "node is proved in its jail",
+    "RestrictSUIDSGID=": "it shuts openat2(2)", "SystemCallFilter=~@resources": "limits are put in order", "SystemCallFilter=~@privileged": "chown, setuid",
+    "SystemCallFilter=~@mount": "jails are proved, id maps mounted", "CapabilityBoundingSet=~CAP_KILL": "sessions are ended",
+    "CapabilityBoundingSet=~CAP_(DAC_*|FOWNER|IPC_OWNER)": "files of users", "CapabilityBoundingSet=~CAP_SYS_CHROOT": "jails are proved",
+    "CapabilityBoundingSet=~CAP_MKNOD": "null and zero of jails are made", "CapabilityBoundingSet=~CAP_(CHOWN|FSETID|SETFCAP)": "files of users",
+    "CapabilityBoundingSet=~CAP_SET(UID|GID|PCAP)": "the child that works in a home", "CapabilityBoundingSet=~CAP_SYS_PTRACE": "whose sshd, whose jail",
+    "CapabilityBoundingSet=~CAP_NET_ADMIN": "the packet filter", "CapabilityBoundingSet=~CAP_AUDIT_*": "PAM writes its record",
+    "CapabilityBoundingSet=~CAP_SYS_ADMIN": "jails are proved, id maps mounted", "RestrictAddressFamilies=~AF_NETLINK": "the packet filter",
+    "RestrictAddressFamilies=~AF_UNIX": "the journal", **{f"RestrictNamespaces=~{name}": "jails are proved, id maps kept" for name in ("user", "pid", "uts", "mnt", "ipc")},
+}
+
+
+@sp.covers("privilege unit")
+def test_the_unit_opens_what_operations_need_and_nothing_else(host):
+    text = sp.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", UNIT]).stdout
+    open_ = {line.split()[1] for line in text.splitlines() if line.startswith("✗")}
+    assert open_ <= NEEDED.keys(), open_ - NEEDED.keys()
+    score = float(text.strip().splitlines()[-1].split(": ")[1].split()[0])
+    assert score <= 4.6, text
+
+
+def test_the_unit_is_one_that_systemd_reads(host):
+    for unit in (UNIT, UNIT.replace("@.service", ".socket")):
+        done = sp.run(["systemd-analyze", "verify", "--man=no", unit.replace("@.", "@x.") if "@" in unit else unit])
+        assert "sallyport" not in done.stderr, done
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """A directory with what the unit says, and the line that starts a program in it."""
+    installed = sp_sandbox.REAL.exists()
+    if not installed:
+        sp_sandbox.install()
+    yield [str(sp_sandbox.DIRECTORY / "sandboxed"), str(sp_sandbox.DIRECTORY)]
+    if not installed:
+        sp_sandbox.remove()
+
+
+@sp.covers("safety 49")
+def test_safety_49_operations_work_in_the_sandbox_of_the_unit(sandbox, host):
+    user = sp.make_user()
+    params = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "chroot",
+              "authorized_keys": [{"key": sp.keypair().public}]}
+    assert sp.rpc("domain.apply", params).ok()["changed"] is True
+    assert sp.ssh(user, "echo in").stdout == "in\n"
+    assert sp.rpc("domain.apply", params).ok()["changed"] is False
+    sp.rpc("password.set", {"domain": user.domain, "password": "Sandboxed-Word-49"}).ok()
+    sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.0/24"}], "force": True}).ok()
+    sp.rpc("firewall.set", {"mode": "open"}).ok()
+    sp.rpc("system.reconcile").ok()
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert sp.ssh(user, "echo in").rc != 0
+
+
+@sp.covers("privilege mounts")
+def test_safety_49_what_the_sandbox_shuts_is_shut(sandbox):
+    tried = sp.run([*sandbox, "/bin/sh", "-c", """
+        for path in /usr/x /usr/bin/x /boot/x /proc/sys/kernel/hostname; do (: >$path) 2>/dev/null && echo "wrote $path"; done
+        ls /usr/lib/modules 2>/dev/null | head -1
+        for path in /etc /var/lib /home /run; do [ -w $path ] || echo "cannot write $path"; done
+        ls -A /tmp
+        unshare -n true 2>/dev/null && echo network
+        unshare -C true 2>/dev/null && echo cgroup
+        chmod 755 /usr 2>/dev/null && echo chmod
+        true"""], check=True)
+    assert tried.stdout == "", tried
+    names = ["bpf", "perf_event_open", "keyctl", "ptrace", "init_module", "kexec_load", "reboot", "clock_settime", "swapon", "acct"]
+    inside = shutil.copy(PROBE, sp_sandbox.DIRECTORY)  # the build may lie in /tmp
+    done = sp.run([*sandbox, inside, "plain", *names], check=True)
+    assert dict(line.split() for line in done.stdout.splitlines()) == dict.fromkeys(names, "EPERM")
+    done = sp.run([*sandbox, inside, "plain", "inet-socket", "packet-socket", "alg-socket", "socket"], check=True)
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["EAFNOSUPPORT", "EAFNOSUPPORT", "EAFNOSUPPORT", "done"]

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * probe WHERE WHAT...: what becomes of system calls once a process has let go of its rights. WHERE is
- * "sealed", the parser's process, or "helper", the helper itself. One line each: WHAT and the name of the
- * errno, or "done", or "killed".
+ * "sealed", the parser's process, "helper", the helper itself, or "plain", as it was started. One line
+ * each: WHAT and the name of the errno, or "done", or "killed".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +51,7 @@ static const struct {
     {"raw-socket", SYS_socket, {AF_INET, SOCK_RAW, 255}},
     {"alg-socket", SYS_socket, {AF_ALG, SOCK_SEQPACKET, 0}},
     {"vsock-socket", SYS_socket, {AF_VSOCK, SOCK_STREAM, 0}},
+    {"inet-socket", SYS_socket, {AF_INET, SOCK_STREAM, 0}},
     {"shadow", SYS_openat, {AT_FDCWD, (long)"/etc/shadow", O_RDONLY, 0}},
     {"open", SYS_openat, {AT_FDCWD, (long)"/", O_RDONLY, 0}},
     {"socket", SYS_socket, {AF_UNIX, SOCK_STREAM, 0}},
@@ -68,11 +69,18 @@ static const struct {
     {"much-memory", SYS_mmap, {0, 1L << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
 };
 
-static int probe(int sealed, const char *what)
+static int enter(const char *where)
 {
-    int r = sealed ? sp_sealed_enter() : sp_process_sanitise() == 0 ? sp_seccomp_helper() : -1;
+    if (strcmp(where, "sealed") == 0)
+        return sp_sealed_enter();
+    if (strcmp(where, "helper") == 0)
+        return sp_process_sanitise() == 0 ? sp_seccomp_helper() : -1;
+    return 0;
+}
 
-    if (r != 0)
+static int probe(const char *where, const char *what)
+{
+    if (enter(where) != 0)
         return 255;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
         if (strcmp(calls[i].name, what) == 0) {
@@ -89,7 +97,7 @@ int main(int argc, char **argv)
         int status = 0;
 
         if (pid == 0)
-            _exit(probe(strcmp(argv[1], "sealed") == 0, argv[i]));
+            _exit(probe(argv[1], argv[i]));
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
             return 1;
         if (WIFSIGNALED(status))
