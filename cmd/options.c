@@ -53,6 +53,7 @@ static const struct {
     [SP_OPT_CONFIRM_WITHIN] = {"--confirm-within", "TIME", "on trial: 60s, 5m; then confirm, or it ends"},
     [SP_OPT_UNDO] = {"--undo", NULL, "forget what nobody changed since"},
     [SP_OPT_PRINT_CONFIG] = {"--print-config", NULL, "print what sallyport.conf needs, and do nothing"},
+    [SP_OPT_KEEP_OPENED] = {"--keep-opened", NULL, "leave open what was opened in other firewalls"},
     [SP_OPT_SESSION] = {"--session", "ID", "this login alone"},
 };
 

@@ -77,6 +77,39 @@ static void show_pending(const cJSON *t)
     (void)printf("%-*selse it ends by itself, or by: sallyport firewall rollback\n", WIDTH, "");
 }
 
+/* Who stops the port all the same, and what mends it. */
+static void show_blocks(const cJSON *blocks)
+{
+    const cJSON *b = NULL;
+    char text[500];
+
+    cJSON_ArrayForEach(b, blocks)
+    {
+        (void)sp_str_format(text, sizeof(text), "%s%s port %d for %s: %s", sp_text(b, "by"),
+                            sp_is_true(b, "certain") ? "" : " perhaps,", (int)sp_number(b, "port"),
+                            sp_text_or(b, "from", "everybody"), sp_text(b, "where"));
+        line("blocked", sp_is_true(b, "certain") ? SP_TONE_BAD : SP_TONE_WARN, text);
+        (void)printf("%-*stry: %s\n", WIDTH, "", sp_text(b, "mend"));
+    }
+}
+
+void sp_show_firewalls(const cJSON *others, int width)
+{
+    const cJSON *item = NULL;
+    const char *between = "";
+
+    if (cJSON_GetArraySize(others) == 0)
+        return;
+    (void)printf("%-*s", width, "firewalls");
+    cJSON_ArrayForEach(item, others)
+    {
+        (void)printf("%s%s%s", between, sp_text(item, "name"),
+                     sp_is_true(item, "in_force") ? "" : " (says so, but the kernel has nothing of it)");
+        between = ", ";
+    }
+    (void)printf("\n");
+}
+
 void sp_show_firewall(const cJSON *r)
 {
     const cJSON *in_force = sp_item(r, "in_force");
@@ -89,6 +122,8 @@ void sp_show_firewall(const cJSON *r)
         show_ports(sp_item(r, "ports"));
     show_sources(r, sp_item(r, "always_allow"));
     show_pending(sp_item(r, "pending"));
+    show_blocks(sp_item(r, "blocked_by"));
+    sp_show_firewalls(sp_item(r, "firewalls"), WIDTH);
     if (sp_item(r, "changes") != NULL)
         sp_show_changes(r);
 }

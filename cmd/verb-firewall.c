@@ -34,6 +34,7 @@ static int set(const struct sp_args *a, const char *mode, const char *field)
     if (a->confirm_within > 0)
         (void)cJSON_AddNumberToObject(params, "confirm_within", (double)a->confirm_within);
     sp_params_flag(params, "force", a->option[SP_OPT_FORCE]);
+    sp_params_flag(params, "keep_opened", a->option[SP_OPT_KEEP_OPENED]);
     /* A dry run closes nothing: it needs nobody's word. */
     sp_params_flag(params, "acknowledge_closed",
                    a->option[sp_args_has(a, SP_OPT_DRY_RUN) ? SP_OPT_DRY_RUN : SP_OPT_YES]);
@@ -121,7 +122,7 @@ static const struct sp_action actions[] = {
     {"unallow", "SOURCE..", TRIED, 1, SP_WORDS_ANY, unallow, NULL},
     {"confirm", "[TOKEN]", 0, 0, 1, confirm, NULL},
     {"rollback", "", 0, 0, 0, rollback, NULL},
-    {"unmanage", "", CHANGES, 0, 0, unmanage, NULL},
+    {"unmanage", "", CHANGES | SP_OPT(KEEP_OPENED), 0, 0, unmanage, NULL},
     {"restore", "", SP_OPT(DRY_RUN), 0, 0, restore, NULL},
     {NULL},
 };

@@ -33,6 +33,8 @@ static void show_force(const cJSON *r)
                      sp_tone(sp_is_true(firewall, "in_force") ? SP_TONE_GOOD : SP_TONE_BAD, stdout),
                      sp_is_true(firewall, "in_force") ? "in force" : "not in force",
                      sp_tone(SP_TONE_PLAIN, stdout));
+    if (cJSON_IsObject(firewall))
+        sp_show_firewalls(sp_item(firewall, "firewalls"), 13);
     else
         (void)printf("firewall     its policy cannot be read: sallyport firewall\n");
     (void)printf("jails       ");

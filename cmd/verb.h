@@ -61,6 +61,7 @@ enum sp_option {
     SP_OPT_CONFIRM_WITHIN,
     SP_OPT_UNDO,
     SP_OPT_PRINT_CONFIG,
+    SP_OPT_KEEP_OPENED,
     SP_OPT_COUNT
 };
 
@@ -168,8 +169,9 @@ cJSON *sp_error_json(const struct sp_error *err);
 int sp_verb_usage(const struct sp_args *a, const char *text);
 
 void sp_show_firewall(const cJSON *result);
-void sp_show_changes(const cJSON *result); /* changes, warnings, or "nothing to change" */
-void sp_show_diff(const cJSON *result);    /* the same, of what would be: from and to below each other */
+void sp_show_firewalls(const cJSON *others, int width); /* in one line, if there are any */
+void sp_show_changes(const cJSON *result);              /* changes, warnings, or "nothing to change" */
+void sp_show_diff(const cJSON *result); /* the same, of what would be: from and to below each other */
 
 /* What was pasted, from a file or stdin ("-"), as text that a request can carry. */
 struct sp_buf;

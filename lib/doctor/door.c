@@ -8,14 +8,10 @@
 #include "doctor/doctor.h"
 #include "host/fsat.h"
 #include "host/nft.h"
-#include "host/spawn.h"
 #include "model/authopts.h"
 #include "model/fwcompile.h"
-#include "model/json.h"
-#include "model/nftverdict.h"
+#include "resource/firewalls.h"
 #include "resource/sshports.h"
-
-#define RULESET_MAX (16U << 20)
 
 /* The ports that a client may knock at: the one asked for, else all that sshd has. */
 static size_t ports_of(const struct sp_visit *v, const uint16_t **ret)
@@ -157,88 +153,37 @@ int sp_doctor_firewall(struct sp_visit *v, struct sp_error *err)
     return judge_own(v, &r, err);
 }
 
-/* Whose rule it is, by the names that its program gives. */
-static int mend_foreign(struct sp_visit *v, const char *where, uint16_t port)
-{
-    const char *address = v->login->address;
-
-    if (strstr(where, "f2b") != NULL || strstr(where, "fail2ban") != NULL)
-        return sp_finding_mend(v, "fail2ban-client unban %s", address != NULL ? address : "ADDRESS");
-    if (strstr(where, "firewalld") != NULL)
-        return sp_finding_mend(v, "firewall-cmd --permanent --add-port=%u/tcp && firewall-cmd --reload",
-                               port);
-    if (strstr(where, "ufw") != NULL)
-        return sp_finding_mend(v, "ufw allow %u/tcp", port);
-    return sp_finding_mend(v, "look at it with `nft -a list ruleset`, and let tcp port %u through there",
-                           port);
-}
-
-static int read_ruleset(const struct sp_visit *v, cJSON **ret, struct sp_error *err)
-{
-    static const char *const argv[] = {"/usr/sbin/nft", "-j", "list", "ruleset", NULL};
-    _cleanup_(sp_spawn_clear) struct sp_spawn run = {
-        .argv = argv, .deadline_ms = 10000, .max_output = RULESET_MAX};
-
-    if (sp_spawn_run(v->login->host, &run, err) < 0)
-        return -1;
-    if (run.status != 0)
-        return sp_fail(err, SP_E_REJECTED, 0, "nft: %.200s", sp_buf_str(&run.err_out));
-    return sp_json_parse_large(sp_buf_str(&run.out), run.out.len, RULESET_MAX, ret, err);
-}
-
-/* Rules of the older tables are in no ruleset of nft's. */
-static int legacy_rules(struct sp_visit *v, struct sp_error *err)
-{
-    static const char *const files[] = {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
-
-    for (size_t i = 0; i < SP_COUNT(files); i++) {
-        _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-        struct sp_error ignored;
-        _cleanup_close_ int fd =
-            sp_fsat_open(v->login->host->root_fd, files[i], 0, 0, SP_FSAT_NONE, &ignored);
-        if (fd < 0 || sp_buf_read(&b, fd, 4096) <= 0 || strstr(sp_buf_str(&b), "filter") == NULL)
-            continue;
-        if (sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err,
-                           "tables of iptables-legacy are in use; they are not read here") < 0)
-            return -1;
-        return sp_finding_mend(v, "look at them with `iptables-legacy -S` and `ip6tables-legacy -S`");
-    }
-    return 0;
-}
-
 int sp_doctor_other_firewalls(struct sp_visit *v, struct sp_error *err)
 {
-    _cleanup_json_ cJSON *ruleset = NULL;
-    char where[SP_NFTVERDICT_WHERE];
+    _cleanup_(sp_firewalls_clear) struct sp_firewalls f = {0};
+    struct sp_firewall_block b;
     struct sp_cidr from;
     const uint16_t *ports;
     size_t n = ports_of(v, &ports);
     struct sp_error why;
+    int found;
 
     if (n == 0 || is_local(v->login->address))
         return sp_finding_add(v, "other_firewalls", SP_FINDING_OK, err, "nothing to ask other firewalls");
-    if (read_ruleset(v, &ruleset, &why) < 0)
+    if (sp_firewalls_look(v->login->host, &f, &why) < 0)
         return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "the rules cannot be read: %s",
                               why.text);
     for (size_t i = 0; i < n; i++) {
-        struct sp_nftverdict_packet packet = {.port = ports[i], .not_table = "sallyport"};
-        enum sp_nftverdict verdict;
+        struct sp_nftverdict_packet packet = {.port = ports[i]};
         packet.from = to_cidr(v->login->address, &from) ? &from : NULL;
-        if (sp_nftverdict_judge(ruleset, &packet, &verdict, where, &why) < 0)
+        found = sp_firewalls_judge(&f, &packet, &b, &why);
+        if (found < 0)
             return sp_finding_add(v, "other_firewalls", SP_FINDING_UNKNOWN, err, "%s", why.text);
-        if (verdict == SP_NFT_PASSES)
+        if (found == 0)
             continue;
-        if (sp_finding_add(
-                v, "other_firewalls", verdict == SP_NFT_DROPPED ? SP_FINDING_STOPS : SP_FINDING_UNKNOWN,
-                err, "another firewall %s port %u: %s",
-                verdict == SP_NFT_DROPPED ? "drops what comes for" : "may hold back", ports[i], where) < 0)
+        if (sp_finding_add(v, "other_firewalls", b.certain ? SP_FINDING_STOPS : SP_FINDING_UNKNOWN, err,
+                           "another firewall, %s, %s port %u: %s", sp_firewall_kind_name(b.by),
+                           b.certain ? "drops what comes for" : "may hold back", ports[i], b.where) < 0)
             return -1;
-        return mend_foreign(v, where, ports[i]);
+        return sp_finding_mend(v, "%s", b.mend);
     }
-    if (legacy_rules(v, err) < 0)
-        return -1;
     return sp_finding_add(v, "other_firewalls", SP_FINDING_OK, err,
-                          "no rule of nf_tables, whoever made it, holds the port back");
+                          "no rule of another firewall, whoever made it, holds the port back");
 }
 
 /* --- hosts.allow and hosts.deny (hosts_access(5)), where sshd is linked with libwrap --- */

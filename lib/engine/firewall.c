@@ -64,15 +64,28 @@ static int warn_still_open(struct sp_fwplan *p, struct sp_error *err)
 
 static int warn_blocked(struct sp_fwplan *p, struct sp_error *err)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf names = {0};
+    for (size_t i = 0; i < p->beside.n_blocks; i++) {
+        const struct sp_firewall_block *b = &p->beside.blocks[i];
+        const char *from = b->from[0] != '\0' ? b->from : "everybody";
 
-    if (p->blockers.len == 0 || p->want.mode == SP_FW_CLOSED)
+        if (sp_fwplan_warn(p, err, "%s %s port %u for %s (%s): %s", sp_firewall_kind_name(b->by),
+                           b->certain ? "holds back" : "may hold back", b->port, from, b->where,
+                           b->mend) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Others are asked where the mode or the state is asked for: reading their rules costs what they have. */
+static int beside(struct sp_fwplan *p, struct sp_error *err)
+{
+    if (p->asks_mode && p->want.mode == SP_FW_UNMANAGED && p->trial == SP_FWTRIAL_NONE)
+        return p->keep_opened ? sp_fwbeside_forget(p, err) : sp_fwbeside_take_back(p, err);
+    if (!p->asks_mode)
         return 0;
-    for (size_t i = 0; i + 1 < p->blockers.len; i++)
-        sp_buf_add(&names, p->blockers.data[i] == '\n' ? ", " : &p->blockers.data[i],
-                   p->blockers.data[i] == '\n' ? 2 : 1);
-    return sp_fwplan_warn(p, err, "another firewall may hold the SSH port back, and its drop is final: %s",
-                          sp_buf_str(&names));
+    if (sp_fwbeside_look(p, err) < 0 || (p->trial == SP_FWTRIAL_NONE && sp_fwbeside_open(p, err) < 0))
+        return -1;
+    return warn_blocked(p, err);
 }
 
 /* Look, plan, do, report: the way of everything that may change. */
@@ -84,9 +97,15 @@ static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, 
         return -1;
     if (sp_fwwarn_each(&p->old, &p->want, hear_warning, p) < 0)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (warn_still_open(p, err) < 0 || warn_blocked(p, err) < 0)
+    if (warn_still_open(p, err) < 0)
         return -1;
+    if (p->asks_mode && p->want.mode == SP_FW_UNMANAGED && !p->keep_opened &&
+        sp_fwbeside_check_take_back(p, err) < 0)
+        return -1;
+    /* Ours first: what others open must not let in whom ours holds back. */
     if ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwplan_apply(p, err) < 0)
+        return -1;
+    if (beside(p, err) < 0)
         return -1;
     return sp_fwreport(p, SP_FWREPORT_CHANGES, result, err);
 }
@@ -106,9 +125,12 @@ int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result,
             return -1;
         for (size_t i = 0; i < found.n; i++)
             (void)sp_fw_ports_add(p.target.ports, &p.target.n_ports, found.ports[i]);
+        if (sp_fwbeside_look(&p, err) < 0)
+            return -1;
         return sp_fwreport(&p, SP_FWREPORT_STATE, result, err);
     }
-    if (sp_fwplan_make(&p, SP_FWPLAN_RESTORE, err) < 0 || warn_blocked(&p, err) < 0)
+    if (sp_fwplan_make(&p, SP_FWPLAN_RESTORE, err) < 0 || sp_fwbeside_look(&p, err) < 0 ||
+        warn_blocked(&p, err) < 0)
         return -1;
     return sp_fwreport(&p, SP_FWREPORT_STATE, result, err);
 }
@@ -129,6 +151,8 @@ int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct s
     if (sp_fwrequest_apply(request, p.now, &p.want, err) < 0)
         return -1;
     p.confirm_within = request->confirm_within;
+    p.asks_mode = request->has_mode;
+    p.keep_opened = request->keep_opened;
     return finish(&p, SP_FWPLAN_REQUEST, result, err);
 }
 

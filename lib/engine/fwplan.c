@@ -22,7 +22,7 @@ void sp_fwplan_clear(struct sp_fwplan *p)
     sp_fw_pending_clear(&p->pending);
     sp_fw_compiled_clear(&p->del);
     sp_fw_compiled_clear(&p->add);
-    sp_buf_clear(&p->blockers);
+    sp_fwbeside_clear(&p->beside);
 }
 
 int sp_fwplan_warn(struct sp_fwplan *p, struct sp_error *err, const char *fmt, ...)
@@ -64,15 +64,11 @@ int sp_fwplan_read(struct sp_fwplan *p, struct sp_error *err)
 
 int sp_fwplan_look(struct sp_fwplan *p, struct sp_error *err)
 {
-    _cleanup_(sp_nft_close) struct sp_nft nft = {0};
-
     if (p->hands_off && !is_managed(p) && p->trial == SP_FWTRIAL_NONE)
         return 0;
     if (sp_fwplan_read(p, err) < 0)
         return is_managed(p) ? -1 : 0;
-    if (p->want.mode == SP_FW_UNMANAGED)
-        return 0;
-    return sp_nft_open(p->host, &nft, err) < 0 ? -1 : sp_nft_blockers(&nft, &p->blockers, err);
+    return 0;
 }
 
 enum sp_nft_body sp_fwplan_body(enum sp_fw_mode mode)
@@ -273,7 +269,7 @@ bool sp_fwplan_in_force(const struct sp_fwplan *p)
     struct sp_error ignored;
 
     /* Somebody else's drop is final: our accept opens nothing. */
-    if (p->want.mode == SP_FW_OPEN && p->blockers.len > 0)
+    if (sp_fwbeside_is_blocked(&p->beside))
         return false;
     if (p->target.body == SP_NFT_ABSENT)
         return is->body == SP_NFT_ABSENT;

@@ -5,6 +5,7 @@
 #define SP_ENGINE_FWPLAN_H
 
 #include "engine/firewall.h"
+#include "engine/fwbeside.h"
 #include "engine/fwstore.h"
 #include "host/nft.h"
 
@@ -31,12 +32,14 @@ struct sp_fwplan {
     bool hands_off;                       /* while unmanaged, the kernel is not even looked at */
     struct sp_fw_pending pending;         /* the policy that is on trial, or is to be */
     enum sp_fwtrial_state trial;
-    int64_t confirm_within; /* seconds; 0: not on trial */
-    bool committed_changes; /* what is to be done in the kernel beside a trial */
-    bool rebuild;           /* not by elements alone */
-    bool looked;            /* `before` has been read */
-    struct sp_buf blockers; /* one a line */
-    cJSON *warnings;        /* an array in the result; borrowed */
+    int64_t confirm_within;    /* seconds; 0: not on trial */
+    bool asks_mode;            /* the request names a mode: what others hold back is asked, and opened */
+    bool keep_opened;          /* unmanaged: what was opened in others' firewalls stays */
+    bool committed_changes;    /* what is to be done in the kernel beside a trial */
+    bool rebuild;              /* not by elements alone */
+    bool looked;               /* `before` has been read */
+    struct sp_fwbeside beside; /* filled where somebody asks for the mode or the state */
+    cJSON *warnings;           /* an array in the result; borrowed */
 };
 
 void sp_fwplan_clear(struct sp_fwplan *p);
@@ -54,7 +57,7 @@ int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_er
 /* p->before alone, once. */
 int sp_fwplan_read(struct sp_fwplan *p, struct sp_error *err);
 
-/* p->before and p->blockers, from the kernel. A host without nf_tables is no failure while the port is not
+/* p->before, from the kernel. A host without nf_tables is no failure while the port is not
  * managed. */
 int sp_fwplan_look(struct sp_fwplan *p, struct sp_error *err);
 

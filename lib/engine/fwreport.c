@@ -31,25 +31,6 @@ static bool put_item(cJSON *array, cJSON *item)
     return false;
 }
 
-static int put_blockers(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
-{
-    cJSON *array = cJSON_AddArrayToObject(result, "blocked_by");
-    const char *at = sp_buf_str(&p->blockers);
-
-    if (array == NULL)
-        return no_memory(err);
-    while (*at != '\0') {
-        size_t len = strcspn(at, "\n");
-        char line[300];
-
-        if (sp_str_format(line, sizeof(line), "%.*s", (int)len, at) == 0 &&
-            !put_item(array, cJSON_CreateString(line)))
-            return no_memory(err);
-        at += len + (at[len] == '\n');
-    }
-    return 0;
-}
-
 static int put_state(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     const struct sp_nft_ruleset *kernel = sp_fwplan_kernel(p);
@@ -78,7 +59,7 @@ static int put_state(const struct sp_fwplan *p, cJSON *result, struct sp_error *
     }
     if (list == NULL || !cJSON_AddBoolToObject(result, "in_force", sp_fwplan_in_force(p)))
         return no_memory(err);
-    return put_blockers(p, result, err) < 0 ? -1 : sp_fwtrial_report(p, result, err);
+    return sp_fwbeside_report(&p->beside, result, err) < 0 ? -1 : sp_fwtrial_report(p, result, err);
 }
 
 static int put_change(cJSON *changes, const char *target, const char *from, const char *to,
@@ -236,11 +217,30 @@ static int put_trial(const struct sp_fwplan *p, cJSON *changes, struct sp_error 
     return put_change(changes, "trial", text.len > 0 ? text.data : "over", NULL, NULL, err);
 }
 
+static int put_others(const struct sp_fwplan *p, cJSON *changes, struct sp_error *err)
+{
+    const bool dry = (p->flags & SP_FIREWALL_DRY) != 0;
+
+    for (size_t i = 0; i < p->beside.n_changes; i++) {
+        const struct sp_fwbeside_change *c = &p->beside.changes[i];
+        char target[SP_FWOPEN_TARGET], to[32];
+
+        sp_fwopen_target(&c->what, target);
+        (void)sp_str_format(to, sizeof(to), "%u/tcp open", c->what.port);
+        if (put_change(changes, target, c->opens ? NULL : to, c->opens ? to : NULL,
+                       c->done == c->opens && !dry ? to : NULL, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     cJSON *changes = cJSON_AddArrayToObject(result, "changes");
 
-    if (changes == NULL || !cJSON_AddBoolToObject(result, "changed", p->state_changes || p->kernel_changes))
+    if (changes == NULL ||
+        !cJSON_AddBoolToObject(result, "changed",
+                               p->state_changes || p->kernel_changes || p->beside.n_changes > 0))
         return no_memory(err);
     for (size_t i = 0; i < p->old.n; i++) {
         const struct sp_fw_entry *e = &p->old.v[i];
@@ -256,7 +256,7 @@ static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error
         if ((was == NULL || !sp_fw_entry_equal(was, e)) && put_source(p, changes, e, was, e, err) < 0)
             return -1;
     }
-    return 0;
+    return put_others(p, changes, err);
 }
 
 int sp_fwreport(const struct sp_fwplan *p, enum sp_fwreport_kind kind, cJSON *result, struct sp_error *err)

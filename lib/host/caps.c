@@ -18,7 +18,7 @@
 
 /* All that root's work here needs. Not among them, on purpose: SYS_RESOURCE (it writes past quotas and
  * limits, so that success would be reported for what did not fit), SYS_MODULE, SYS_RAWIO, SYS_BOOT,
- * SYS_TIME, NET_RAW, SETFCAP, LINUX_IMMUTABLE (chattr +i is somebody's word), MAC_ADMIN, BPF. */
+ * SYS_TIME, SETFCAP, LINUX_IMMUTABLE (chattr +i is somebody's word), MAC_ADMIN, BPF. */
 static const unsigned char kept[] = {
     CAP_CHOWN,           /* owners of what is made for a user */
     CAP_DAC_OVERRIDE,    /* files and directories of any mode */
@@ -30,6 +30,7 @@ static const unsigned char kept[] = {
     CAP_SETUID,          /* the same, and the parser's child */
     CAP_SETPCAP,         /* children cut their bounding set further */
     CAP_NET_ADMIN,       /* nftables */
+    CAP_NET_RAW,         /* iptables of the old kind speaks to the kernel over such a socket */
     CAP_SYS_PTRACE,      /* /proc/PID/exe and ns of other uids: whose sshd, whose jail */
     CAP_SYS_CHROOT,      /* proving a generation, and chroot-bash itself in a probe: */
     CAP_SYS_ADMIN,       /*   file capabilities give no more than the bounding set has */

@@ -84,9 +84,8 @@ int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_
 /* The table goes; none is success. */
 int sp_nft_remove(struct sp_nft *nft, struct sp_error *err);
 
-/* Who else may hold the port back: every base chain on the input hook that is not ours and whose policy is
- * drop ("inet filter/input"), and the tables of firewalld and ufw. Appends one line each. Rules are not
- * read: they may let the port through all the same. */
-int sp_nft_blockers(struct sp_nft *nft, struct sp_buf *out, struct sp_error *err);
+/* Does anybody else filter what comes in? True for any such base chain that is not ours; rules and sets are
+ * not read, so that this costs the same on every host. */
+int sp_nft_has_others(struct sp_nft *nft, bool *ret, struct sp_error *err);
 
 #endif

@@ -292,78 +292,39 @@ int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, str
     return sp_fail(err, SP_E_BUSY, 0, "the packet filter changes too often to be read");
 }
 
-static const char *family_name(uint32_t family)
-{
-    switch (family) {
-    case NFPROTO_INET:
-        return "inet";
-    case NFPROTO_IPV4:
-        return "ip";
-    case NFPROTO_IPV6:
-        return "ip6";
-    default:
-        return NULL; /* bridge, arp, netdev: not in the way of a port of this host */
-    }
-}
-
-struct blockers {
-    struct sp_buf *out;
-    bool firewalld, ufw;
-};
-
-static void look_at_chain(const struct nftnl_chain *c, struct blockers *b)
-{
-    const char *family = family_name(nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY));
-    const char *table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE);
-    const char *name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
-
-    if (family == NULL || table == NULL || name == NULL)
-        return;
-    if (sp_streq(family, "inet") && sp_streq(table, SP_NFT_TABLE))
-        return;
-    if (sp_streq(table, "firewalld"))
-        b->firewalld = true;
-    if (sp_streq(name, "ufw-user-input") || sp_streq(name, "ufw6-user-input"))
-        b->ufw = true;
-    if (is_hooked(c) && nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) == NF_INET_LOCAL_IN &&
-        nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == NF_DROP)
-        sp_buf_printf(b->out, "%s %s/%s\n", family, table, name);
-}
-
 static int visit_foreign(const struct nlmsghdr *nlh, void *data)
 {
     struct nftnl_chain *c = nftnl_chain_alloc();
+    uint32_t family, hook;
 
     if (c == NULL || nftnl_chain_nlmsg_parse(nlh, c) < 0) {
         if (c != NULL)
             nftnl_chain_free(c);
         return MNL_CB_ERROR;
     }
-    look_at_chain(c, data);
+    /* bridge, arp, netdev: not in the way of a port of this host */
+    family = nftnl_chain_get_u32(c, NFTNL_CHAIN_FAMILY);
+    hook = is_hooked(c) ? nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) : UINT32_MAX;
+    if ((family == NFPROTO_INET || family == NFPROTO_IPV4 || family == NFPROTO_IPV6) &&
+        (hook == NF_INET_LOCAL_IN || hook == NF_INET_PRE_ROUTING) &&
+        sp_streq(nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE), "filter") &&
+        !(family == NFPROTO_INET && sp_streq(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), SP_NFT_TABLE)))
+        *(bool *)data = true;
     nftnl_chain_free(c);
     return MNL_CB_OK;
 }
 
-int sp_nft_blockers(struct sp_nft *nft, struct sp_buf *out, struct sp_error *err)
+int sp_nft_has_others(struct sp_nft *nft, bool *ret, struct sp_error *err)
 {
     for (int attempt = 0; attempt < 20; attempt++) {
-        struct blockers b = {.out = out};
-        size_t start = out->len;
         struct sp_nftlink_ask q;
 
+        *ret = false;
         sp_nftlink_ask(&q, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, SP_NFTLINK_DUMP);
-        if (sp_nftlink_talk(nft, &q, visit_foreign, &b, err) == 0) {
-            if (b.firewalld)
-                sp_buf_puts(out, "firewalld\n");
-            if (b.ufw)
-                sp_buf_puts(out, "ufw\n");
-            return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-        }
+        if (sp_nftlink_talk(nft, &q, visit_foreign, ret, err) == 0)
+            return 0;
         if (err->code != SP_E_BUSY || reopen(nft, err) < 0)
             return -1;
-        out->len = start;
-        if (out->data != NULL)
-            out->data[start] = '\0';
     }
     return sp_fail(err, SP_E_BUSY, 0, "the packet filter changes too often to be read");
 }

@@ -157,6 +157,13 @@ static int decode_acknowledge(const cJSON *value, void *dst, struct sp_error *er
     return 0;
 }
 
+static int decode_keep_opened(const cJSON *value, void *dst, struct sp_error *err)
+{
+    (void)err;
+    ((struct sp_fw_request *)dst)->keep_opened = cJSON_IsTrue(value);
+    return 0;
+}
+
 static int decode_dry_run(const cJSON *value, void *dst, struct sp_error *err)
 {
     (void)err;
@@ -176,6 +183,7 @@ static const struct sp_json_field fields[] = {
     {"remove", SP_JSON_ARRAY, SP_JSON_OPTIONAL, decode_remove},
     {"force", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_force},
     {"acknowledge_closed", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_acknowledge},
+    {"keep_opened", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_keep_opened},
     {"confirm_within", SP_JSON_INTEGER, SP_JSON_OPTIONAL, decode_confirm_within},
     {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, decode_dry_run},
     {NULL},

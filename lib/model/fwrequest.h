@@ -31,6 +31,7 @@ struct sp_fw_request {
     bool force;              /* though somebody who is connected would be shut out */
     bool acknowledge_closed; /* closed is meant */
     bool dry_run;
+    bool keep_opened;       /* unmanaged: what was opened in the firewalls of others stays open */
     int64_t confirm_within; /* seconds: on trial for so long; 0: for good */
 };
 

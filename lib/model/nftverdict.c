@@ -53,17 +53,17 @@ enum what {
     IS_ADDRESS,
     IS_PROTOCOL,
     IS_STATE,
+    IS_STATUS,
     IS_FAMILY,
     IS_INPUT,
     IS_ROUTE,
     IS_FLAGS
 };
 
-static enum what of_payload(const struct walk *w, const cJSON *payload, int *ret_family)
+static enum what of_payload(const cJSON *payload, int *ret_family)
 {
     const char *protocol = text_of(payload, "protocol"), *field = text_of(payload, "field");
 
-    (void)w;
     if ((sp_streq(protocol, "tcp") || sp_streq(protocol, "th")) && sp_streq(field, "dport"))
         return IS_PORT;
     if (sp_streq(protocol, "tcp") && sp_streq(field, "flags"))
@@ -80,20 +80,21 @@ static enum what of_payload(const struct walk *w, const cJSON *payload, int *ret
     return IS_ADDRESS;
 }
 
-static enum what of_left(const struct walk *w, const cJSON *left, int *ret_family)
+static enum what of_left(const cJSON *left, int *ret_family)
 {
     const cJSON *payload = get(left, "payload"), *meta = get(left, "meta"), *ct = get(left, "ct");
     const cJSON *and = get(left, "&");
     const char *key = text_of(meta, "key");
 
     if (payload != NULL)
-        return of_payload(w, payload, ret_family);
+        return of_payload(payload, ret_family);
     if (cJSON_IsArray(and) && get(cJSON_GetArrayItem(and, 0), "payload") != NULL)
-        return of_payload(w, get(cJSON_GetArrayItem(and, 0), "payload"), ret_family) == IS_FLAGS
-                   ? IS_FLAGS
-                   : IS_UNKNOWN;
+        return of_payload(get(cJSON_GetArrayItem(and, 0), "payload"), ret_family) == IS_FLAGS ? IS_FLAGS
+                                                                                              : IS_UNKNOWN;
     if (sp_streq(text_of(ct, "key"), "state"))
         return IS_STATE;
+    if (sp_streq(text_of(ct, "key"), "status"))
+        return IS_STATUS;
     if (sp_streq(key, "l4proto"))
         return IS_PROTOCOL;
     if (sp_streq(key, "nfproto"))
@@ -103,18 +104,26 @@ static enum what of_left(const struct walk *w, const cJSON *left, int *ret_famil
     return get(left, "fib") != NULL ? IS_ROUTE : IS_UNKNOWN;
 }
 
+/* 4, 6, or 0 where it is not known. */
+static int family_of(const struct sp_nftverdict_packet *p)
+{
+    return p->from != NULL ? p->from->family : p->any;
+}
+
 static enum truth address_in(const struct walk *w, int family, const char *text, double prefix)
 {
     struct sp_cidr block = {.family = (uint8_t)family, .prefix = (uint8_t)prefix};
     char address[SP_CIDR_SIZE], plain[SP_CIDR_SIZE];
     struct sp_error ignored;
 
-    if (w->packet->from == NULL)
+    if (w->packet->from == NULL && w->packet->any == 0)
         return MAYBE;
-    if (w->packet->from->family != family)
+    if (family_of(w->packet) != family)
         return NO;
     if (prefix == 0)
         return YES;
+    if (w->packet->from == NULL)
+        return NO;
     /* loopback and multicast are no block of sp_cidr's: the packet comes from neither */
     if (sp_str_copy(plain, sizeof(plain), text) < 0 ||
         sp_str_format(address, sizeof(address), "%s/%d", plain, (int)prefix) < 0 ||
@@ -130,7 +139,7 @@ static enum truth address_between(const struct walk *w, int family, const char *
     size_t n = family == 4 ? 4 : 16;
 
     if (w->packet->from == NULL)
-        return MAYBE;
+        return w->packet->any == 0 ? MAYBE : NO;
     if (w->packet->from->family != family)
         return NO;
     if (sp_cidr_parse(low, &a, &ignored) < 0 || sp_cidr_parse(high, &b, &ignored) < 0)
@@ -186,11 +195,17 @@ static enum truth is_value(const struct walk *w, enum what what, int family, con
         return cJSON_IsNumber(v) ? (v->valuedouble == 6 ? YES : NO) : is_word(v, "tcp");
     case IS_STATE:
         return is_word(v, "new");
+    case IS_STATUS: /* a first packet, for this host itself: nothing has happened to it yet */
+        return cJSON_IsString(v) ? NO : MAYBE;
     case IS_FAMILY:
-        return w->packet->from == NULL ? MAYBE : is_word(v, w->packet->from->family == 4 ? "ipv4" : "ipv6");
+        return family_of(w->packet) == 0 ? MAYBE : is_word(v, family_of(w->packet) == 4 ? "ipv4" : "ipv6");
     case IS_INPUT: /* it comes from somewhere else; over which of the other interfaces is not known */
         return is_word(v, "lo") == YES ? NO : MAYBE;
     case IS_ROUTE:
+        if (cJSON_IsBool(v)) /* "fib saddr . iif oif missing": there is a way back */
+            return cJSON_IsTrue(v) ? YES : NO;
+        if (is_word(v, "multicast") == YES || is_word(v, "broadcast") == YES)
+            return NO;
         return is_word(v, "local") == YES ? YES : MAYBE;
     case IS_FLAGS: /* SYN without the rest: `tcp flags & (fin|syn|rst|ack) == syn`, `tcp flags syn` */
         return is_word(v, "syn") == YES ? YES : MAYBE;
@@ -267,7 +282,7 @@ static enum truth matches(const struct walk *w, const cJSON *match)
     const cJSON *left = get(match, "left"), *right = get(match, "right");
     const char *op = text_of(match, "op");
     int family = 0;
-    enum what what = of_left(w, left, &family);
+    enum what what = of_left(left, &family);
     enum truth t;
 
     if (is_foreign(left))
@@ -275,7 +290,7 @@ static enum truth matches(const struct walk *w, const cJSON *match)
     if (what == IS_UNKNOWN)
         return MAYBE;
     /* an address of the other family: the field is not there, and no comparison with it holds */
-    if (what == IS_ADDRESS && w->packet->from != NULL && w->packet->from->family != family)
+    if (what == IS_ADDRESS && family_of(w->packet) != 0 && family_of(w->packet) != family)
         return NO;
     t = is_one_of(w, what, family, right);
     if (sp_streq(op, "==") || sp_streq(op, "in"))
@@ -309,7 +324,6 @@ static void blame(struct walk *w, const char *chain, const cJSON *rule, enum tru
 static unsigned verdict_of(struct walk *w, const cJSON *statement, int depth)
 {
     const cJSON *jump = get(statement, "jump"), *go = get(statement, "goto");
-    unsigned fate;
 
     if (get(statement, "accept") != NULL)
         return ACCEPTED;
@@ -317,10 +331,11 @@ static unsigned verdict_of(struct walk *w, const cJSON *statement, int depth)
         return DROPPED;
     if (get(statement, "return") != NULL)
         return GOES_ON;
+    if (get(statement, "queue") != NULL) /* a program decides */
+        return ACCEPTED | DROPPED;
     if (jump == NULL && go == NULL)
         return 0;
-    fate = walk_chain(w, text_of(jump != NULL ? jump : go, "target"), depth + 1);
-    return fate;
+    return walk_chain(w, text_of(jump != NULL ? jump : go, "target"), depth + 1);
 }
 
 /* A verdict map: the verdicts of the elements that match. */
@@ -328,7 +343,7 @@ static unsigned map_fate(struct walk *w, const cJSON *vmap, int depth, enum trut
 {
     const cJSON *data = get(vmap, "data"), *pair = NULL;
     int family = 0;
-    enum what what = of_left(w, get(vmap, "key"), &family);
+    enum what what = of_left(get(vmap, "key"), &family);
     unsigned fate = 0;
 
     *ret = NO;
@@ -369,6 +384,8 @@ static unsigned rule_fate(struct walk *w, const char *chain, const cJSON *rule, 
             fate = map_fate(w, vmap, depth, &t);
         else if (limit != NULL) /* within its limit one packet is */
             t = cJSON_IsTrue(get(limit, "inv")) ? NO : YES;
+        else if (sp_streq(text_of(get(s, "xt"), "type"), "target")) /* REJECT, LOG, ...: not to be told */
+            fate = ACCEPTED | DROPPED | GOES_ON;
         else if (get(s, "xt") != NULL)
             t = MAYBE;
         else
@@ -415,6 +432,16 @@ static unsigned walk_chain(struct walk *w, const char *chain, int depth)
     return all | GOES_ON;
 }
 
+bool sp_nftverdict_is_xtables(const char *family, const char *table)
+{
+    static const char *const names[] = {"filter", "mangle", "raw", "security"};
+
+    for (size_t i = 0; i < SP_COUNT(names) && !sp_streq(family, "inet"); i++)
+        if (sp_streq(table, names[i]))
+            return true;
+    return false;
+}
+
 static bool is_on_the_way(const cJSON *chain, const struct sp_nftverdict_packet *p)
 {
     const char *family = text_of(chain, "family"), *hook = text_of(chain, "hook");
@@ -422,7 +449,9 @@ static bool is_on_the_way(const cJSON *chain, const struct sp_nftverdict_packet 
     if (!sp_streq(text_of(chain, "type"), "filter") ||
         (!sp_streq(hook, "input") && !sp_streq(hook, "prerouting")))
         return false;
-    if (p->from != NULL && sp_streq(family, p->from->family == 4 ? "ip6" : "ip"))
+    if (family_of(p) != 0 && sp_streq(family, family_of(p) == 4 ? "ip6" : "ip"))
+        return false;
+    if (p->not_xtables && sp_nftverdict_is_xtables(family, text_of(chain, "table")))
         return false;
     if (p->not_table != NULL && sp_streq(family, "inet") && sp_streq(text_of(chain, "table"), p->not_table))
         return false;

@@ -12,6 +12,7 @@
 #define SP_MODEL_NFTVERDICT_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,9 +22,14 @@ enum sp_nftverdict { SP_NFT_PASSES, SP_NFT_DROPPED, SP_NFT_CANNOT_TELL };
 
 struct sp_nftverdict_packet {
     const struct sp_cidr *from; /* one address; NULL: not known */
+    uint8_t any;                /* 4, 6: from NULL is an address of that family that no rule names */
     uint16_t port;
+    bool not_xtables;      /* tables that iptables-nft made are left out: model/iptverdict.h reads them */
     const char *not_table; /* the inet table that is left out: our own is judged elsewhere; or NULL */
 };
+
+/* The tables that iptables(8) makes have these names. */
+bool sp_nftverdict_is_xtables(const char *family, const char *table);
 
 /* `where` says which rule drops it, or may: "inet filter, chain input, rule handle 5 (comment)", or the
  * policy of a chain; "" where it passes. SP_E_INVALID where the JSON is none of nft's. */

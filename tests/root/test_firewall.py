@@ -320,7 +320,10 @@ def test_15_a_foreign_drop_policy_is_named_and_open_is_no_success():
     sp.run(["nft", "add table inet other; add chain inet other in { type filter hook input priority 0; policy drop; }"],
            check=True)
     answer = fw(mode="open").ok()
-    assert answer["blocked_by"] == ["inet other/in"] and not answer["in_force"] and answer["warnings"]
+    assert [(one["by"], one["where"], one["certain"]) for one in answer["blocked_by"]] == [
+        ("nftables", "inet other, the policy of chain in", True)]
+    assert not answer["in_force"] and answer["warnings"] and "nft" in answer["blocked_by"][0]["mend"]
+    assert "policy drop" in sp.run(["nft", "list", "table", "inet", "other"]).stdout  # it is never edited
     sp.run(["nft", "delete", "table", "inet", "other"], check=True)
     assert sp.rpc("firewall.get").ok()["in_force"]
 

@@ -140,10 +140,10 @@ pending:
   returned: while a policy is on trial
   type: dict
 blocked_by:
-  description: Packet filters of others that shut the port all the same.
-  returned: when there are some
+  description: Firewalls of others that shut the port all the same, each with C(by), C(where), C(port) and C(mend).
+  returned: when a mode was named
   type: list
-  elements: str
+  elements: dict
 changes:
   description: What was changed, or would be in check mode; as for M(sallyport.sallyport.domain).
   returned: success
