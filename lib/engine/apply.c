@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "engine/check.h"
 #include "engine/engine.h"
+#include "engine/seen.h"
 #include "engine/tight.h"
 #include "engine/unique.h"
 #include "engine/wake.h"
@@ -47,6 +48,7 @@ struct flight {
     struct sp_ctx ctx;
     bool stranger; /* the name has another uid now than when it was given access */
     bool edited;   /* desired differs from what the state held */
+    bool keeps;    /* the names are kept for this transaction alone */
     struct sp_later later;
 };
 
@@ -55,6 +57,7 @@ static void begin(struct flight *f)
     struct sp_host *h = f->engine->host;
 
     h->later = &f->later;
+    f->keeps = h->names == NULL;
     sp_userdb_keep(h);
 }
 
@@ -65,7 +68,8 @@ static void clear_flight(struct flight *f)
 
     (void)sp_sync_now(h, &ignored); /* only after a failure is there something left */
     h->later = NULL;
-    sp_userdb_forget(h);
+    if (f->keeps)
+        sp_userdb_forget(h);
     sp_account_clear(&f->desired);
     sp_account_clear(&f->before);
 }
@@ -128,13 +132,6 @@ static const struct sp_account *asked_before(const struct flight *f)
     return was->found.held && (f->run->flags & SP_RUN_WITHDRAWS) == 0 ? &nothing : was;
 }
 
-static int no_such_user(const char *user, struct sp_error *err)
-{
-    sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", user);
-    sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
-    return sp_field(err, "user");
-}
-
 static int renamed(const struct sp_outcome *o, const char *now, struct sp_error *err)
 {
     sp_fail(err, SP_E_CONFLICT, 0, "there is no local user %s: his uid %u is %s now", o->user,
@@ -153,7 +150,7 @@ static int refuse_missing(const struct flight *f, struct sp_error *err)
         return sp_refuse_stranger(&o->state.desired, &o->passwd, err);
     if (o->state.exists && sp_userdb_name_of(f->engine->host, o->state.desired.uid, now))
         return renamed(o, now, err);
-    return no_such_user(o->user, err);
+    return sp_refuse_nobody(o->user, err);
 }
 
 static int edit(struct flight *f, struct sp_error *err)
@@ -298,7 +295,8 @@ static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err
 static int prove(struct flight *f, struct sp_error *err)
 {
     for (size_t i = 0; !f->desired.found.held && sp_resources[i] != NULL; i++)
-        if (sp_resources[i]->prove != NULL && sp_resources[i]->prove(&f->ctx, err) < 0)
+        if (sp_resources[i]->prove != NULL && sp_resources[i]->prove(&f->ctx, err) < 0 &&
+            !sp_tight_explains(f->out, err))
             return -1;
     return 0;
 }
@@ -430,7 +428,7 @@ static int check_name(struct sp_engine *e, const char *user, const char *lock_pa
     if (sp_fsat_exists(e->host->root_fd, lock_path) || sp_fsat_exists(e->host->root_fd, state))
         return 0;
     if (sp_userdb_get(e->host, user, &passwd, err) < 0)
-        return err->code == SP_E_NOT_FOUND ? no_such_user(user, err) : sp_field_prefix(err, "user");
+        return err->code == SP_E_NOT_FOUND ? sp_refuse_nobody(user, err) : sp_field_prefix(err, "user");
     return sp_check_person(e, user, passwd.uid, err);
 }
 
@@ -494,6 +492,8 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
     }
     if ((!ret->changed && !ret->state.pending ? prove(&f, err) : commit(&f, err)) < 0)
         return -1;
+    if (run->seen != NULL && !ret->changed && !ret->state.pending && ret->kept.n == 0)
+        sp_seen_note(run->seen, &f.ctx);
     sp_wake_account(e->host, &ret->state.desired);
     return 0;
 }

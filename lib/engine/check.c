@@ -145,3 +145,10 @@ int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, s
             "it is another account by the same name: domain.remove each of its domains, then apply again");
     return sp_field(err, "user");
 }
+
+int sp_refuse_nobody(const char *user, struct sp_error *err)
+{
+    sp_fail(err, SP_E_NOT_FOUND, 0, "there is no local user %s", user);
+    sp_hint(err, "make the system user first; sallyport gives access, it makes no users");
+    return sp_field(err, "user");
+}

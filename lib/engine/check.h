@@ -20,6 +20,9 @@ int sp_check_new_roots(struct sp_engine *e, const struct sp_account *before, con
  * may shrink. */
 int sp_check_size(const struct sp_account *before, const struct sp_account *a, struct sp_error *err);
 
+/* The refusal of a name that nobody has. */
+int sp_refuse_nobody(const char *user, struct sp_error *err);
+
 /* The refusal of a name that has another uid than the account. */
 int sp_refuse_stranger(const struct sp_account *a, const struct sp_user *user, struct sp_error *err);
 

@@ -53,6 +53,8 @@ enum sp_run_flags {
     SP_RUN_FORGETS = 1 << 7,       /* of an account that is only held (found.h), the record alone goes */
 };
 
+struct sp_seen; /* engine/seen.h */
+
 struct sp_run {
     enum sp_run_flags flags;
     bool has_generation;
@@ -62,6 +64,7 @@ struct sp_run {
     int (*edit)(struct sp_engine *, struct sp_account *desired, const struct sp_user *user, void *data,
                 struct sp_error *err);
     void *data;
+    struct sp_seen *seen; /* told of an account that is as it should be; NULL: nobody is */
 };
 
 struct sp_outcome {

@@ -11,6 +11,7 @@
 #include "engine/methods.h"
 #include "engine/metrics.h"
 #include "engine/refresh.h"
+#include "engine/seen.h"
 #include "model/json.h"
 #include "resource/sshd.h"
 
@@ -139,27 +140,70 @@ static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, b
     return 0;
 }
 
+/* Not even tried: it would hold up all behind it. */
+static void hangs(const char *user, struct sp_error *err)
+{
+    sp_fail(err, SP_E_BUSY, 0, "a file of %s did not answer within 2 s", user);
+    sp_hint(err, "is the file system of the home or of a document root alive?");
+}
+
+static int accounts(struct sp_engine *e, struct sp_run *run, cJSON *details, struct totals *t,
+                    struct sp_error *err)
+{
+    _cleanup_(sp_users_clear) struct sp_users users = {0};
+    _cleanup_(sp_seen_end) struct sp_seen *seen = NULL;
+    struct sp_error why;
+
+    if (sp_store_users(e->host, &users, err) < 0)
+        return -1;
+    seen = sp_seen_begin(e, &users, err);
+    if (seen == NULL)
+        return -1;
+    run->seen = seen;
+    for (size_t i = 0; i < users.n; i++) {
+        enum sp_seen_verdict verdict = sp_seen_verdict(seen, i);
+
+        sp_engine_progress(e, i, users.n, users.v[i]);
+        if (verdict == SP_SEEN_CLEAN) {
+            t->accounts++;
+            continue;
+        }
+        sp_seen_open(seen);
+        if (verdict == SP_SEEN_HANGS) {
+            hangs(users.v[i], &why);
+            t->accounts++;
+        }
+        if ((verdict == SP_SEEN_HANGS ? report_failure(users.v[i], &why, details, t, err)
+                                      : one(e, users.v[i], run, details, t, err)) < 0)
+            return -1;
+    }
+    sp_engine_progress(e, users.n, users.n, "");
+    /* Only a memory: without it the next run takes longer. */
+    if ((run->flags & SP_RUN_DRY) == 0)
+        (void)sp_seen_save(seen, &why);
+    return 0;
+}
+
 static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *result, struct sp_error *err)
 {
-    const struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
-                                        (p->restore_access ? 0 : SP_RUN_KEEP_TIGHT)};
-    _cleanup_(sp_users_clear) struct sp_users users = {0};
+    struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
+                                  (p->restore_access ? 0 : SP_RUN_KEEP_TIGHT)};
     cJSON *details = cJSON_AddArrayToObject(result, "details");
     struct totals t = {0};
     bool refreshed = false;
     struct sp_error why;
+    int rc;
 
     if (details == NULL)
         return no_memory(err);
     /* The list of revoked ones first: broken, it keeps everybody out. */
-    if (parts(e, &run, result, &refreshed, err) < 0 || sp_store_users(e->host, &users, err) < 0)
+    if (parts(e, &run, result, &refreshed, err) < 0)
         return -1;
-    for (size_t i = 0; i < users.n; i++) {
-        sp_engine_progress(e, i, users.n, users.v[i]);
-        if (one(e, users.v[i], &run, details, &t, err) < 0)
-            return -1;
-    }
-    sp_engine_progress(e, users.n, users.n, "");
+    sp_userdb_keep(e->host);
+    rc = accounts(e, &run, details, &t, err);
+    sp_userdb_forget(e->host);
+    if (rc < 0)
+        return -1;
     if (!p->dry_run && sp_sshd_tidy(e->host, e->config, &why) < 0 &&
         problem("sshd_policy", &why, result, err) < 0)
         return -1;

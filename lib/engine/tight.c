@@ -69,6 +69,14 @@ int sp_tight_keep(const struct sp_run *run, const struct sp_account *desired, st
     return 0;
 }
 
+bool sp_tight_explains(const struct sp_outcome *o, const struct sp_error *why)
+{
+    for (size_t i = 0; why->code == SP_E_NOT_IN_FORCE && i < o->kept.n; i++)
+        if (o->kept.v[i].resource == &sp_resource_groups)
+            return true;
+    return false;
+}
+
 int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err)
 {
     _cleanup_json_ cJSON *opens = cJSON_CreateArray();

@@ -13,6 +13,9 @@
 int sp_tight_keep(const struct sp_run *run, const struct sp_account *desired, struct sp_outcome *o,
                   struct sp_error *err);
 
+/* Is it because of a membership that was left as somebody tightened it that sshd gives the account less? */
+bool sp_tight_explains(const struct sp_outcome *o, const struct sp_error *why);
+
 /* The plan's openings, as the state keeps them; owned by the caller. */
 int sp_tight_note(const struct sp_plan *p, cJSON **ret, struct sp_error *err);
 

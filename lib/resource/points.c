@@ -18,6 +18,7 @@
 #include "host/replace.h"
 #include "resource/resource.h"
 #include "resource/shown.h"
+#include "resource/watch.h"
 
 /* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
  * writes. */
@@ -166,6 +167,25 @@ static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     return plan_made(c, now[0], p, err);
 }
 
+/* Whose they are by now is no matter: any change of one has the root looked at again. */
+static int points_watch(const struct sp_ctx *c, struct sp_watch *w, struct sp_error *err)
+{
+    _cleanup_(sp_shown_clear) struct sp_shown shown = {0};
+    const char *paths[MAX_PATHS];
+    char names[MAX_POINTS][256];
+    size_t n;
+
+    if (c->desired->shell != SP_SHELL_CHROOT || c->desired->n_domains == 0)
+        return 0;
+    if (sp_shown_of(c, c->desired, NULL, &shown, err) < 0)
+        return -1;
+    n = sp_layout_names(paths, paths_of(c->desired, c->user, &shown, paths), names, MAX_POINTS);
+    sp_watch_add(w, 'T', c->desired->domains[0].document_root);
+    for (size_t i = 0; i < n; i++)
+        sp_watch_add(w, 'D', names[i]);
+    return 0;
+}
+
 static int make(int root_fd, const struct points *points, struct sp_error *err)
 {
     mode_t mask = umask(0);
@@ -226,5 +246,5 @@ static int points_read_back(const struct sp_ctx *c, struct sp_change *change, st
     return n == 0 ? 0 : sp_str_format(change->read_back, sizeof(change->read_back), "%zu", n);
 }
 
-const struct sp_resource sp_resource_points = {"mount_points", points_plan, points_apply, points_read_back,
-                                               NULL};
+const struct sp_resource sp_resource_points = {"mount_points",   points_plan, points_apply,
+                                               points_read_back, NULL,        points_watch};

@@ -32,6 +32,7 @@ enum sp_effect { SP_TIGHTENS, SP_NEUTRAL, SP_LOOSENS };
 #define SP_CHANGE_TEXT 512
 
 struct sp_resource;
+struct sp_watch; /* resource/watch.h */
 
 struct sp_change {
     const struct sp_resource *resource;
@@ -100,6 +101,8 @@ struct sp_resource {
     /* Asked before anything is widened, and when nothing changed: is what was written in force? May be
      * NULL. */
     int (*prove)(const struct sp_ctx *, struct sp_error *);
+    /* What its plan depends on beside what watch.c knows; it comes last. May be NULL. */
+    int (*watch)(const struct sp_ctx *, struct sp_watch *, struct sp_error *);
 };
 
 /* NULL-terminated. NARROW runs it backwards, the other phases forwards; see resources.c. */

@@ -127,6 +127,25 @@ static bool has_wishes(const struct sp_account *a)
            a->access.password_locked;
 }
 
+static bool is_known(const struct sp_ctx *c, const struct sp_buf *proofs)
+{
+    digest anybody, he;
+
+    proof_name(c, "", anybody);
+    proof_name(c, c->user->name, he);
+    return strstr(sp_buf_str(proofs), anybody) != NULL || strstr(sp_buf_str(proofs), he) != NULL;
+}
+
+bool sp_sshd_is_proved(const struct sp_ctx *c)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf proofs = {0};
+
+    if (!has_wishes(c->desired))
+        return true;
+    read_proofs(c, &proofs);
+    return is_known(c, &proofs);
+}
+
 int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf proofs = {0}, output = {0};
@@ -136,11 +155,11 @@ int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
 
     if (sp_ctx_absent(c) || c->user == NULL || !has_wishes(c->desired))
         return 0;
+    read_proofs(c, &proofs);
+    if (is_known(c, &proofs))
+        return 0;
     proof_name(c, "", anybody);
     proof_name(c, c->user->name, he);
-    read_proofs(c, &proofs);
-    if (strstr(sp_buf_str(&proofs), anybody) != NULL || strstr(sp_buf_str(&proofs), he) != NULL)
-        return 0;
     if (sp_sshd_effective(c->host, c->config, c->user->name, &output, err) < 0 ||
         sp_sshd_judge(c, sp_buf_str(&output), output.len, &answer, err) < 0)
         return -1;

@@ -57,6 +57,9 @@ int sp_sshd_judge(const struct sp_ctx *c, const char *output, size_t len, struct
  * costs a process. */
 int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err);
 
+/* Is the answer known? One that depends on more than sshd's files never is. Nothing asked for is known. */
+bool sp_sshd_is_proved(const struct sp_ctx *c);
+
 /* Does it let the account prove itself as it is to, and in no other way? */
 int sp_sshd_expect_auth(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err);
 

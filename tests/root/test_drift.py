@@ -3,6 +3,7 @@
 and everything else is as it was, to the byte. tests/drift does the same among ten thousand accounts."""
 
 import json
+import time
 
 import pytest
 
@@ -31,6 +32,11 @@ def reconcile(*words):
 def test_a_hundred_kinds_of_drift_are_mended_or_told_of_and_the_rest_is_untouched(sites):
     kinds = sp_drift.usable()
     assert len(kinds) >= 100
+    time.sleep(2.5)  # what is younger is not relied upon
+    reconcile()
+    seen = (sp_drift.STORE / "reconcile.seen").read_text()
+    without = [site.name for site in sites if f"#{site.name} " not in seen and not site.name.startswith("sudo")]
+    assert without == [], "what nothing is remembered of would be looked at in full: this would show less"
     first = reconcile()
     assert first["details"] == [] and first["accounts"] == len(sites), first
     wrong, report = sp_drift.run(reconcile, sites, sp_drift.choose(sites, kinds, 1))
@@ -38,7 +44,8 @@ def test_a_hundred_kinds_of_drift_are_mended_or_told_of_and_the_rest_is_untouche
     assert report["accounts"] == len(sites)
     # A second run finds nothing more to mend.
     again = reconcile()
-    assert again["mended"] == 0 and again["kept"] == report["kept"] and again["failed"] == report["failed"], again
+    kept, failed = ([{(user, says[which]) for user, says in sp_drift.told(run).items() if says[which]} for run in (report, again)] for which in (1, 2))
+    assert again["mended"] == 0 and kept[0] == kept[1] and failed[0] == failed[1], (kept[0] ^ kept[1], failed[0] ^ failed[1])
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +77,16 @@ def test_what_is_the_hosts_alone_is_mended(settled, name):
     assert before.tree.diff(after.tree) == [] and before.lines == after.lines and before.member == after.member
     revoked = sp.run(["ssh-keygen", "-Q", "-l", "-f", sp_drift.STORE / "ca/revoked"])
     assert revoked.rc == 0 and (sp_drift.STORE / "ca/revoked").stat().st_size > 40, revoked
+
+
+def test_a_memory_that_is_broken_or_somebodys_is_not_relied_upon(settled):
+    memory = sp_drift.STORE / "reconcile.seen"
+    site = next(one for one in settled if one.name.startswith("wide"))
+    for break_it in (lambda: memory.write_text("nonsense"), lambda: memory.write_bytes(memory.read_bytes()[:-300]), lambda: memory.chmod(0o666),
+                     lambda: memory.write_text(memory.read_text().replace(f"#{site.name} ", "#wide ")), memory.unlink):
+        time.sleep(2.5)
+        reconcile()
+        break_it()
+        site.keys.chmod(0o644)
+        assert [item["user"] for item in reconcile()["details"] if item.get("changes")] == [site.name]
+        assert site.keys.stat().st_mode & 0o777 == 0o600
