@@ -58,7 +58,7 @@ int sp_field(struct sp_error *err, const char *fmt, ...) __attribute__((format(p
 int sp_field_prefix(struct sp_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* An analyser that sees one file at a time cannot know that these return -1: it is told. */
-#if defined(__clang_analyzer__) && !defined(SP_BASE_ERROR_C)
+#if (defined(__clang_analyzer__) || defined(SP_ANALYZED)) && !defined(SP_BASE_ERROR_C)
 #define sp_fail(...) (sp_fail(__VA_ARGS__), -1)
 #define sp_hint(...) (sp_hint(__VA_ARGS__), -1)
 #define sp_field(...) (sp_field(__VA_ARGS__), -1)
