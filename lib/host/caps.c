@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -18,7 +19,8 @@
 
 /* All that root's work here needs. Not among them, on purpose: SYS_RESOURCE (it writes past quotas and
  * limits, so that success would be reported for what did not fit), SYS_MODULE, SYS_RAWIO, SYS_BOOT,
- * SYS_TIME, SETFCAP, LINUX_IMMUTABLE (chattr +i is somebody's word), MAC_ADMIN, BPF. */
+ * SYS_TIME, NET_RAW (but see uses_old_iptables()), SETFCAP, LINUX_IMMUTABLE (chattr +i is somebody's word),
+ * MAC_ADMIN, BPF. */
 static const unsigned char kept[] = {
     CAP_CHOWN,           /* owners of what is made for a user */
     CAP_DAC_OVERRIDE,    /* files and directories of any mode */
@@ -30,7 +32,6 @@ static const unsigned char kept[] = {
     CAP_SETUID,          /* the same, and the parser's child */
     CAP_SETPCAP,         /* children cut their bounding set further */
     CAP_NET_ADMIN,       /* nftables */
-    CAP_NET_RAW,         /* iptables of the old kind speaks to the kernel over such a socket */
     CAP_SYS_PTRACE,      /* /proc/PID/exe and ns of other uids: whose sshd, whose jail */
     CAP_SYS_CHROOT,      /* proving a generation, and chroot-bash itself in a probe: */
     CAP_SYS_ADMIN,       /*   file capabilities give no more than the bounding set has */
@@ -107,9 +108,24 @@ static int reset_limits(void)
     return 0;
 }
 
+/* iptables of the old kind speaks to the kernel over a raw socket: only where its tables are in use, which
+ * these files name, are its programs run. */
+static bool uses_old_iptables(void)
+{
+    static const char *const names[] = {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"};
+    bool used = false;
+    char byte;
+
+    for (size_t i = 0; i < SP_COUNT(names) && !used; i++) {
+        _cleanup_close_ int fd = open(names[i], O_RDONLY | O_CLOEXEC);
+        used = fd >= 0 && read(fd, &byte, 1) == 1;
+    }
+    return used;
+}
+
 static uint64_t kept_mask(void)
 {
-    uint64_t mask = 0;
+    uint64_t mask = uses_old_iptables() ? (uint64_t)1 << CAP_NET_RAW : 0;
 
     for (size_t i = 0; i < SP_COUNT(kept); i++)
         mask |= (uint64_t)1 << kept[i];

@@ -94,9 +94,9 @@ static void read_saved(struct sp_firewalls *f)
         (void)output_of(f->host, nft6, &f->nft6);
     }
     if (has_legacy(f->host, "/proc/net/ip_tables_names"))
-        (void)output_of(f->host, legacy4, &f->legacy4);
+        f->unread4 = output_of(f->host, legacy4, &f->legacy4) < 0;
     if (has_legacy(f->host, "/proc/net/ip6_tables_names"))
-        (void)output_of(f->host, legacy6, &f->legacy6);
+        f->unread6 = output_of(f->host, legacy6, &f->legacy6) < 0;
 }
 
 static bool saved_has(const struct sp_buf *b, const char *chain)
@@ -212,7 +212,8 @@ int sp_firewalls_look(struct sp_host *h, struct sp_firewalls *ret, struct sp_err
            any_has(&f, "LOCALINPUT"));
     f.in_force[SP_FIREWALL_FAIL2BAN] |= sp_fsat_exists(h->root_fd, "/run/fail2ban/fail2ban.sock");
     f.in_force[SP_FIREWALL_IPTABLES] = in_use(&f.nft4) || in_use(&f.nft6);
-    f.in_force[SP_FIREWALL_IPTABLES_LEGACY] = in_use(&f.legacy4) || in_use(&f.legacy6);
+    f.in_force[SP_FIREWALL_IPTABLES_LEGACY] =
+        in_use(&f.legacy4) || in_use(&f.legacy6) || f.unread4 || f.unread6;
     *ret = f;
     f = (struct sp_firewalls){0};
     return 0;
@@ -296,6 +297,10 @@ static int judge_saved(const struct sp_firewalls *f, const struct sp_nftverdict_
     char where[SP_NFTVERDICT_WHERE];
     int found = 0;
 
+    if (kind == LEGACY && (family == 4 ? f->unread4 : f->unread6)) {
+        b->by = SP_FIREWALL_IPTABLES_LEGACY;
+        return sp_str_copy(b->where, sizeof(b->where), "its tables could not be read from here") == 0;
+    }
     for (size_t i = 0; i < SP_COUNT(on_the_way) && saved->len > 0; i++) {
         enum sp_nftverdict verdict = sp_iptverdict_judge(sp_buf_str(saved), saved->len, on_the_way[i].table,
                                                          on_the_way[i].chain, p, where);

@@ -32,6 +32,7 @@ struct sp_firewalls {
     struct sp_host *host;              /* borrowed */
     bool in_force[SP_FIREWALL_KINDS];  /* and the kernel agrees */
     bool only_says[SP_FIREWALL_KINDS]; /* the daemon or its configuration says so, the kernel does not */
+    bool unread4, unread6;             /* there are tables of iptables-legacy, which could not be read */
     cJSON *ruleset;                    /* of nft; NULL: nobody else is there */
     struct sp_buf nft4, nft6, legacy4, legacy6; /* as saved; empty where there are none */
 };

@@ -232,6 +232,21 @@ def test_what_cannot_be_opened_is_named_and_an_unknown_rule_is_no_certain_block(
     assert answer["in_force"] and not OPENED.exists() and sp.probe(sp.OUTSIDE4) == "open"
 
 
+def test_tables_of_the_old_kind_that_cannot_be_read_are_no_pass(host):
+    """As from the unit, which may open no such socket."""
+    sp.run(["iptables-legacy", "-w", "-P", "INPUT", "DROP"], check=True)
+    try:
+        request = json.dumps({"jsonrpc": "2.0", "id": "1", "method": "firewall.get"})
+        answer = sp.rpc_raw(request, argv=("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sp.HELPER)).ok()
+        assert [(one["by"], one["certain"]) for one in sp.rpc("firewall.set", {"mode": "open"}).ok()["blocked_by"]] == []
+        assert [one["name"] for one in answer["firewalls"]] == ["iptables-legacy"]
+        answer = sp.rpc_raw(request, argv=("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sp.HELPER)).ok()
+        assert [(one["by"], one["certain"]) for one in answer["blocked_by"]] == [("iptables-legacy", False)]
+    finally:
+        fw(mode="unmanaged", force=True)
+        sp.run(["iptables-legacy", "-w", "-P", "INPUT", "ACCEPT"], check=True)
+
+
 # fail2ban
 
 
