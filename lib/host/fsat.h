@@ -52,4 +52,7 @@ bool sp_fsat_exists(int dirfd, const char *path);
  * success. */
 int sp_fsat_remove_tree(int dirfd, const char *name, struct sp_error *err);
 
+/* Remove a directory if it is empty. One that is missing, in use or not empty is success. */
+int sp_fsat_remove_empty(int dirfd, const char *name, struct sp_error *err);
+
 #endif

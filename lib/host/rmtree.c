@@ -180,3 +180,11 @@ int sp_fsat_remove_tree(int dirfd, const char *name, struct sp_error *err)
     }
     return fsync(fd) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "fsync after the removal of %s failed", name);
 }
+
+int sp_fsat_remove_empty(int dirfd, const char *name, struct sp_error *err)
+{
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY ||
+        errno == EEXIST || errno == EBUSY)
+        return 0;
+    return sp_fail(err, SP_E_IO, errno, "cannot remove %s", name);
+}

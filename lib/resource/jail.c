@@ -250,9 +250,8 @@ static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_replace_remove(dir, slash + 1, err) < 0)
         return -1;
-    if (what != RECORD) /* names/UID is ours alone, and goes with its second file */
-        (void)unlinkat(c->host->root_fd, path + 1, AT_REMOVEDIR);
-    return 0;
+    /* names/UID is ours alone, and goes with its second file */
+    return what != RECORD ? sp_fsat_remove_empty(c->host->root_fd, path + 1, err) : 0;
 }
 
 static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

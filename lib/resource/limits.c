@@ -142,8 +142,7 @@ static int remove_file(const struct sp_ctx *c, struct sp_error *err)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_replace_remove(fd, SP_SLICE_FILE, err) < 0)
         return -1;
-    (void)unlinkat(c->host->root_fd, dir + 1, AT_REMOVEDIR); /* the admin's own drop-ins keep it */
-    return 0;
+    return sp_fsat_remove_empty(c->host->root_fd, dir + 1, err); /* the admin's own drop-ins keep it */
 }
 
 static int write_file(const struct sp_ctx *c, const struct sp_limits *want, struct sp_error *err)

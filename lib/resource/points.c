@@ -199,13 +199,17 @@ static int make(int root_fd, const struct points *points, struct sp_error *err)
 }
 
 /* rmdir removes nothing but an empty directory, and the mode says that it is ours. */
-static void take_away(int root_fd, const struct points *points)
+static int take_away(int root_fd, const struct points *points, struct sp_error *err)
 {
     for (size_t i = 0; i < points->n; i++) {
         struct stat st;
-        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && is_ours(&st))
-            (void)unlinkat(root_fd, points->names[i], AT_REMOVEDIR);
+        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno != ENOENT)
+                return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", points->names[i]);
+        } else if (is_ours(&st) && sp_fsat_remove_empty(root_fd, points->names[i], err) < 0)
+            return -1;
     }
+    return 0;
 }
 
 static int apply_one(const struct sp_ctx *c, const struct sp_change *change, struct sp_error *err)
@@ -218,8 +222,8 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
         return -1;
     if (making && make(fd, &points, err) < 0)
         return -1;
-    if (!making)
-        take_away(fd, &points);
+    if (!making && take_away(fd, &points, err) < 0)
+        return -1;
     return sp_sync_dir(c->host, fd, err);
 }
 

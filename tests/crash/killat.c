@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * killat N PROGRAM [ARG...]: runs PROGRAM and ends it, with its children, by SIGKILL in front of its Nth
- * system call, counted over all its processes. A child that becomes another program is let go: such are
- * swept at their start and their end. N 0 kills never. The last line on stderr is "calls=COUNT killed=0|1";
- * exit status: PROGRAM's, or 137.
+ * killat [-s SIGNAL | -e ERRNO] [-l FILE] N PROGRAM [ARG...]: runs PROGRAM and ends it, with its children,
+ * by SIGKILL in front of its Nth system call, counted over all its processes. A child that becomes another
+ * program is let go: such are swept at their start and their end. N 0 kills never. The last line on stderr
+ * is "calls=COUNT killed=0|1"; exit status: PROGRAM's, or 137.
+ *
+ * -s  SIGNAL is sent instead, to PROGRAM alone, and it goes on as it likes.
+ * -e  the Nth call is not made and answers ERRNO instead; killed=1 says that it was reached.
+ * -l  what each call is goes to FILE, a letter each: m changes something, u takes a name away, f makes a
+ *     descriptor, x must not fail (it does not return), p is the loader's or the C library's (memory,
+ *     identity), . is any other.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <elf.h> /* NT_PRSTATUS */
 
 enum { MAX_TRACEES = 64 };
 
@@ -21,11 +32,99 @@ enum { MAX_TRACEES = 64 };
      PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 
 struct sweep {
-    pid_t first, pids[MAX_TRACEES];
+    pid_t first, pids[MAX_TRACEES], failing;
     int n, status;
     long calls, kill_at;
     int started, killed;
+    int error, signal;
+    FILE *list;
 };
+
+static const struct {
+    long nr;
+    char letter;
+} letters[] = {
+    {SYS_write, 'm'},
+    {SYS_writev, 'm'},
+    {SYS_pwrite64, 'm'},
+    {SYS_sendmsg, 'm'},
+    {SYS_sendto, 'm'},
+    {SYS_fsync, 'm'},
+    {SYS_fdatasync, 'm'},
+    {SYS_ftruncate, 'm'},
+    {SYS_fallocate, 'm'},
+    {SYS_copy_file_range, 'm'},
+    {SYS_unlinkat, 'u'},
+    {SYS_renameat2, 'm'},
+    {SYS_renameat, 'm'},
+    {SYS_mkdirat, 'm'},
+    {SYS_linkat, 'm'},
+    {SYS_symlinkat, 'm'},
+    {SYS_fchmod, 'm'},
+    {SYS_fchmodat, 'm'},
+    {SYS_fchown, 'm'},
+    {SYS_fchownat, 'm'},
+    {SYS_fsetxattr, 'm'},
+    {SYS_fremovexattr, 'm'},
+    {SYS_setxattr, 'm'},
+    {SYS_utimensat, 'm'},
+    {SYS_mount, 'm'},
+    {SYS_umount2, 'm'},
+    {SYS_move_mount, 'm'},
+    {SYS_mount_setattr, 'm'},
+    {SYS_kill, 'm'},
+    {SYS_pidfd_send_signal, 'm'},
+#ifdef SYS_unlink
+    {SYS_unlink, 'u'},
+    {SYS_rename, 'm'},
+    {SYS_mkdir, 'm'},
+    {SYS_open, 'f'},
+    {SYS_link, 'm'},
+    {SYS_symlink, 'm'},
+    {SYS_chmod, 'm'},
+    {SYS_fork, 'f'},
+    {SYS_vfork, 'f'},
+    {SYS_arch_prctl, 'p'},
+#endif
+    {SYS_openat, 'f'},
+    {SYS_openat2, 'f'},
+    {SYS_dup, 'f'},
+    {SYS_dup3, 'f'},
+    {SYS_pipe2, 'f'},
+    {SYS_socket, 'f'},
+    {SYS_socketpair, 'f'},
+    {SYS_memfd_create, 'f'},
+    {SYS_pidfd_open, 'f'},
+    {SYS_clone, 'f'},
+    {SYS_clone3, 'f'},
+    {SYS_open_tree, 'f'},
+    {SYS_fcntl, 'f'},
+    {SYS_brk, 'p'},
+    {SYS_mmap, 'p'},
+    {SYS_munmap, 'p'},
+    {SYS_mprotect, 'p'},
+    {SYS_getpid, 'p'},
+    {SYS_getuid, 'p'},
+    {SYS_geteuid, 'p'},
+    {SYS_getgid, 'p'},
+    {SYS_getegid, 'p'},
+    {SYS_gettid, 'p'},
+    {SYS_set_tid_address, 'p'},
+    {SYS_set_robust_list, 'p'},
+    {SYS_rseq, 'p'},
+    {SYS_exit, 'x'},
+    {SYS_exit_group, 'x'},
+    {SYS_rt_sigreturn, 'x'},
+    {SYS_restart_syscall, 'x'},
+};
+
+static char letter_of(long nr)
+{
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+        if (letters[i].nr == nr)
+            return letters[i].letter;
+    return '.';
+}
 
 static void forget(struct sweep *s, pid_t pid)
 {
@@ -53,25 +152,79 @@ static void go_on(pid_t pid, int sig)
     (void)ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)sig);
 }
 
-/* The kernel says itself whether this stop is an entry (ptrace(2), since Linux 5.3). */
-static int is_entry(pid_t pid)
+/* At the entry: the call becomes one that does not exist. At its exit: what it answers. */
+static void set_call(pid_t pid, int leaving, long result)
+{
+    struct user_regs_struct regs;
+    struct iovec io = {&regs, sizeof(regs)};
+
+    if (ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &io) != 0)
+        return;
+#if defined(__x86_64__)
+    if (leaving)
+        regs.rax = (unsigned long long)result;
+    else
+        regs.orig_rax = (unsigned long long)-1;
+#elif defined(__aarch64__)
+    int none = -1;
+    struct iovec number = {&none, sizeof(none)};
+
+    if (leaving)
+        regs.regs[0] = (unsigned long long)result;
+    else
+        (void)ptrace(PTRACE_SETREGSET, pid, (void *)NT_ARM_SYSTEM_CALL, &number);
+#else
+#error "say which registers hold a system call's number and result"
+#endif
+    (void)ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &io);
+}
+
+/* The call that was to be met. */
+static void meet(struct sweep *s, pid_t pid, long nr)
+{
+    if (s->error == 0 && s->signal == 0) {
+        kill_all(s);
+        return;
+    }
+    s->killed = 2;
+    if (s->error != 0) {
+        s->failing = pid;
+        (void)fprintf(stderr, "failed: system call %ld\n", nr);
+        set_call(pid, 0, 0);
+    } else
+        (void)kill(s->first, s->signal);
+    go_on(pid, 0);
+}
+
+static void on_call(struct sweep *s, pid_t pid)
 {
     struct __ptrace_syscall_info info = {0};
+    char letter;
 
-    return ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) > 0 &&
-           info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    /* The kernel says itself whether this stop is an entry (ptrace(2), since Linux 5.3). */
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) > 0 &&
+        info.op == PTRACE_SYSCALL_INFO_ENTRY && s->started) {
+        letter = letter_of((long)info.entry.nr);
+        if (s->list != NULL)
+            (void)fputc(letter, s->list);
+        if (++s->calls == s->kill_at && (s->error == 0 || letter != 'x')) {
+            meet(s, pid, (long)info.entry.nr);
+            return;
+        }
+    } else if (s->failing == pid && info.op == PTRACE_SYSCALL_INFO_EXIT) {
+        s->failing = 0;
+        set_call(pid, 1, -(long)s->error);
+    }
+    go_on(pid, 0);
 }
 
 static void on_stop(struct sweep *s, pid_t pid, int status)
 {
     int sig = WSTOPSIG(status), event = status >> 16;
 
-    if (sig == (SIGTRAP | 0x80)) {
-        if (is_entry(pid) && s->started && ++s->calls == s->kill_at)
-            kill_all(s);
-        else
-            go_on(pid, 0);
-    } else if (event == PTRACE_EVENT_EXEC) {
+    if (sig == (SIGTRAP | 0x80))
+        on_call(s, pid);
+    else if (event == PTRACE_EVENT_EXEC) {
         if (pid != s->first) {
             forget(s, pid);
             (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
@@ -93,7 +246,7 @@ static int follow(struct sweep *s)
             continue;
         if (WIFSTOPPED(status)) {
             remember(s, pid);
-            if (s->killed)
+            if (s->killed == 1)
                 (void)kill(pid, SIGKILL);
             else
                 on_stop(s, pid, status);
@@ -103,17 +256,35 @@ static int follow(struct sweep *s)
         if (pid == s->first)
             s->status = status;
     }
-    if (s->killed)
+    if (s->killed == 1)
         return 128 + SIGKILL;
     return WIFEXITED(s->status) ? WEXITSTATUS(s->status) : 128 + WTERMSIG(s->status);
 }
 
+static int options(struct sweep *s, int argc, char **argv)
+{
+    int c;
+
+    while ((c = getopt(argc, argv, "+e:l:s:")) != -1) {
+        if (c == 'e')
+            s->error = (int)strtol(optarg, NULL, 10);
+        else if (c == 's')
+            s->signal = (int)strtol(optarg, NULL, 10);
+        else if (c != 'l' || (s->list = fopen(optarg, "we")) == NULL)
+            return -1;
+    }
+    if (argc - optind < 2)
+        return -1;
+    s->kill_at = strtol(argv[optind], NULL, 10);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    struct sweep s = {.kill_at = argc > 2 ? strtol(argv[1], NULL, 10) : 0};
+    struct sweep s = {0};
     int result, status;
 
-    if (argc < 3)
+    if (options(&s, argc, argv) != 0)
         return 2;
     s.first = fork();
     if (s.first < 0)
@@ -121,7 +292,7 @@ int main(int argc, char **argv)
     if (s.first == 0) {
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0 || raise(SIGSTOP) != 0)
             _exit(2);
-        (void)execv(argv[2], argv + 2);
+        (void)execv(argv[optind + 1], argv + optind + 1);
         _exit(2);
     }
     if (waitpid(s.first, &status, __WALL) != s.first || !WIFSTOPPED(status) ||
@@ -130,6 +301,8 @@ int main(int argc, char **argv)
     remember(&s, s.first);
     go_on(s.first, 0);
     result = follow(&s);
-    (void)fprintf(stderr, "calls=%ld killed=%d\n", s.calls, s.killed);
+    if (s.list != NULL)
+        (void)fclose(s.list);
+    (void)fprintf(stderr, "calls=%ld killed=%d\n", s.calls, s.killed != 0);
     return result;
 }

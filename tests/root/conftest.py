@@ -45,3 +45,12 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         report.sections.append(("sshd log, end", sp.Host().log()[-3000:]))
         report.sections.append(("syslog, end", "\n".join(sp.syslog_lines()[-20:])))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The figures of the crash tests, where some ran."""
+    crash = sys.modules.get("sp_crash")
+    if crash and crash.TALLY:
+        terminalreporter.section("what the operations met")
+        for line in crash.table():
+            terminalreporter.write_line(line)

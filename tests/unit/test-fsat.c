@@ -124,9 +124,14 @@ static void a_tree_goes_but_not_what_its_links_name(void **state)
     assert_false(sp_fsat_exists(t->h.root_fd, "tree"));
     assert_true(sp_fsat_exists(t->h.root_fd, "keptdir/f"));
     assert_int_equal(sp_fsat_remove_tree(t->h.root_fd, "tree", &err), 0);
+    assert_int_equal(sp_fsat_remove_empty(t->h.root_fd, "keptdir", &err), 0);
     assert_int_equal(sp_fsat_remove_tree(t->h.root_fd, "keptdir/f", &err), 0);
     assert_true(sp_fsat_exists(t->h.root_fd, "keptdir"));
     assert_int_equal(sp_fsat_remove_tree(t->h.root_fd, "no/such", &err), 0);
+    assert_int_equal(sp_fsat_remove_empty(t->h.root_fd, "no/such", &err), 0);
+    assert_int_equal(sp_fsat_remove_empty(t->h.root_fd, "kept", &err), -1);
+    assert_int_equal(sp_fsat_remove_empty(t->h.root_fd, "keptdir", &err), 0);
+    assert_false(sp_fsat_exists(t->h.root_fd, "keptdir"));
     assert_int_equal(sp_fsat_remove_tree(t->h.root_fd, "/", &err), -1);
 }
 
