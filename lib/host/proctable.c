@@ -150,6 +150,17 @@ static bool is_served(int dir)
     return false;
 }
 
+/* namespaces(7). The shell with our capabilities makes a jail's first process in the host's user namespace;
+ * a user can make one of that name in a user namespace of his own only. */
+static bool is_in_our_userns(int dir)
+{
+    char his[64], ours[64];
+    ssize_t n = readlinkat(dir, "ns/user", his, sizeof(his));
+
+    return n > 0 && n == readlinkat(dir, "../self/ns/user", ours, sizeof(ours)) &&
+           memcmp(his, ours, (size_t)n) == 0;
+}
+
 static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
 {
     static const char *const servers[] = {"sshd", "sshd-session", "sshd-auth"};
@@ -167,7 +178,7 @@ static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
     if (p->is_sshd)
         (void)slurp(dir, "cmdline", p->title, sizeof(p->title));
     p->is_entry = sp_streq(program, "chroot-bash");
-    p->is_jail_init = inner_init && p->is_entry;
+    p->is_jail_init = inner_init && p->is_entry && is_in_our_userns(dir);
     p->loginuid = read_id(dir, "loginuid");
     p->session = read_id(dir, "sessionid");
     p->is_served = (p->uid == uid || (uid == SP_PROC_EVERYBODY && p->uid != 0)) &&

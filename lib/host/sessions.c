@@ -30,7 +30,7 @@ static bool is_of(const struct sp_proc *p, uid_t uid)
 
 /* root's half of a connection: "sshd: USER [priv]", or "sshd-session: ..." since 9.8. The listener, which
  * may have inherited an admin's login uid, has no such title. A second name of the same uid is somebody
- * else. */
+ * else, and so is "USER@REALM", which is how a directory names its people. */
 static bool is_server_of(const struct sp_proc *p, const char *user)
 {
     const char *rest;
@@ -39,7 +39,7 @@ static bool is_server_of(const struct sp_proc *p, const char *user)
         return false;
     if (!sp_str_prefix(p->title, "sshd: ", &rest) && !sp_str_prefix(p->title, "sshd-session: ", &rest))
         return false;
-    return sp_str_prefix(rest, user, &rest) && (*rest == ' ' || *rest == '@');
+    return sp_str_prefix(rest, user, &rest) && *rest == ' ';
 }
 
 /* Does another process of root's than sshd live in this audit session (cron, login, su)? It leads it. */

@@ -12,15 +12,17 @@
 #include "temp.h"
 #include <cmocka.h>
 
-/* A /proc of files: pid, parent, uid, program, title, audit session, login uid, NSpid, cgroup. */
+/* A /proc of files: pid, parent, uid, program, title, audit session, login uid, NSpid, cgroup, user
+ * namespace. */
 struct fake {
     int pid, ppid, uid;
-    const char *exe, *title, *session, *loginuid, *nspid, *cgroup;
+    const char *exe, *title, *session, *loginuid, *nspid, *cgroup, *userns;
 };
 
 #define NONE "4294967295"
 #define SSHD "/usr/sbin/sshd"
 #define PLAIN "0::/"
+#define OURS "user:[1]"
 
 static void put_proc(struct temp_host *t, const struct fake *f)
 {
@@ -40,6 +42,8 @@ static void put_proc(struct temp_host *t, const struct fake *f)
                                     {"sessionid", f->session},
                                     {"loginuid", f->loginuid},
                                     {"cgroup", f->cgroup != NULL ? f->cgroup : PLAIN}};
+    _cleanup_close_ int ns = sp_fsat_make_dirs(dir, "ns", 0755, &err);
+    assert_int_equal(symlinkat(f->userns != NULL ? f->userns : OURS, ns, "user"), 0);
     for (size_t i = 0; i < SP_COUNT(files); i++) {
         (void)snprintf(path, sizeof(path), "proc/%d/%s", f->pid, files[i][0]);
         if (files[i][1] != NULL)
@@ -51,7 +55,9 @@ static struct sp_sessions find(struct temp_host *t, const struct fake *f, size_t
 {
     struct sp_sessions s = {0};
     struct sp_error err;
+    _cleanup_close_ int ns = sp_fsat_make_dirs(t->h.root_fd, "proc/self/ns", 0755, &err);
 
+    assert_int_equal(symlinkat(OURS, ns, "user"), 0);
     for (size_t i = 0; i < n; i++)
         put_proc(t, &f[i]);
     assert_int_equal(sp_sessions_find(&t->h, "example", 1001, &s, &err), 0);
@@ -127,6 +133,7 @@ static void a_jail_goes_with_its_first_process(void **state)
         {91, 90, 1001, "/usr/bin/tmux", NULL, NONE, NONE, "91\t2", NULL},
         {92, 1, 1001, "/usr/bin/other", NULL, NONE, NONE, "92\t1", NULL},
         {93, 1, 1001, "/usr/libexec/sallyport/chroot-bash", NULL, NONE, NONE, "93", NULL},
+        {94, 1, 1001, "/home/example/chroot-bash", NULL, NONE, NONE, "94\t1", NULL, "user:[2]"},
     };
     _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
 
