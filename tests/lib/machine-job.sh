@@ -69,6 +69,29 @@ said "another account has its own" "$(login two 'true; echo in')" in
 pkill -u one sleep
 wait
 
+# The socket, and the helper in the sandbox of its unit, as systemd makes it.
+getent group sallyport-panel >/dev/null || groupadd --system sallyport-panel
+useradd -r -U -M -d /nonexistent -s /usr/sbin/nologin -G sallyport-panel panel
+systemctl daemon-reload
+systemctl start sallyport.socket
+said "the socket is root's and the panels'" "$(stat -c '%a %U %G' /run/sallyport/panel.socket)" '660 root sallyport-panel'
+by_socket() { # USER, METHOD, PARAMS
+    setpriv --reuid="$1" --regid="$1" --init-groups /usr/bin/python3 -I /usr/share/doc/sallyport/examples/panel-socket.py "$2" "$3" 2>&1
+}
+said "a member of the group asks by it" "$(by_socket panel domain.list '{}' | grep -o '"domains"')" '"domains"'
+said "others do not get in" "$(by_socket one domain.list '{}' | grep -o PermissionError)" PermissionError
+change() {
+    by_socket panel domain.apply "{\"domain\":\"two.example\",\"user\":\"two\",\"document_root\":\"/var/www/vhosts/two\",$1}"
+}
+said "the shell, the key and the limits of an account change in the sandbox" \
+    "$(change "\"shell\":\"bash\",\"limits\":{\"processes\":70},$key" | grep -o '"resource": "[a-z_]*"' | sort -u | cut -d'"' -f4 | tr '\n' ' ')" \
+    '.*(limits|slice).*shell .*'
+said "a jail is built and proved in the sandbox" "$(change '"shell":"chroot","jail":{"profiles":["git"]}' | grep -o 'built and proved' | head -1)" 'built and proved'
+said "and is logged in to" "$(login two 'git --version' | cut -d' ' -f1)" git
+said "a password is set by PAM in the sandbox" "$(by_socket panel password.set '{"domain":"two.example","password":"Sandboxed-Word-49"}' |
+    grep -o '"domain": "two.example"')" '"domain": "two.example"'
+said "no unit of a request has failed" "$(systemctl list-units --failed --no-legend 'sallyport@*' | wc -l)" 0
+
 request one '"shell":"bash"' >/dev/null
 forks=$(login one './attack forks 300')
 said "plain bash is held, too" "$(word ended "$forks") $(($(word forks "$forks") < 80))" 'EAGAIN 1'
