@@ -23,6 +23,30 @@
 #define PROOFS SP_STORE "/sshd.proofs"
 #define PROOFS_MAX_BYTES (1U << 20)
 #define SSHD_DEADLINE_MS 10000
+#define SSHD_RUN "/run/sshd"
+
+/* sshd wants it for itself and refuses to say anything without. It goes with ssh.service
+ * (RuntimeDirectory=sshd), so under ssh.socket it is missing while nobody is logged in. */
+static bool makes_up_for_service(struct sp_host *h, const char *words)
+{
+    static const char missing[] = "Missing privilege separation directory: " SSHD_RUN;
+    struct sp_error ignored;
+    _cleanup_close_ int fd =
+        strstr(words, missing) != NULL ? sp_fsat_make_dirs(h->root_fd, SSHD_RUN, 0755, &ignored) : -1;
+
+    return fd >= 0;
+}
+
+static int ask(struct sp_host *h, struct sp_spawn *run, struct sp_error *err)
+{
+    if (h->ops->spawn(h, run, err) < 0)
+        return -1;
+    if (run->status == 0 || !makes_up_for_service(h, sp_buf_str(&run->err_out)))
+        return 0;
+    sp_buf_clear(&run->out);
+    sp_buf_clear(&run->err_out);
+    return h->ops->spawn(h, run, err);
+}
 
 int sp_sshd_effective_from(struct sp_host *h, const struct sp_config *c, const char *user,
                            const char *address, struct sp_buf *out, struct sp_error *err)
@@ -35,7 +59,7 @@ int sp_sshd_effective_from(struct sp_host *h, const struct sp_config *c, const c
     if (sp_str_format(who, sizeof(who), "user=%s,host=%s,addr=%s", user != NULL ? user : "",
                       address != NULL ? address : "localhost", address != NULL ? address : "127.0.0.1") < 0)
         return sp_fail(err, SP_E_INVALID, 0, "the user name is too long");
-    if (h->ops->spawn(h, &run, err) < 0)
+    if (ask(h, &run, err) < 0)
         return -1;
     if (run.status != 0) {
         sp_fail(err, SP_E_REJECTED, 0, "sshd refuses its configuration: %.250s", sp_buf_str(&run.err_out));

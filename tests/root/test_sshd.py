@@ -223,3 +223,22 @@ def test_a_socket_activated_sshd_obeys_without_a_reload(host, subsystem):
         CONFIG.write_text(before)
         host.start()
     works(sp.make_user())
+
+
+def test_while_ssh_socket_alone_listens_sshd_is_asked_all_the_same(host):
+    """systemd takes /run/sshd away with ssh.service, and sshd -T says nothing without it."""
+    user = sp_site.account()
+    host.stop()
+    folder = pathlib.Path("/run/sshd")
+    try:
+        for params in ({"shell": "chroot", "authentication": "key"}, {"shell": "none"}):
+            if folder.exists():
+                folder.rmdir()
+            CONFIG.write_text(CONFIG.read_text() + "\n")  # what was asked before counts no more
+            assert sp_site.apply(user, **params).ok()["changed"]
+        folder.rmdir()
+        verdict = sp.run(["sallyport", "doctor", user.domain])
+        assert "privilege separation" not in verdict.stdout + verdict.stderr, verdict
+        assert (folder.stat().st_mode & 0o7777, folder.stat().st_uid) == (0o755, 0)
+    finally:
+        host.start()
