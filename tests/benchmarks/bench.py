@@ -521,6 +521,68 @@ def goal_11():
     yield Row(11, "the helper started and ended", "a static no-op", got["noop"], got["ours"], 1.6)
 
 
+def firewall_request(name, method="firewall.set", **params):
+    path = WORK / f"firewall-{name}"
+    path.write_text(json.dumps({"jsonrpc": "2.0", "id": "12", "method": method, "params": params}))
+    return str(path)
+
+
+def blocks(first, count):
+    return [{"source": f"10.{at >> 8}.{at & 255}.{first}/32"} for at in range(count)]
+
+
+def peer_set(count):
+    """The same addresses in a set of nft's, for nft to change."""
+    listed = ",".join(one["source"].removesuffix("/32") for one in blocks(1, count))
+    path = WORK / "peer.nft"
+    path.write_text("add table inet peer\ndelete table inet peer\nadd table inet peer\n"
+                    f"add set inet peer allow {{ type ipv4_addr; flags interval, timeout; }}\nadd element inet peer allow {{ {listed} }}\n")
+    sp.run(["nft", "-f", path], check=True, timeout=60)
+    return path
+
+
+def add_and_remove(rounds=60):
+    """One source more and one less, by turns, ours and nft's: the medians of adding."""
+    one = "203.0.113.7"
+    return compare(rounds, [
+        Command("ours", [sp.HELPER], firewall_request("add", add=[{"source": one}])),
+        Command("ours back", [sp.HELPER], firewall_request("remove", remove=[one])),
+        Command("nft", ["/usr/sbin/nft", "add", "element", "inet", "peer", "allow", f"{{ {one} }}"]),
+        Command("nft back", ["/usr/sbin/nft", "delete", "element", "inet", "peer", "allow", f"{{ {one} }}"]),
+        Command("check", [sp.HELPER], firewall_request("check", "firewall.restore", dry_run=True)),
+    ])
+
+
+def goal_12():
+    """The SSH port. Ours are whole requests, with the state on the disk (twice) and what the kernel has read back."""
+    sp.rpc("firewall.set", {"mode": "restricted", "sources": blocks(1, 1)}).ok()
+    peer_set(1)
+    got = add_and_remove()
+    yield Row(12, "a source added, one there", "", 0, got["ours"], 2)
+    yield Row(12, "the same", "nft add element", got["nft"], got["ours"], 1)
+    yield Row(12, "nothing to change, one source", "", 0, got["check"], 1.5)
+    foreign = WORK / "foreign.nft"
+    many = ",".join(f"11.{at >> 16}.{at >> 8 & 255}.{at & 255}" for at in range(100000))
+    foreign.write_text(f"add table ip foreign\nadd set ip foreign many {{ type ipv4_addr; }}\nadd element ip foreign many {{ {many} }}\n")
+    sp.run(["nft", "-f", foreign], check=True, timeout=120)
+    beside = add_and_remove(12)
+    yield Row(12, "a source added beside a foreign set of 100,000", "nft add element", beside["nft"], beside["ours"], 0.05)
+    yield Row(12, "the same", "without the foreign set", got["ours"], beside["ours"], 1.3)
+    sp.run(["nft", "delete table ip foreign"], check=True)
+    sp.rpc("firewall.set", {"sources": blocks(1, 9990)}).ok()
+    peer_set(9990)
+    large = add_and_remove(12)
+    yield Row(12, "a source added to 10,000", "nft add element", large["nft"], large["ours"], 1)
+    yield Row(12, "the same", "", 0, large["ours"], 3)
+    both = [firewall_request(f"replace{n}", sources=blocks(n, 9990)) for n in (1, 2)]
+    replaced = compare(8, [Command("ours", [sp.HELPER], both[1]), Command("ours back", [sp.HELPER], both[0]),
+                           Command("nft", ["/usr/sbin/nft", "-f", WORK / "peer.nft"])])
+    yield Row(12, "10,000 sources replaced", "nft -f", replaced["nft"], replaced["ours"], 1)
+    yield Row(12, "the same", "", 0, replaced["ours"], 25)
+    sp.run(["nft", "delete table inet peer"], check=True)
+    sp.rpc("firewall.set", {"mode": "unmanaged", "sources": []})
+
+
 def goal_13():
     """A certificate, from the request to the durable record and the answer. ssh-keygen signs, checks nothing and notes nothing."""
     number, key, ca = 5, sp.keypair(), WORK / "ca"
@@ -538,9 +600,9 @@ def goal_13():
     yield Row(13, "an ed25519 certificate, whole request, durable", "ssh-keygen -s", got["ssh-keygen"], got["ours"], 0.6)
 
 
-GOALS = {1: goal_1, 2: goal_2, 3: goal_3, 4: goal_4, 5: goal_5, 6: goal_6, 7: goal_7, 8: goal_8, 9: goal_9, 10: goal_10, 11: goal_11, 13: goal_13}
+GOALS = {1: goal_1, 2: goal_2, 3: goal_3, 4: goal_4, 5: goal_5, 6: goal_6, 7: goal_7, 8: goal_8, 9: goal_9, 10: goal_10, 11: goal_11, 12: goal_12, 13: goal_13}
 # The host is small at first and gets its ten thousand users between the two groups.
-SMALL, LARGE = (11, 9, 1, 2, 3, 4, 5, 13), (7, 10, 6, 8)
+SMALL, LARGE = (11, 9, 1, 2, 3, 4, 5, 12, 13), (7, 10, 6, 8)
 
 
 def prepare():
