@@ -202,6 +202,7 @@ static int make_context(struct flight *f, struct sp_error *err)
                              .shows = (f->run->flags & SP_RUN_SHOW) != 0,
                              .leave_home = (f->run->flags & SP_RUN_LEAVE_HOME) != 0 && !o->state.pending,
                              .own_shut = sp_tight_is_own_shut(&o->state, o->user),
+                             .keeps_tight = (f->run->flags & SP_RUN_KEEP_TIGHT) != 0,
                              .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0,
                              .keep_sessions = (f->run->flags & SP_RUN_KEEP_SESSIONS) != 0};
     return 0;

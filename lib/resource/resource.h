@@ -73,8 +73,9 @@ struct sp_ctx {
     bool shows;                       /* nothing will be done: what is in force is asked */
     bool withdraws;                   /* the request only takes away */
     bool leave_home;                  /* it is about the door alone: keys are not looked at */
-    bool own_shut; /* what is pending has shut the gate, for want of another way to keep a key out */
-    bool thorough; /* reconcile: look behind what a request takes for granted */
+    bool own_shut;    /* what is pending has shut the gate, for want of another way to keep a key out */
+    bool keeps_tight; /* what somebody tightened is left: nothing is made ready for it */
+    bool thorough;    /* reconcile: look behind what a request takes for granted */
 };
 
 /* Is the account to be given up? */

@@ -52,12 +52,18 @@ static bool has_members(const struct sp_ctx *c, const struct exception *e)
     return !empty && !is_leaving(c, e);
 }
 
+/* Whom somebody took out of a group that gives stays out of it, as long as nobody says otherwise. */
+static bool is_wished(const struct sp_ctx *c, const struct exception *e)
+{
+    return !(c->keeps_tight && e->what == GIVES) && sp_groups_wants(c, e->group);
+}
+
 static bool is_needed(const struct sp_ctx *c, const struct sp_buf *have, const struct exception *e)
 {
     bool tidies = c->thorough && c->desired == NULL;
 
-    return (!tidies && have->len > 0 && strstr(have->data, e->block) != NULL) ||
-           sp_groups_wants(c, e->group) || has_members(c, e);
+    return (!tidies && have->len > 0 && strstr(have->data, e->block) != NULL) || is_wished(c, e) ||
+           has_members(c, e);
 }
 
 void sp_sshd_exceptions(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out)
