@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/acl.h"
+#include "host/closedpath.h"
 #include "host/fsat.h"
 #include "host/home.h"
 #include "host/label.h"
@@ -316,15 +317,13 @@ static int open_parent(const char *path, const struct stat *st, char real[PATH_M
     return sp_steal_fd(&at);
 }
 
-int sp_homework_shrink(struct sp_host *h, const struct sp_homework *w, struct sp_error *err)
+static int shrink(struct sp_host *h, const struct sp_homework *w, const char *path, struct sp_error *err)
 {
     _cleanup_close_ int fd = -1, at = -1;
-    char path[PATH_MAX], real[PATH_MAX];
+    char real[PATH_MAX];
     const char *name = NULL;
     struct stat st;
 
-    if (sp_str_format(path, sizeof(path), "%s/%s", w->user->home, w->relative) != 0)
-        return sp_fail(err, SP_E_INVALID, 0, "the path of %s is too long", w->relative);
     fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot open %s", w->relative);
@@ -338,4 +337,18 @@ int sp_homework_shrink(struct sp_host *h, const struct sp_homework *w, struct sp
         &(struct sp_replace){
             .mode = st.st_mode & 0755, .uid = w->user->uid, .gid = w->user->gid, .relabel = true},
         err);
+}
+
+int sp_homework_shrink(struct sp_host *h, const struct sp_homework *w, struct sp_error *err)
+{
+    struct sp_closedpath sealed = {.n = 0};
+    char path[PATH_MAX];
+    int rc;
+
+    if (sp_str_format(path, sizeof(path), "%s/%s", w->user->home, w->relative) != 0)
+        return sp_fail(err, SP_E_INVALID, 0, "the path of %s is too long", w->relative);
+    sp_closedpath_open(path, &sealed);
+    rc = shrink(h, w, path, err);
+    sp_closedpath_close(&sealed);
+    return rc;
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/asuser.h"
+#include "host/closedpath.h"
 #include "host/fsat.h"
 #include "host/home.h"
 
@@ -128,18 +129,28 @@ static bool walk(const struct question *q, int fd, struct found *f)
     return true;
 }
 
+/* What is no way to a file is none tomorrow; what is closed today may be open then. */
+static bool may_come_to_read(const char *path, int errnum)
+{
+    if (errnum == EACCES)
+        return !sp_closedpath_by_others(path);
+    return errnum != ENOTDIR && errnum != ELOOP && errnum != ENAMETOOLONG && errnum != ENXIO;
+}
+
 static void look(const struct question *q, struct found *f, struct sp_buf *bytes)
 {
     _cleanup_close_ int fd = open(q->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    const int errnum = errno;
     struct sp_error why;
     struct stat st;
 
-    f->exists = fd >= 0 || errno != ENOENT;
+    f->exists = fd >= 0 || errnum != ENOENT;
     if (!f->exists)
         return;
     if (fd < 0 || fstat(fd, &st) != 0) {
         (void)snprintf(f->problem, sizeof(f->problem), "%s cannot read %.250s: %s", q->user->name, q->path,
-                       strerror(errno));
+                       strerror(errnum));
+        f->unread = may_come_to_read(q->path, errnum);
         (void)snprintf(f->mend, sizeof(f->mend), "namei -l %.250s", q->path);
         return;
     }
@@ -158,10 +169,15 @@ static void look(const struct question *q, struct found *f, struct sp_buf *bytes
 static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
+    struct sp_closedpath sealed = {.n = 0};
+    const struct question *q = data;
     struct found f = {0};
 
     (void)h;
-    look(data, &f, &bytes);
+    if (q->strict == SP_STRICTMODES_OPEN)
+        sp_closedpath_open(q->path, &sealed);
+    look(q, &f, &bytes);
+    sp_closedpath_close(&sealed);
     sp_buf_add(out, &f, sizeof(f));
     sp_buf_add(out, bytes.data, bytes.len);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a file");

@@ -14,11 +14,12 @@
 #include "host/host.h"
 #include "host/userdb.h"
 
-enum sp_strictmodes { SP_STRICTMODES_NO, SP_STRICTMODES_YES };
+/* OPEN: as NO, and what the user closed to himself is opened for the look (host/closedpath.h). */
+enum sp_strictmodes { SP_STRICTMODES_NO, SP_STRICTMODES_YES, SP_STRICTMODES_OPEN };
 
 struct sp_strictmodes_file {
     bool exists;
-    bool unread;       /* sshd can open it, and here it could not be read: it may hold anything */
+    bool unread;       /* sshd can open it, or could if the user liked, and here it could not be read */
     char problem[400]; /* why sshd does not read it; "" where it does */
     char mend[400];    /* a command, or "" */
     struct sp_buf bytes;

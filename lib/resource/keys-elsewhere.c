@@ -42,8 +42,10 @@ static int plan_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     return add(p, WHOLE, path, "keys of another key_store", err);
 }
 
-/* What sshd would find there, and find again as soon as a mode is set right. */
-static int read_as_sshd(const struct sp_ctx *c, const char *file, struct sp_buf *ret, struct sp_error *err)
+/* What sshd would find there, and find again as soon as a mode is set right. A plan changes nothing: what
+ * the user closed to himself is opened only to take a key away. */
+static int read_as_sshd(const struct sp_ctx *c, const char *file, enum sp_strictmodes how,
+                        struct sp_buf *ret, struct sp_error *err)
 {
     _cleanup_(sp_strictmodes_file_clear) struct sp_strictmodes_file f = {0};
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
@@ -56,7 +58,7 @@ static int read_as_sshd(const struct sp_ctx *c, const char *file, struct sp_buf 
     } else {
         if (sp_str_format(path, sizeof(path), "%s/%s", c->user->home, file) < 0)
             return sp_fail(err, SP_E_INTERNAL, 0, "path too long");
-        if (sp_strictmodes_read(c->host, c->user, path, SP_STRICTMODES_NO, &f, err) < 0)
+        if (sp_strictmodes_read(c->host, c->user, path, how, &f, err) < 0)
             return -1;
         if (f.unread) {
             sp_fail(err, SP_E_UNSAFE_PATH, 0, "sshd may read %.200s, and it could not be looked at: %s",
@@ -127,7 +129,7 @@ static int plan_home(const struct sp_ctx *c, const char *file, const struct sp_k
     struct lines l = {c, want, file, p, err};
     struct sp_error why;
 
-    if (read_as_sshd(c, file, &have, &why) == 0)
+    if (read_as_sshd(c, file, SP_STRICTMODES_NO, &have, &why) == 0)
         return sp_authkeys_each(sp_buf_str(&have), have.len, plan_line, &l) == 0 ? 0 : -1;
     if (why.code == SP_E_NO_MEMORY) {
         *err = why;
@@ -196,7 +198,7 @@ static int remove_lines(const struct sp_ctx *c, const struct sp_plan *p, const c
             drop[n++] = p->v[i].target;
     if (n == 0)
         return 0;
-    if (read_as_sshd(c, file, &have, err) < 0 ||
+    if (read_as_sshd(c, file, SP_STRICTMODES_OPEN, &have, err) < 0 ||
         sp_authkeys_edit(sp_buf_str(&have), have.len, &none, drop, n, &out, err) < 0)
         return -1;
     if (out.len == have.len) /* gone meanwhile */
@@ -238,7 +240,7 @@ static int elsewhere_read_back(const struct sp_ctx *c, struct sp_change *change,
     if (change->what == WHOLE)
         there = sp_fsat_exists(c->host->root_fd, change->target);
     else {
-        if (read_as_sshd(c, change->from, &have, err) < 0)
+        if (read_as_sshd(c, change->from, SP_STRICTMODES_OPEN, &have, err) < 0)
             return -1;
         there = sp_authkeys_each(sp_buf_str(&have), have.len, look_for, change->target) != 0;
     }

@@ -70,6 +70,27 @@ def closed(folder, user):
     folder.chmod(0o500)
 
 
+def sealed_file(folder, user):
+    (folder / "authorized_keys").chmod(0)
+
+
+def sealed(folder, user):
+    folder.chmod(0)
+
+
+def sealed_home(folder, user):
+    folder.parent.chmod(0)
+
+
+def sealed_behind_a_link(folder, user):
+    away = folder.with_name("mine")
+    away.mkdir()
+    own(away, user)
+    folder.rename(away / "keys")
+    folder.symlink_to("mine/keys")
+    away.chmod(0)
+
+
 PLANTED = pytest.mark.parametrize("plant", [link, link_away, link_of_file, link_by_proc, fifo, file, stranger, second_file, second_copy, closed])
 
 
@@ -84,6 +105,38 @@ def victim(plant):
 
 def enters(user, key):
     return sp.ssh(user, "echo in", key=sp.keypair(key)).stdout == "in\n"
+
+
+def opened_again(user):
+    """What he closed to himself he opens when nobody looks."""
+    folder = pathlib.Path(user.home, ".ssh")
+    folder.parent.chmod(0o750)
+    for path, mode in ((folder, 0o700), (folder / "authorized_keys", 0o600)):
+        if path.exists() and path.stat().st_mode & 0o777 == 0:
+            path.chmod(mode)
+
+
+@pytest.mark.parametrize("plant", [sealed_file, sealed, sealed_home])
+def test_a_key_that_is_removed_does_not_come_back_when_what_was_closed_is_opened(host, plant):
+    user = victim(plant)
+    path = pathlib.Path(user.home, ".ssh/authorized_keys")
+    modes = [part.stat().st_mode for part in (path, path.parent, path.parent.parent)]
+    sp.rpc("keys.remove", {"domain": user.domain, "fingerprint": sp.keypair(KEY).fingerprint}).ok()
+    assert modes == [part.stat().st_mode for part in (path, path.parent, path.parent.parent)]
+    opened_again(user)
+    assert not enters(user, KEY) and enters(user, OWN) and enters(user, "default")
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+def test_a_key_behind_what_he_closed_and_linked_to_shuts_the_account_until_it_can_be_seen(host):
+    user = victim(sealed_behind_a_link)
+    request = ("keys.remove", {"domain": user.domain, "fingerprint": sp.keypair(KEY).fingerprint})
+    assert "shut" in refused(sp.rpc(*request), "unsafe_path")["data"]["hint"]
+    pathlib.Path(user.home, "mine").chmod(0o700)
+    assert not enters(user, KEY) and not enters(user, "default")
+    sp.rpc(*request).ok()
+    assert not enters(user, KEY) and enters(user, "default") and enters(user, OWN)
+    assert not get(user)["pending"]
 
 
 @PLANTED
