@@ -210,7 +210,8 @@ static bool holds(const struct sp_sessions *s, pid_t pid, uint64_t start)
     return false;
 }
 
-/* Those of the list that live, and what was born of them since: that is added to the list. */
+/* Those of the list that live, and what was born of them since: that is added to the list. A pid alone is
+ * no parent: it may be somebody else's by now. */
 static int still_there(struct sp_host *h, struct sp_login *l, struct sp_sessions *ret, struct sp_error *err)
 {
     _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
@@ -221,7 +222,9 @@ static int still_there(struct sp_host *h, struct sp_login *l, struct sp_sessions
     for (size_t i = 0; i < t.n; i++) {
         const struct sp_proc *p = &t.procs[i];
         bool known = holds(&l->procs, p->pid, p->start);
-        if (!known && (p->uid == 0 || p->is_jail_init || !holds(&l->procs, p->ppid, 0)))
+        size_t parent = sp_sessions_pid(&t, p->ppid);
+        if (!known && (p->uid == 0 || p->is_jail_init ||
+                       !holds(&l->procs, p->ppid, parent < t.n ? t.procs[parent].start : 0)))
             continue;
         if ((!known && add_process(l, p) < 0) || add_process(&left, p) < 0) {
             sp_sessions_clear(&left.procs);
