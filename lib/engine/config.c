@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <libeconf.h>
 #include <stdlib.h>
 
@@ -23,13 +24,22 @@ static void free_groups(char ***groups)
         econf_freeArray(*groups);
 }
 
+/* Whatever could not be read for want of memory might have been a refusal (denied_users). */
+static int no_memory(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for sallyport.conf");
+}
+
 /* libeconf would read nothing below a [section], and denied_users would be gone without a word. */
 static int refuse_sections(econf_file *file, struct sp_error *err)
 {
     _cleanup_(free_groups) char **groups = NULL;
     size_t n = 0;
+    econf_err e = econf_getGroups(file, &n, &groups);
 
-    if (econf_getGroups(file, &n, &groups) != ECONF_SUCCESS || n == 0)
+    if (e == ECONF_NOMEM)
+        return no_memory(err);
+    if (e != ECONF_SUCCESS || n == 0)
         return 0;
     sp_fail(err, SP_E_INVALID, 0, "sallyport.conf has a section [%.60s]", groups[0]);
     sp_hint(err, "the file has no sections: take the line out, what stands below it counts then");
@@ -44,11 +54,17 @@ static int set_all(econf_file *file, struct sp_config *c, struct sp_error *err)
 
     if (e == ECONF_NOKEY)
         return 0;
+    if (e == ECONF_NOMEM)
+        return no_memory(err);
     if (e != ECONF_SUCCESS)
         return sp_fail(err, SP_E_INVALID, 0, "sallyport.conf: %s", econf_errString(e));
     for (size_t i = 0; i < n; i++) {
         _cleanup_free_ char *value = NULL;
-        if (econf_getStringValue(file, NULL, keys[i], &value) != ECONF_SUCCESS)
+        errno = 0;
+        e = keys[i] != NULL ? econf_getStringValue(file, NULL, keys[i], &value) : ECONF_NOMEM;
+        if (e == ECONF_NOMEM || errno == ENOMEM)
+            return no_memory(err);
+        if (e != ECONF_SUCCESS)
             continue;
         if (sp_config_set(c, keys[i], value != NULL ? value : "", err) < 0)
             return sp_field_prefix(err, "sallyport.conf");
@@ -64,7 +80,11 @@ int sp_config_load(struct sp_config *ret, struct sp_error *err)
 
     if (sp_config_defaults(&c, err) < 0)
         return -1;
+    errno = 0;
     e = econf_readDirs(&file, "/usr/share/sallyport", "/etc/sallyport", "sallyport", ".conf", "=", "#");
+    /* libeconf looks at no allocation of its own, and answers success with lines that are lost. */
+    if (e == ECONF_NOMEM || errno == ENOMEM)
+        return no_memory(err);
     if (e != ECONF_SUCCESS && e != ECONF_NOFILE) {
         sp_fail(err, SP_E_INVALID, 0, "sallyport.conf cannot be read: %s", econf_errString(e));
         sp_hint(err, "see sallyport.conf(5); lines are NAME = VALUE");

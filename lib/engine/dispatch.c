@@ -111,8 +111,11 @@ static cJSON *envelope(const cJSON *id, cJSON *result, const struct sp_error *fa
     (void)cJSON_AddStringToObject(o, "jsonrpc", "2.0");
     (void)cJSON_AddItemToObject(o, "id", id != NULL ? cJSON_Duplicate(id, true) : cJSON_CreateNull());
     if (failure == NULL) {
-        (void)cJSON_AddItemToObject(o, "result", result);
-        return o;
+        if (cJSON_AddItemToObject(o, "result", result))
+            return o;
+        cJSON_Delete(result);
+        cJSON_Delete(o);
+        return NULL;
     }
     error = cJSON_AddObjectToObject(o, "error");
     (void)cJSON_AddNumberToObject(error, "code", sp_code_rpc(failure->code));
@@ -178,7 +181,8 @@ static int print(const cJSON *out, int status, struct sp_buf *answer)
         sp_buf_clear(answer);
         sp_buf_puts(
             answer,
-            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\"}}");
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32018,\"message\":\"out of memory\","
+            "\"data\":{\"reason\":\"no_memory\",\"field\":\"\",\"hint\":\"\"}}}");
         status = sp_code_exit(SP_E_NO_MEMORY);
     }
     sp_buf_puts(answer, "\n");

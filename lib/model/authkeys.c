@@ -173,16 +173,17 @@ static void read_entry(struct sp_authkeys_entry *e)
     const char *nul = e->line_len > 0 ? memchr(e->line, '\0', e->line_len) : NULL;
     size_t len = nul != NULL ? (size_t)(nul - e->line) : e->line_len;
     size_t at = skip_blanks(e->line, len, 0);
+    int found;
 
     e->fingerprint[0] = e->type[0] = '\0';
     if (at == len || e->line[at] == '#')
         return;
-    if (sp_sshkey_peek(e->line + at, len - at, e->type, e->fingerprint) == 0)
-        return;
-    if (!skip_options(e->line, len, &at))
-        return;
-    at = skip_blanks(e->line, len, at);
-    (void)sp_sshkey_peek(e->line + at, len - at, e->type, e->fingerprint);
+    found = sp_sshkey_peek(e->line + at, len - at, e->type, e->fingerprint);
+    if (found == -1 && skip_options(e->line, len, &at)) {
+        at = skip_blanks(e->line, len, at);
+        found = sp_sshkey_peek(e->line + at, len - at, e->type, e->fingerprint);
+    }
+    e->unread = found == -2;
 }
 
 int sp_authkeys_each(const char *bytes, size_t len, int (*visit)(const struct sp_authkeys_entry *, void *),
@@ -255,6 +256,8 @@ static int visit_line(const struct sp_authkeys_entry *entry, void *data)
     struct edit *e = data;
     size_t i = entry->fingerprint[0] != '\0' ? find(e->want, entry->fingerprint) : e->want->n;
 
+    if (entry->unread) /* kept, it would stand without limits beside the one that has them */
+        return sp_fail(e->err, SP_E_NO_MEMORY, 0, "out of memory");
     if (i < e->want->n) {
         if (e->written[i])
             return 0;

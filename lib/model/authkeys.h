@@ -58,6 +58,7 @@ struct sp_authkeys_entry {
     char fingerprint[SP_FINGERPRINT_SIZE]; /* "" for blank lines, comments and lines that hold no key we can
                                               read */
     char type[48];
+    bool unread; /* memory ended: nobody knows what the line holds */
 };
 
 /* Call `visit` for each line. Stops at its first non-zero answer and returns it. */

@@ -324,8 +324,10 @@ int sp_sshkey_peek(const char *text, size_t len, char ret_type[SP_SSHKEY_TYPE_SI
     if (!sp_sshblob_is_type(type.p, type.len))
         return -1;
     copy = malloc(base64.len + 1);
-    if (copy == NULL || decode(type, without_white(base64, copy), &k, &ignored) < 0)
-        return -1;
+    if (copy == NULL)
+        return -2;
+    if (decode(type, without_white(base64, copy), &k, &ignored) < 0)
+        return ignored.code == SP_E_NO_MEMORY ? -2 : -1;
     inside = sp_sshblob_type(k.blob, k.blob_len, &n);
     if (inside == NULL || n >= SP_SSHKEY_TYPE_SIZE || !sp_sshblob_is_type(inside, n))
         return -1;

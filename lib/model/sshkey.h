@@ -50,7 +50,8 @@ void sp_sshkey_label(const char *text, size_t len, char ret[SP_LABEL_SIZE]);
 int sp_sshkey_check(const struct sp_sshkey *k, struct sp_error *err);
 
 /* What sshd would find at the beginning of `text`, weak and refused types too: the type inside the blob,
- * and the fingerprint. -1 if there is no key. One line without NUL. */
+ * and the fingerprint. -1 if there is no key, -2 if memory ended. One line
+ * without NUL. */
 int sp_sshkey_peek(const char *text, size_t len, char ret_type[SP_SSHKEY_TYPE_SIZE],
                    char ret_fingerprint[SP_FINGERPRINT_SIZE]);
 
