@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Runs inside the machine of tests/machine, under systemd: limits of accounts, by the kernel's own word.
+# Runs inside the machine of tests/machine, under systemd: limits of accounts, by the kernel's own word; ssh.socket.
 exec >/dev/ttyS1 2>&1
 here=$(dirname "$0")
 # shellcheck source=/dev/null
@@ -37,7 +37,7 @@ request() { # USER, then what the request says beside
 login() {
     local user=$1
     shift
-    ssh -n -i /run/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$user@127.0.0.1" "$@" 2>&1
+    ssh -n -p "${port:-22}" -i /run/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$user@127.0.0.1" "$@" 2>&1
 }
 word() { sed -n "s/^$1 //p" <<<"$2"; }
 
@@ -97,6 +97,29 @@ forks=$(login one './attack forks 300')
 said "plain bash is held, too" "$(word ended "$forks") $(($(word forks "$forks") < 80))" 'EAGAIN 1'
 echo '{"jsonrpc":"2.0","id":1,"method":"domain.remove","params":{"domain":"one.example"}}' | /usr/libexec/sallyport/sallyport-helper >/dev/null
 said "the limits go with the account" "$(find /etc/systemd/system -name "user-$uid.slice*")" ''
+# Process 1 listens on 2222, sshd_config speaks of 22: firewall.md, test 18.
+systemctl stop ssh
+mkdir -p /etc/systemd/system/ssh.socket.d
+printf '[Socket]\nListenStream=\nListenStream=2222\n' >/etc/systemd/system/ssh.socket.d/port.conf
+systemctl daemon-reload
+systemctl start ssh.socket
+said "process 1 alone listens, on 2222" "$(ss -Hltnp | grep -c '"systemd",pid=1,') $(pgrep -xc sshd)" '1 0'
+helper() { printf '{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}' "$1" "$2" | /usr/libexec/sallyport/sallyport-helper; }
+disagreement='sshd is configured for port 22, but port 2222 is what listens'
+said "doctor finds the port that process 1 holds, and says that sshd_config names another" \
+    "$(sallyport doctor two.example 2>&1 | grep -o "port 2222; $disagreement")" "port 2222; $disagreement"
+said "the firewall guards both ports, and says so" \
+    "$(helper firewall.set '{"mode":"open"}' | grep -o '"ports":\[[^]]*\]\|'"$disagreement: all of them are guarded" | tr '\n' ' ')" \
+    '.*"ports":\[22,2222\].*'
+said "it restricts nobody while sshd_config and the socket disagree" \
+    "$(helper firewall.set '{"mode":"restricted","sources":[{"source":"192.0.2.7"}],"force":true}' | grep -o "$disagreement")" "$disagreement"
+helper firewall.set '{"mode":"unmanaged"}' >/dev/null
+# shellcheck disable=SC2034 # login() reads it
+port=2222
+said "the main job works over ssh.socket" \
+    "$(request two '"shell":"chroot","forwarding":"none"' | grep -o '"error".*') $(login two 'test -e /boot || echo jailed')" ' jailed'
+request two '"shell":"none"' >/dev/null
+said "and takes away without a reload" "$(login two 'echo in' | grep -c '^in$')" 0
 echo END
 sync
 systemctl poweroff --force --force
