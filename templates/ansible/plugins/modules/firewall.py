@@ -49,6 +49,9 @@ options:
   acknowledge_closed:
     description: Wanted for the mode C(closed).
     type: bool
+  keep_opened:
+    description: With the mode C(unmanaged), what was opened in the firewalls of others stays open.
+    type: bool
   confirm_within:
     description:
       - Put the policy on trial for this many seconds. The kernel forgets it then, whatever has become of the connection.
@@ -168,6 +171,7 @@ PARAMETERS = {
     "remove": {"type": "list", "elements": "str"},
     "force": {"type": "bool"},
     "acknowledge_closed": {"type": "bool"},
+    "keep_opened": {"type": "bool"},
     "confirm_within": {"type": "int"},
 }
 
