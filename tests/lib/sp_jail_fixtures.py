@@ -32,6 +32,7 @@ def stay(site):
     """Something that lives in the jail meanwhile."""
     child = sp_jail.start(site, "echo in; exec sleep 1000", stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "in\n"
+    sp.wait_for(lambda: sp_jail.inits(site), what="the name of the jail's first process")  # which it takes beside the command
     yield child
     child.kill()
     child.wait()

@@ -275,7 +275,7 @@ def test_who_asks_is_told_that_fail2ban_bans_him(host, action):
                  lambda: sp.run(["fail2ban-client", "ping"]).rc == 0, "fail2ban"):
         session = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         try:
-            sp.wait_for(lambda: person.name in sp.run(["ps", "-eo", "user:32,args"]).stdout, what="the session")
+            sp.wait_for(lambda: sp.run(["pgrep", "-u", person.name, "-f", str(go)]).rc == 0, what="the command of the session")
             sp.run(["fail2ban-client", "set", "sshd", "banip", sp.OUTSIDE4], check=True)
             sp.wait_for(lambda: sp.probe(sp.OUTSIDE4, timeout=0.4) != "open", what="the ban")
             go.touch()
