@@ -86,9 +86,12 @@ static void look_below(struct walk *w, const char *path, const char *list, size_
     uint64_t sum = r->below;
     struct stat st = {0};
 
-    look(w, 'D', path);
-    if (fstatat(w->check->host->root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(w->check->host->root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        mix(w, &st, 'D');
+    else {
+        mix_missing(w);
         st = (struct stat){0};
+    }
     if (w->how == SP_SEENCHECK_SETTLED || st.st_ctim.tv_sec != r->changed[0] ||
         st.st_ctim.tv_nsec != r->changed[1]) {
         sp_siphash_begin(&below.sum, w->check->key);

@@ -143,7 +143,10 @@ static void watch_home(const struct sp_ctx *c, struct sp_watch *w)
 {
     char path[SP_PATH_SIZE];
 
-    sp_watch_add(w, 'D', c->user->home);
+    /* Mostly it is the jail's first root, too. */
+    if (c->desired->shell != SP_SHELL_CHROOT || c->desired->n_domains == 0 ||
+        !sp_streq(c->user->home, c->desired->domains[0].document_root))
+        sp_watch_add(w, 'D', c->user->home);
     if (sp_str_format(path, sizeof(path), "%s/.ssh", c->user->home) == 0)
         sp_watch_add(w, 'D', path);
     if (sp_str_format(path, sizeof(path), "%s/" SP_KEYS_HOME_FILE, c->user->home) == 0)
