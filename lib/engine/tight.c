@@ -137,18 +137,18 @@ static int note_opening(const struct sp_ctx *c, struct sp_error *err)
 
 void sp_tight_shut(const struct sp_ctx *c, struct sp_error *err)
 {
+    char mend[sizeof(err->hint)];
     struct sp_error why;
     bool shut = false;
 
     if (c->user == NULL)
         return;
+    (void)sp_str_copy(mend, sizeof(mend), err->hint);
     if (sp_userdb_in_group(c->host, SP_GROUP_NONE, c->user->name, &shut, &why) < 0 ||
         (!shut && (note_opening(c, &why) < 0 ||
                    sp_userdb_set_member(c->host, SP_GROUP_NONE, c->user->name, SP_MEMBER_ADD, &why) < 0)))
         sp_hint(err, "the key still lets in, since the gate could not be shut: %.300s", why.text);
     else
-        sp_hint(err,
-                "the key lets nobody in: the account is shut (group %s) until it is mended and the request "
-                "sent again",
-                SP_GROUP_NONE);
+        sp_hint(err, "%.100s%sthe account is shut (group %s) until it is mended and the request sent again",
+                mend, mend[0] != '\0' ? "; " : "", SP_GROUP_NONE);
 }

@@ -326,5 +326,24 @@ static int policy_read_back(const struct sp_ctx *c, struct sp_change *change, st
                                 : "");
 }
 
+/* Between our look at the drop-in and our joining a group nobody may have been in it, and a reconcile has
+ * taken its block away. Now that we are in it the block stays, whoever writes it. */
+static int policy_prove(const struct sp_ctx *c, struct sp_error *err)
+{
+    bool exists = false, right = false;
+    struct sp_error ignored;
+
+    for (int i = 0; i < TRIES; i++) {
+        if (sp_sshd_prove(c, err) == 0)
+            return 0;
+        if (err->code != SP_E_NOT_IN_FORCE || right || dropin_is_right(c, &exists, &right, &ignored) < 0 ||
+            !exists)
+            return -1;
+        if (!right && sp_sshd_write_dropin(c, err) < 0)
+            return -1;
+    }
+    return -1;
+}
+
 const struct sp_resource sp_resource_policy = {"sshd_policy", policy_plan, policy_apply, policy_read_back,
-                                               sp_sshd_prove};
+                                               policy_prove};
