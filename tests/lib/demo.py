@@ -113,7 +113,7 @@ def one_request():
         file.write(REQUEST % (SITE, key))
     chapter("One request", "The panel sends one JSON request: this user, this document root, a jailed shell, this key.")
     server("cat request.json")
-    server("sallyport plan request.json", "what would it do?").shows("shell example: /bin/false -> .*chroot-bash")
+    server("sallyport plan request.json", "what would it do?").shows(r"^ *shell example$", r"- /bin/false", r"\+ .*chroot-bash")
     server("/usr/libexec/sallyport/sallyport-helper <request.json >answer.json; echo status $?; "
            "sed 's/{\"resource/\\n &/g' answer.json", "do it").shows("status 0", '"changed":true')
     server("/usr/libexec/sallyport/sallyport-helper <request.json",
