@@ -29,23 +29,9 @@
 #define NEW_TIME 0x80 /* for unshare(2) only: in clone(2) that bit is part of the exit signal */
 
 static const struct sock_filter head[] = {
-    LOAD(DATA(arch)),
-    IS(SP_BPF_ARCH, 1, 0),
-    KILL, /* other numbers mean other calls */
-    LOAD(DATA(nr)),
-#ifdef SP_BPF_X32
-    IS(SP_BPF_SKIPPED, 0, 1),
-    ALLOW,
-    FROM(SP_BPF_X32, 0, 1),
-    KILL,
-#endif
+    SP_BPF_HEAD(KILL),
+    SP_BPF_NO_INJECTION,
     /* Each block ends with a verdict, so the number stays loaded for the next. */
-    IS(SYS_ioctl, 0, 5),
-    LOAD(LOW_WORD(1)),
-    IS(TIOCSTI_, 1, 0),
-    IS(TIOCLINUX_, 0, 1),
-    REFUSE(EPERM),
-    ALLOW,
     IS(SYS_clone, 0, 4),
     LOAD(LOW_WORD(0)),
     HAS(NEW_NAMESPACE, 0, 1),

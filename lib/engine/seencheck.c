@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/seen.h"
+#include "host/child.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "model/siphash.h"
@@ -274,14 +275,11 @@ struct part {
 static int start(const struct sp_seencheck *c, struct part *p, volatile size_t *at, struct sp_error *err)
 {
     pid_t parent = getpid();
-    int fds[2];
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
     *at = p->at;
     p->seen_at = p->at;
     p->waited_ms = 0;
-    p->pid = fork();
+    p->pid = sp_child_fork(&p->alive, err);
     if (p->pid == 0) {
         int64_t now = c->host->ops->now(c->host);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
@@ -290,11 +288,7 @@ static int start(const struct sp_seencheck *c, struct part *p, volatile size_t *
             c->verdicts[*at] = judge(c, *at, now);
         _exit(0);
     }
-    (void)close(fds[1]);
-    p->alive = fds[0];
-    if (p->pid < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot fork");
-    return 0;
+    return p->pid < 0 ? -1 : 0;
 }
 
 static void stop(struct part *p)

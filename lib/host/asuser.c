@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "host/child.h"
 
 #define END_MS 100
 
@@ -145,25 +146,20 @@ int sp_asuser_run(struct sp_host *h, const struct sp_user *u, sp_asuser_work *wo
 {
     const struct job j = {h, u, work, data};
     _cleanup_(clear_ids) struct ids ids = {0};
-    _cleanup_close_ int in = -1, out = -1;
+    _cleanup_close_ int way = -1;
     pid_t self = getpid(), pid;
-    int fds[2], result;
+    int result;
 
     if (h->real && u->uid == 0)
         return sp_fail(err, SP_E_FORBIDDEN, 0, "the keys of uid 0 are not managed here");
     if (h->real && sp_userdb_gids_of(h, u, &ids.gids, &ids.n, err) != 0)
         return -1;
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
-    in = fds[0];
-    out = fds[1];
-    pid = fork();
+    pid = sp_child_fork(&way, err);
     if (pid < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot fork");
+        return -1;
     if (pid == 0)
-        child(&j, &ids, out, self);
-    (void)close(sp_steal_fd(&out));
-    result = receive(in, &j, max, ret, err);
+        child(&j, &ids, way, self);
+    result = receive(way, &j, max, ret, err);
     end_child(pid);
     return result;
 }

@@ -38,6 +38,20 @@
 #define TIOCSTI_ 0x5412
 #define TIOCLINUX_ 0x541C
 
+/* What every filter begins with; the number is loaded then. `other`: the verdict on other numbers, which
+ * mean other calls. */
+#ifdef SP_BPF_X32
+#define SP_BPF_HEAD(other)                                                                                 \
+    LOAD(DATA(arch)), IS(SP_BPF_ARCH, 1, 0), other, LOAD(DATA(nr)), IS(SP_BPF_SKIPPED, 0, 1), ALLOW,       \
+        FROM(SP_BPF_X32, 0, 1), other
+#else
+#define SP_BPF_HEAD(other) LOAD(DATA(arch)), IS(SP_BPF_ARCH, 1, 0), other, LOAD(DATA(nr))
+#endif
+
+/* Ends with a verdict, so the number stays loaded for what follows. */
+#define SP_BPF_NO_INJECTION                                                                                \
+    IS(SYS_ioctl, 0, 5), LOAD(LOW_WORD(1)), IS(TIOCSTI_, 1, 0), IS(TIOCLINUX_, 0, 1), REFUSE(EPERM), ALLOW
+
 /* At most SP_BPF_NUMBERS of them; the search is no longer than SP_BPF_SEARCH(n) lines. */
 #define SP_BPF_NUMBERS 96
 #define SP_BPF_GROUP 6

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host/jsonchild.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/child.h"
 #include "host/sealed.h"
 #include "model/flat.h"
 #include "model/json.h"
@@ -64,20 +61,14 @@ __attribute__((noreturn)) static void child(int fd, int out)
 
 int sp_jsonchild_start(struct sp_jsonchild *c, int fd, struct sp_error *err)
 {
-    _cleanup_close_ int in = -1, out = -1;
-    int fds[2];
-    pid_t pid;
+    int way = -1;
+    pid_t pid = sp_child_fork(&way, err);
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
-    in = fds[0];
-    out = fds[1];
-    pid = fork();
     if (pid < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot fork");
+        return -1;
     if (pid == 0)
-        child(fd, out);
-    *c = (struct sp_jsonchild){pid, sp_steal_fd(&in)};
+        child(fd, way);
+    *c = (struct sp_jsonchild){pid, way};
     return 0;
 }
 
@@ -113,9 +104,7 @@ void sp_jsonchild_end(struct sp_jsonchild *c)
 {
     if (c->pid == 0)
         return;
-    (void)kill(c->pid, SIGKILL);
     (void)close(c->fd);
-    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    sp_child_end(c->pid);
     c->pid = 0;
 }

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "host/child.h"
 
 /* pam_unix waits for lckpwdf(3); a module may ask a server. */
 #define DEADLINE_MS 20000
@@ -219,25 +219,17 @@ __attribute__((noreturn)) static void child(const struct order *o, int out)
 static int run(const struct order *o, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-    _cleanup_close_ int in = -1, out = -1;
+    _cleanup_close_ int way = -1;
     struct reply r;
-    int fds[2], read_result;
-    pid_t pid;
+    int read_result;
+    pid_t pid = sp_child_fork(&way, err);
 
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
-    in = fds[0];
-    out = fds[1];
-    pid = fork();
     if (pid < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot fork");
+        return -1;
     if (pid == 0)
-        child(o, out);
-    (void)close(sp_steal_fd(&out));
-    read_result = sp_buf_read_fd(&b, in, sizeof(r), DEADLINE_MS, err);
-    (void)kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+        child(o, way);
+    read_result = sp_buf_read_fd(&b, way, sizeof(r), DEADLINE_MS, err);
+    sp_child_end(pid);
     if (read_result != 0)
         return err->code == SP_E_BUSY ? sp_fail(err, SP_E_BUSY, 0, "PAM did not answer in time") : -1;
     if (b.len != sizeof(r))

@@ -85,22 +85,9 @@ static const unsigned never[] = {
 int sp_seccomp_helper(void)
 {
     static const struct sock_filter head[] = {
-        LOAD(DATA(arch)),
-        IS(SP_BPF_ARCH, 1, 0),
-        REFUSE(ENOSYS), /* other numbers mean other calls */
-        LOAD(DATA(nr)),
-#ifdef SP_BPF_X32
-        IS(SP_BPF_SKIPPED, 0, 1),
-        ALLOW,
-        FROM(SP_BPF_X32, 0, 1),
-        REFUSE(ENOSYS),
-#endif
-        IS(SYS_ioctl, 0, 5),
-        LOAD(LOW_WORD(1)),
-        IS(TIOCSTI_, 1, 0),
-        IS(TIOCLINUX_, 0, 1),
-        REFUSE(EPERM),
-        ALLOW,
+        SP_BPF_HEAD(REFUSE(ENOSYS)),
+        SP_BPF_NO_INJECTION,
+        /* Sockets: of these families alone. */
         IS(SYS_socket, 0, 7),
         LOAD(LOW_WORD(0)),
         IS(AF_UNIX, 4, 0),

@@ -21,6 +21,15 @@ static int look_at_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_err
     return sp_dbfile_look(h, "group", ret, err) != 0 ? -1 : there_is(ret, err);
 }
 
+/* The line of one group, and the file that it stands in. */
+static int look_up(struct sp_host *h, const char *group, struct sp_dbfile *ret_file,
+                   struct sp_grfile_line *ret, struct sp_error *err)
+{
+    return look_at_group(h, ret_file, err) != 0 ? -1
+                                                : sp_grfile_find(ret_file->bytes.data, ret_file->bytes.len,
+                                                                 SP_GRFILE_GROUP, group, ret, err);
+}
+
 static int read_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
 {
     return sp_dbfile_read(h, "group", ret, err) != 0 ? -1 : there_is(ret, err);
@@ -32,8 +41,7 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_grfile_line line;
 
-    if (look_at_group(h, &f, err) != 0 ||
-        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+    if (look_up(h, group, &f, &line, err) != 0)
         return -1;
     *ret = sp_grfile_is_member(f.bytes.data, &line, user) == SP_GRFILE_MEMBER;
     return 0;
@@ -45,8 +53,7 @@ int sp_userdb_group_is_just(struct sp_host *h, const char *group, const char *me
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_grfile_line line;
 
-    if (look_at_group(h, &f, err) != 0 ||
-        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+    if (look_up(h, group, &f, &line, err) != 0)
         return -1;
     *ret = line.members_len == strlen(members) &&
            memcmp(f.bytes.data + line.members_offset, members, line.members_len) == 0;
@@ -58,8 +65,7 @@ int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_grfile_line line;
 
-    if (look_at_group(h, &f, err) != 0 ||
-        sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, group, &line, err) != 0)
+    if (look_up(h, group, &f, &line, err) != 0)
         return -1;
     *ret = line.gid;
     return 0;
