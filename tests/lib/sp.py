@@ -5,6 +5,7 @@ Works only inside tests/host. Nothing is cleaned up here: the whole host is thro
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -227,6 +228,7 @@ class Host:
 
     def __init__(self):
         self.sshd = None
+        self.sshd_log = SSHD_LOG
 
     def start(self, *options):
         """Starts sshd on what its configuration says, and waits until it listens."""
@@ -235,7 +237,8 @@ class Host:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         run(["/usr/sbin/sshd", "-t"], check=True)
         mark = self.mark()
-        self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-E", str(SSHD_LOG), *options], cwd="/",
+        where = [] if self.sshd_log == SYSLOG else ["-E", str(self.sshd_log)]
+        self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", *where, *options], cwd="/",
                                      stdin=subprocess.DEVNULL, start_new_session=True)
         self._until_listening(mark)
 
@@ -256,18 +259,28 @@ class Host:
         self.sshd.send_signal(signal.SIGHUP)
         self._until_listening(mark)
 
+    @contextlib.contextmanager
+    def logging_to_syslog(self):
+        """sshd's log for a while as a host has it, with times and pids."""
+        self.stop()
+        self.sshd_log = SYSLOG
+        self.start()
+        yield
+        self.stop()
+        self.sshd_log = SSHD_LOG
+        self.start()
+
     def log(self, since=0):
         """sshd's log from byte `since` on (see mark)."""
-        return SSHD_LOG.read_bytes()[since:].decode("utf-8", "replace") if SSHD_LOG.exists() else ""
+        return self.sshd_log.read_bytes()[since:].decode("utf-8", "replace") if self.sshd_log.exists() else ""
 
     def logged(self, text, since=0, timeout=10):
         """Waits until sshd has logged this: it does so after the client is gone."""
         wait_for(lambda: text in self.log(since), timeout, f"{text!r} in sshd's log")
 
-    @staticmethod
-    def mark():
+    def mark(self):
         """Where sshd's log ends now."""
-        return SSHD_LOG.stat().st_size if SSHD_LOG.exists() else 0
+        return self.sshd_log.stat().st_size if self.sshd_log.exists() else 0
 
     def _until_listening(self, mark):
         def ready():

@@ -2,6 +2,7 @@
 """Accounts that real requests made, what belongs to them outside of their jail, and programs to attack with."""
 
 import collections
+import contextlib
 import os
 import pathlib
 import signal
@@ -114,6 +115,20 @@ def background(user, command="echo in; exec cat >/dev/null", key=None):
     client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert client.stdout.readline() == "in\n", client.stderr.read()
     return client
+
+
+@contextlib.contextmanager
+def session(user, key=None, source=None, netns=None, options=(), password=None, command="echo ready; exec sleep 600"):
+    """A login for as long as the block lasts, from when its command has spoken: its client, and what was said."""
+    argv = [*sp.client("ssh", key, source, netns, options, password), "-T", "-l", sp._name(user),
+            sp._target(None, source, netns), command]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as client:
+        try:
+            client.said = client.stdout.readline().split()
+            assert client.said[:1] == ["ready"], client.said
+            yield client
+        finally:
+            client.kill()
 
 
 def end(client):

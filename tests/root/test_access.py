@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How an account proves itself, whether it is suspended, and between which dates: each shown by a real login."""
 
-import contextlib
 import datetime
 import json
 import pathlib
 import re
-import subprocess
 
 import pytest
 
@@ -30,18 +28,6 @@ def effective(user):
     """`sshd -T` for the user, as a dict."""
     shown = sp.run(["/usr/sbin/sshd", "-T", "-C", f"user={user.name},host=x,addr=127.0.0.1"], check=True).stdout
     return dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
-
-
-@contextlib.contextmanager
-def session(user, **how):
-    """A login that stays: its process."""
-    argv = [*sp.client("ssh", **how), "-T", "-l", user.name, "127.0.0.1", "echo ready; exec sleep 600"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            yield child
-        finally:
-            child.kill()
 
 
 def ended(child):
@@ -78,7 +64,7 @@ def jailed(host):
 def test_a_suspended_account_has_no_login_and_no_session_and_resume_brings_back_exactly_what_was_there(user):
     before = sp.snapshot([user.home])
     shown, groups = get(user), sp.run(["id", "-nG", user.name]).stdout
-    with session(user) as child:
+    with sp_site.session(user) as child:
         answer = ask("account.suspend", user).ok()
         assert answer["suspended"] is True and answer["changed"] is True
         assert [change["resource"] for change in answer["changes"]] == ["gate", "access", "sessions"]
@@ -96,7 +82,7 @@ def test_a_suspended_account_has_no_login_and_no_session_and_resume_brings_back_
 
 
 def test_a_jailed_account_is_suspended_by_its_user_name_and_a_dry_run_suspends_nothing(jailed):
-    with session(jailed) as child:
+    with sp_site.session(jailed) as child:
         assert sp.rpc("account.suspend", {"user": jailed.name, "dry_run": True}).ok()["changed"] is True
         assert child.poll() is None and by_key(jailed)
         sp.rpc("account.suspend", {"user": jailed.name}).ok()
@@ -124,7 +110,7 @@ def test_reconcile_shuts_a_suspended_account_again_that_somebody_let_in_by_hand(
     ask("account.suspend", user).ok()
     sp.run(["gpasswd", "-d", user.name, "sallyport-none"], check=True)
     assert by_key(user)
-    with session(user) as child:
+    with sp_site.session(user) as child:
         assert get(user)["in_force"] is False
         sp.rpc("system.reconcile", {}).ok()
         assert ended(child)
@@ -173,7 +159,7 @@ def test_an_account_has_no_access_before_its_first_day_and_reconcile_opens_it_th
 
 def test_an_accounts_keys_and_sessions_end_with_its_last_day(user):
     ask("domain.apply", user, valid_until=stamp(5)).ok()
-    with session(user) as child:
+    with sp_site.session(user) as child:
         sp.wait_for(lambda: not by_key(user), 20, "the last day")  # sshd itself: the key's expiry-time
         sp.rpc("system.reconcile", {}).ok()
         assert ended(child)

@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Attacks that once fell, each with a real sshd: what a user makes to stay in, and who goes with him that should not."""
 
-import contextlib
-import subprocess
-
 import sp
+import sp_site
 from sp_safety import managed
 
 
-@contextlib.contextmanager
-def login(name, command):
-    """A client with one command, once that command has said something."""
-    argv = [*sp.client("ssh", sp.keypair()), "-T", "-l", name, sp._target(None, None, None), f"echo in; {command}"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "in\n"
-            yield child
-        finally:
-            child.kill()
+def login(user, command):
+    return sp_site.session(user, command=f"echo ready; {command}")
 
 
 def runs(user, program):
@@ -27,7 +17,7 @@ def runs(user, program):
 def test_a_first_process_of_his_own_making_is_no_jails_and_ends_with_its_login(host):
     user = managed("bash")
     own = "cp /bin/sleep ~/chroot-bash; unshare -Urpf ~/chroot-bash 500 </dev/null >/dev/null 2>&1 & exec sleep 400"
-    with login(user.name, own):
+    with login(user, own):
         sp.wait_for(lambda: sp.run(["pgrep", "-U", user.name, "-x", "chroot-bash"]).stdout, what="his own first process")
         sp.rpc("sessions.end", {"domain": user.domain}).ok()
         assert not sp.run(["pgrep", "-U", user.name]).stdout

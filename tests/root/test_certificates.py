@@ -31,13 +31,10 @@ def verb(*words, check=True):
 def ca(host):
     """sshd logs to syslog, as it does for real; there is a CA."""
     CONF.write_text(PLAIN)
-    host.stop()
-    sp.run(["/usr/sbin/sshd", "-t"], check=True)
-    host.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D"], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
-    sp.wait_for(lambda: sp.probe(source="127.0.0.1", netns=None) == "open", what="sshd")
-    first = sp_site.account("bash")
-    assert refused(issue_raw(first), "unsupported")
-    return verb("ca", "create")
+    with host.logging_to_syslog():
+        first = sp_site.account("bash")
+        assert refused(issue_raw(first), "unsupported")
+        yield verb("ca", "create")
 
 
 @pytest.fixture
@@ -179,28 +176,17 @@ def test_a_forced_command_is_all_there_is(site):
     assert sp.sftp_batch(site, ["ls"], key=put(answer)).rc != 0
 
 
-def test_a_jailed_account_takes_certificates_and_forced_commands(ca):
+def test_a_jailed_account_takes_certificates_and_forced_commands(host, ca):
     user = sp_site.account("chroot", keys=[key()])
     plain, forced = issue(user), issue(user, command="echo forced")
     without_key(user)
     assert login(user, plain, "test ! -e /boot && echo in").stdout == "in\n"
     assert login(user, forced, "id").stdout == "forced\n"
-    with sp_sshd.configured(FakeHost(), [(sp_sshd.SUBSYSTEM, sp_sshd.INTERNAL)]):
+    with sp_sshd.configured(host, [(sp_sshd.SUBSYSTEM, sp_sshd.INTERNAL)]):
         sp_site.apply(user).ok()
         error = refused(issue_raw(user, key(), command="echo forced"), "unsupported", "params.command")
         assert "sftp itself" in error["message"]
     sp_site.apply(user).ok()
-
-
-class FakeHost:
-    """sshd logs to syslog here, where its restart is not to be seen: it takes a new pid file."""
-
-    @staticmethod
-    def reload():
-        pid = pathlib.Path("/run/sshd.pid")
-        before = pid.stat().st_mtime_ns
-        os.kill(int(pid.read_text()), 1)
-        sp.wait_for(lambda: pid.exists() and pid.stat().st_size and pid.stat().st_mtime_ns != before, what="sshd's reload")
 
 
 # What is refused
@@ -491,16 +477,17 @@ def listed():
 
 # sshd
 
-def test_what_comes_before_ours_in_sshd_is_named(site):
+def test_what_comes_before_ours_in_sshd_is_named(host, site):
     dropin = {"05-panel.conf": f"Match User {site.name}\n\tTrustedUserCAKeys none\n"}
-    with sp_sshd.configured(FakeHost(), dropins=dropin):
+    with sp_sshd.configured(host, dropins=dropin):
         error = refused(issue_raw(site, key()), "not_in_force")
         assert "TrustedUserCAKeys" in error["message"] and "05-panel.conf:2" in error["data"]["hint"], error
     assert login(site, issue(site)).rc == 0
 
 
-def test_a_ca_of_somebody_elses_is_not_pushed_aside(ca):
-    with sp_sshd.configured(FakeHost(), end="\nRevokedKeys /etc/ssh/revoked\n") if pathlib.Path("/etc/ssh/revoked").write_text("") == 0 else None:
+def test_a_ca_of_somebody_elses_is_not_pushed_aside(host, ca):
+    pathlib.Path("/etc/ssh/revoked").touch()
+    with sp_sshd.configured(host, end="\nRevokedKeys /etc/ssh/revoked\n"):
         done = verb("ca", "rotate", "--yes", check=False)
         assert done.rc == 8 and "RevokedKeys is set in /etc/ssh/sshd_config:" in done.stderr, done
 
@@ -598,9 +585,9 @@ def test_the_commands_bring_it_where_ssh_finds_it(site, tmp_path):
 
 
 @pytest.mark.parametrize("lines", ["Port 2022", "ListenAddress 127.0.0.1:2022", "Include /etc/ssh/port.more"])
-def test_the_port_to_copy_is_the_one_that_sshd_listens_on(site, lines):
+def test_the_port_to_copy_is_the_one_that_sshd_listens_on(host, site, lines):
     pathlib.Path("/etc/ssh/port.more").write_text("Port 2022\n")
-    with sp_sshd.configured(FakeHost(), end=f"\n{lines}\n"):
+    with sp_sshd.configured(host, end=f"\n{lines}\n"):
         answer = issue(site, host="127.0.0.1")
         without_key(site)
         assert login(site, answer, arguments=["-p", "2022"]).stdout == "in\n"

@@ -4,7 +4,6 @@
 import contextlib
 import datetime
 import pathlib
-import subprocess
 import time
 
 import pytest
@@ -19,22 +18,16 @@ CONF = pathlib.Path("/etc/sallyport/sallyport.conf.d/log.conf")
 def logging(host):
     """sshd's log as a host has it, with times and pids, and sallyport told where it is."""
     CONF.write_text(f"auth_log = {sp.SYSLOG}\n")
-    host.stop()
-    host.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D"], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
-    sp.wait_for(lambda: sp.run(["ssh-keyscan", "-t", "ed25519", "-T", "1", "127.0.0.1"]).stdout, 20, "sshd")
+    with host.logging_to_syslog():
+        yield
 
 
 @contextlib.contextmanager
 def session(user, key=None, password=None, options=()):
-    argv = [*sp.client("ssh", key, options=options, password=password), "-T", "-l", user.name, "127.0.0.1", "echo ready; exec sleep 600"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            # The line of the log arrives by itself.
-            sp.wait_for(lambda: any(f"Accepted {how} for {user.name} " in line for line in sp.syslog_lines() for how in ("publickey", "password")))
-            yield child
-        finally:
-            child.kill()
+    with sp_site.session(user, key, options=options, password=password) as child:
+        # The line of the log arrives by itself.
+        sp.wait_for(lambda: any(f"Accepted {how} for {user.name} " in line for line in sp.syslog_lines() for how in ("publickey", "password")))
+        yield child
 
 
 def ended(child):

@@ -22,22 +22,16 @@ FIRST, SECOND = sp.keypair("first"), sp.keypair("second")
 def logging(host):
     """sshd's log as a host has it, with times and pids, and sallyport told where it is."""
     CONF.write_text(f"auth_log = {OURS}\n")
-    host.stop()
-    host.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D"], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
-    sp.wait_for(lambda: sp.run(["ssh-keyscan", "-t", "ed25519", "-T", "1", "127.0.0.1"]).stdout, 20, "sshd")
+    with host.logging_to_syslog():
+        yield
 
 
 @contextlib.contextmanager
 def session(user, key):
     """A login, and the pid of root's half of it."""
     before = set(servers(user))
-    argv = [*sp.client("ssh", key), "-T", "-l", user.name, "127.0.0.1", "echo ready; exec sleep 600"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            yield child, (set(servers(user)) - before).pop()
-        finally:
-            child.kill()
+    with sp_site.session(user, key) as child:
+        yield child, (set(servers(user)) - before).pop()
 
 
 def servers(user):

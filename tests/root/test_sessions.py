@@ -21,9 +21,8 @@ FIRST, SECOND = sp.keypair("first"), sp.keypair("second")
 @pytest.fixture(scope="module", autouse=True)
 def logging(host):
     CONF.write_text(f"auth_log = {sp.SYSLOG}\n")
-    host.stop()
-    host.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D"], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
-    sp.wait_for(lambda: sp.run(["ssh-keyscan", "-t", "ed25519", "-T", "1", "127.0.0.1"]).stdout, 20, "sshd")
+    with host.logging_to_syslog():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +52,10 @@ def sallyport(*words, **more):
 @contextlib.contextmanager
 def login(user, key=FIRST, command="echo ready $SSH_CONNECTION; exec sleep 600", netns=None, source=None, options=()):
     """A client with one command, and the source port that the server sees."""
-    argv = [*sp.client("ssh", key, source, netns, options), "-T", "-l", user.name, sp._target(None, source, netns), command]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            words = child.stdout.readline().split()
-            assert words[0] == "ready", words
-            child.port = int(words[2])
-            sp.wait_for(lambda: any("Accepted publickey" in line and f"port {child.port} " in line for line in sp.syslog_lines()))
-            yield child
-        finally:
-            child.kill()
+    with sp_site.session(user, key, source, netns, options, command=command) as child:
+        child.port = int(child.said[2])
+        sp.wait_for(lambda: any("Accepted publickey" in line and f"port {child.port} " in line for line in sp.syslog_lines()))
+        yield child
 
 
 def of_port(port, **params):
@@ -101,23 +94,12 @@ def test_a_plain_shell_is_on_the_host_and_a_terminal_has_a_name(other):
 def test_one_connection_with_several_sessions_is_one_login(site, tmp_path):
     control = [f"ControlPath={tmp_path}/%h", "ControlPersist=no"]
     with login(site, options=[*control, "ControlMaster=yes"]) as master:
-        with login_shared(site, control) as second:
+        with sp_site.session(site, FIRST, options=[*control, "ControlMaster=no"]) as second:
             one = sp.wait_for(lambda: next((x for x in said() if x["port"] == master.port and x["processes"] == 2), None))
             assert len([x for x in said(domain=site.domain) if x["state"] == "connected"]) == 1
             assert end(session=one["id"]).ok()["changed"] is True
             assert master.wait(15) != 0 and second.wait(15) != 0
         assert of_port(master.port) is None
-
-
-@contextlib.contextmanager
-def login_shared(user, control):
-    argv = [*sp.client("ssh", FIRST, options=[*control, "ControlMaster=no"]), "-T", "-l", user.name, "127.0.0.1", "echo ready; exec sleep 601"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            yield child
-        finally:
-            child.kill()
 
 
 def test_sftp_is_a_login(site):
