@@ -199,6 +199,29 @@ int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err)
     return 0;
 }
 
+int sp_cidr_read(const char *text, struct sp_cidr *ret)
+{
+    struct sp_cidr c = {0};
+    char addr[SP_CIDR_SIZE];
+    const char *slash = strchrnul(text, '/');
+    uint64_t prefix;
+
+    if (sp_str_format(addr, sizeof(addr), "%.*s", (int)(slash - text), text) < 0)
+        return -1;
+    if (read_v4(addr, c.addr))
+        c.family = 4;
+    else if (memset(c.addr, 0, sizeof(c.addr)), read_v6(addr, c.addr))
+        c.family = 6;
+    else
+        return -1;
+    prefix = addr_bits(&c);
+    if (*slash != '\0' && sp_str_to_u64(slash + 1, prefix, &prefix) < 0)
+        return -1;
+    c.prefix = (uint8_t)prefix;
+    *ret = masked(&c);
+    return 0;
+}
+
 void sp_cidr_format(const struct sp_cidr *c, char out[SP_CIDR_SIZE])
 {
     char addr[INET6_ADDRSTRLEN];

@@ -34,7 +34,11 @@ int sp_cidr_list_copy(struct sp_cidr_list *dst, const struct sp_cidr_list *src, 
  * v4 form), multicast, 240/4, unspecified, loopback, bare fe80::/10. On failure *ret is untouched. */
 int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err);
 
-/* The same judgement on a value, for writers that were handed one. */
+/* Any address or block, those too that are nobody's source: what rules of others name. Bits behind the
+ * prefix are cleared. -1 where it is none; then *ret is untouched. */
+int sp_cidr_read(const char *text, struct sp_cidr *ret);
+
+/* sp_cidr_parse()'s judgement on a value, for writers that were handed one. */
 int sp_cidr_check(const struct sp_cidr *c, struct sp_error *err);
 
 /* Canonical text (RFC 5952); /32 and /128 are left out. */

@@ -5,12 +5,12 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/nftmatch.h"
 
 #define MAX_JUMPS 16
 #define MAX_WORDS 96
 #define MAX_LINE 2048
 
-enum truth { NO, YES, MAYBE };
 enum fate { ACCEPTED = 1, DROPPED = 2, GOES_ON = 4 };
 
 struct walk {
@@ -107,11 +107,6 @@ static const char *find_policy(const struct walk *w, const char *chain, char lin
 
 /* --- matches --- */
 
-static enum truth negate(enum truth t)
-{
-    return t == MAYBE ? MAYBE : t == YES ? NO : YES;
-}
-
 /* Is `word` in a list with commas, as it stands? */
 static bool listed(const char *list, const char *word)
 {
@@ -123,20 +118,8 @@ static bool listed(const char *list, const char *word)
     return false;
 }
 
-static enum truth is_source(const struct walk *w, const char *text)
-{
-    struct sp_cidr block;
-    struct sp_error ignored;
-
-    if (w->packet->from == NULL)
-        return w->packet->any == 0 ? MAYBE : NO;
-    if (sp_cidr_parse(text, &block, &ignored) < 0)
-        return MAYBE;
-    return sp_cidr_contains(&block, w->packet->from) ? YES : NO;
-}
-
 /* "22", "1024:65535" */
-static enum truth is_port(const struct walk *w, const char *text, size_t len)
+static enum sp_truth is_port(const struct walk *w, const char *text, size_t len)
 {
     char low[8], high[8] = "";
     size_t n = strcspn(text, ":");
@@ -144,72 +127,73 @@ static enum truth is_port(const struct walk *w, const char *text, size_t len)
 
     n = n < len ? n : len;
     if (sp_str_format(low, sizeof(low), "%.*s", (int)n, text) < 0 || sp_str_to_u64(low, 65535, &a) < 0)
-        return MAYBE;
+        return SP_MAYBE;
     b = a;
     if (n < len && (sp_str_format(high, sizeof(high), "%.*s", (int)(len - n - 1), text + n + 1) < 0 ||
                     sp_str_to_u64(high, 65535, &b) < 0))
-        return MAYBE;
-    return a <= w->packet->port && w->packet->port <= b ? YES : NO;
+        return SP_MAYBE;
+    return a <= w->packet->port && w->packet->port <= b ? SP_YES : SP_NO;
 }
 
-static enum truth is_in_ports(const struct walk *w, const char *list)
+static enum sp_truth is_in_ports(const struct walk *w, const char *list)
 {
-    enum truth t = NO;
+    enum sp_truth t = SP_NO;
 
     while (*list != '\0') {
         size_t n = strcspn(list, ",");
-        enum truth one = is_port(w, list, n);
-        t = t == YES || one == YES ? YES : t == MAYBE || one == MAYBE ? MAYBE : NO;
+        enum sp_truth one = is_port(w, list, n);
+        t = sp_truth_or(t, one);
         list += n + (list[n] == ',');
     }
     return t;
 }
 
-static enum truth is_type(const char *text)
+static enum sp_truth is_type(const char *text)
 {
     if (sp_streq(text, "LOCAL"))
-        return YES;
-    return sp_streq(text, "MULTICAST") || sp_streq(text, "BROADCAST") || sp_streq(text, "ANYCAST") ? NO
-                                                                                                   : MAYBE;
+        return SP_YES;
+    return sp_streq(text, "MULTICAST") || sp_streq(text, "BROADCAST") || sp_streq(text, "ANYCAST")
+               ? SP_NO
+               : SP_MAYBE;
 }
 
 /* What an option with one value asks about our packet. */
-static enum truth ask(const struct walk *w, const char *option, const char *value)
+static enum sp_truth ask(const struct walk *w, const char *option, const char *value)
 {
     if (sp_streq(option, "-p"))
-        return sp_streq(value, "tcp") || sp_streq(value, "6") || sp_streq(value, "all") ? YES : NO;
+        return sp_streq(value, "tcp") || sp_streq(value, "6") || sp_streq(value, "all") ? SP_YES : SP_NO;
     if (sp_streq(option, "-s"))
-        return is_source(w, value);
+        return sp_packet_is_from(w->packet, value);
     if (sp_streq(option, "-i"))
-        return sp_streq(value, "lo") ? NO : MAYBE;
+        return sp_streq(value, "lo") ? SP_NO : SP_MAYBE;
     if (sp_streq(option, "--dport"))
         return is_port(w, value, strlen(value));
     if (sp_streq(option, "--dports"))
         return is_in_ports(w, value);
     if (sp_streq(option, "--ctstate") || sp_streq(option, "--state"))
-        return listed(value, "NEW") ? YES : NO;
+        return listed(value, "NEW") ? SP_YES : SP_NO;
     /* A first packet has no routing header, and there is a way back to where it came from (-m rpfilter). */
     if (sp_streq(option, "--rt-type") || sp_streq(option, "--invert"))
-        return NO;
+        return SP_NO;
     if (sp_streq(option, "--dst-type"))
         return is_type(value);
     if (sp_streq(option, "--limit") || sp_streq(option, "--limit-burst") || sp_streq(option, "--comment") ||
         sp_streq(option, "-m"))
-        return YES;
-    return MAYBE;
+        return SP_YES;
+    return SP_MAYBE;
 }
 
 /* Do all of its matches hold? ret_target: the word behind -j or -g, or NULL. */
-static enum truth matches(const struct walk *w, const struct rule *r, const char **ret_target,
-                          bool *ret_goto)
+static enum sp_truth matches(const struct walk *w, const struct rule *r, const char **ret_target,
+                             bool *ret_goto)
 {
-    enum truth all = YES;
+    enum sp_truth all = SP_YES;
 
     *ret_target = NULL;
     for (size_t i = 2; i < r->n; i++) { /* behind -A CHAIN */
         bool inverted = sp_streq(r->words[i], "!") && i + 1 < r->n;
         const char *option = r->words[i += inverted], *value = i + 1 < r->n ? r->words[i + 1] : "";
-        enum truth t;
+        enum sp_truth t;
 
         if (sp_streq(option, "-j") || sp_streq(option, "-g")) {
             *ret_target = value;
@@ -218,26 +202,27 @@ static enum truth matches(const struct walk *w, const struct rule *r, const char
         }
         if (sp_streq(option, "--tcp-flags")) {
             const char *set = i + 2 < r->n ? r->words[i + 2] : "";
-            t = sp_streq(set, "SYN") && listed(value, "SYN") ? YES : sp_streq(set, "NONE") ? NO : MAYBE;
+            /* a first packet has SYN alone: what the mask leaves of it is that, or nothing */
+            t = sp_streq(set, listed(value, "SYN") ? "SYN" : "NONE") ? SP_YES : SP_NO;
             i++;
         } else
-            t = option[0] == '-' ? ask(w, option, value) : MAYBE;
+            t = option[0] == '-' ? ask(w, option, value) : SP_MAYBE;
         i += option[0] == '-' && (value[0] != '-' || value[1] == '\0') && !sp_streq(value, "!");
-        t = inverted ? negate(t) : t;
-        if (t == NO)
-            return NO;
-        all = t == MAYBE ? MAYBE : all;
+        t = inverted ? sp_truth_not(t) : t;
+        if (t == SP_NO)
+            return SP_NO;
+        all = t == SP_MAYBE ? SP_MAYBE : all;
     }
     return all;
 }
 
 /* --- chains --- */
 
-static void blame(struct walk *w, const char *chain, size_t number, enum truth how)
+static void blame(struct walk *w, const char *chain, size_t number, enum sp_truth how)
 {
-    if (w->definite || (w->where[0] != '\0' && how != YES))
+    if (w->definite || (w->where[0] != '\0' && how != SP_YES))
         return;
-    w->definite = how == YES;
+    w->definite = how == SP_YES;
     if (number == 0)
         (void)sp_str_format(w->where, SP_NFTVERDICT_WHERE, "the policy of chain %.60s", chain);
     else
@@ -270,7 +255,7 @@ static unsigned walk_chain(struct walk *w, const char *chain, int depth)
     while (next_line(w, &at, r.line)) {
         const char *target;
         bool is_goto = false;
-        enum truth here;
+        enum sp_truth here;
         unsigned fate;
 
         if (strncmp(r.line, "-A ", 3) != 0)
@@ -280,21 +265,21 @@ static unsigned walk_chain(struct walk *w, const char *chain, int depth)
             continue;
         number++;
         here = matches(w, &r, &target, &is_goto);
-        if (here == NO || target == NULL)
+        if (here == SP_NO || target == NULL)
             continue;
         if (sp_streq(target, "RETURN")) {
             all |= GOES_ON;
-            if (here == YES)
+            if (here == SP_YES)
                 return all;
             continue;
         }
         fate = target_fate(w, target, depth);
         if ((fate & DROPPED) != 0)
-            blame(w, chain, number, here == YES && fate == DROPPED && all == 0 ? YES : MAYBE);
+            blame(w, chain, number, here == SP_YES && fate == DROPPED && all == 0 ? SP_YES : SP_MAYBE);
         all |= fate & ~(unsigned)GOES_ON;
         if (is_goto && (fate & GOES_ON) != 0)
             all |= GOES_ON;
-        if (here == YES && (is_goto || (fate & GOES_ON) == 0))
+        if (here == SP_YES && (is_goto || (fate & GOES_ON) == 0))
             return all;
     }
     return all | GOES_ON;
@@ -316,7 +301,7 @@ enum sp_nftverdict sp_iptverdict_judge(const char *saved, size_t len, const char
     policy = find_policy(&w, chain, line);
     if ((fate & GOES_ON) != 0 && policy != NULL && sp_streq(policy, "DROP")) {
         fate |= DROPPED;
-        blame(&w, chain, 0, (fate & ACCEPTED) == 0 ? YES : MAYBE);
+        blame(&w, chain, 0, (fate & ACCEPTED) == 0 ? SP_YES : SP_MAYBE);
     } else if ((fate & GOES_ON) != 0)
         fate |= ACCEPTED;
     fate &= ~(unsigned)GOES_ON;

@@ -351,6 +351,7 @@ int sp_firewalls_judge(const struct sp_firewalls *f, const struct sp_nftverdict_
     } saved[] = {{BY_NFT, 4}, {LEGACY, 4}, {BY_NFT, 6}, {LEGACY, 6}};
     const int family = p->from != NULL ? p->from->family : p->any;
     struct sp_firewall_block b = {.family = (uint8_t)family, .port = p->port};
+    unsigned families = 0; /* whose tables drop it: 1 and 2 */
     int rc = 0;
 
     *ret = b;
@@ -369,6 +370,9 @@ int sp_firewalls_judge(const struct sp_firewalls *f, const struct sp_nftverdict_
             return -1;
         if (rc == 0)
             continue;
+        if (i > 0 && one.certain)
+            families |= saved[i - 1].family == 4 ? 1 : 2;
+        one.certain = one.certain && (i == 0 || family != 0 || families == 3);
         suggest(&one);
         if (ret->where[0] == '\0' || (one.certain && !ret->certain))
             *ret = one;

@@ -345,6 +345,11 @@ HOST = {
         c, f"table inet f2b-table {{ set addr-set-sshd {{ type ipv4_addr; elements = {{ {FROM} }}; }}\n"
            "chain f2b-chain { type filter hook input priority -1; policy accept; tcp dport 22 ip saddr @addr-set-sshd "
            "reject;\n} }\n")),
+    "SYN with FIN is dropped, and no flag at all": (None, ruleset("tcp flags & (fin|syn) == (fin|syn) drop; tcp flags & (fin|syn|rst|ack) == 0x0 drop;")),
+    "a limit for each source": (None, ruleset("tcp dport 22 ct state new meter m { ip saddr limit rate over 5/minute burst 9 packets } drop;")),
+    "a map that returns to the policy": ("other_firewalls", lambda c: nft_rules(
+        c, "table inet other { chain sub { tcp dport vmap { 22 : return }; accept;\n}\n"
+           "chain in { type filter hook input priority 0; policy drop; ct state established accept; tcp dport 22 goto sub; accept;\n} }\n")),
     "a jump that returns": (None, lambda c: nft_rules(
         c, "table inet other { chain sub { tcp dport 22 return; drop;\n}\n"
            "chain in { type filter hook input priority 0; policy accept; tcp dport 22 jump sub;\n} }\n")),
@@ -451,6 +456,19 @@ def test_a_rule_that_asks_for_more_than_is_known_is_no_stop(case):
         told = case.ask()
     assert told["verdict"] == "unknown" and not told["stop"]
     assert any(c["check"] == "other_firewalls" and "handle" in c["text"] for c in told["checks"])
+
+
+@pytest.mark.parametrize("rules", ["nft add table ip6 x; nft add chain ip6 x in '{ type filter hook input priority 0; policy drop; }'",
+                                   "ip6tables-nft -P INPUT DROP", "ip6tables-legacy -P INPUT DROP"])
+def test_what_drops_one_family_is_no_stop_while_the_address_is_not_known(case, rules):
+    case.run("bash", "-c", rules)
+    try:
+        told = sp.rpc("login.diagnose", {"user": case.user.name, "key": case.key.public}, timeout=60).ok()
+    finally:
+        case.nft("flush ruleset\n")
+        case.run("ip6tables-legacy", "-P", "INPUT", "ACCEPT")
+    assert told["verdict"] == "unknown" and not told["stop"], told
+    assert any(c["check"] == "other_firewalls" and c["state"] == "unknown" for c in told["checks"]), told
 
 
 def test_a_user_that_is_gone_and_one_that_is_not_ours(host, case):
