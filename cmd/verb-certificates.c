@@ -12,6 +12,10 @@ static void show_issued(const cJSON *r)
 {
     const cJSON *commands = sp_item(r, "commands"), *c = NULL;
 
+    if (commands == NULL) {
+        sp_show_changes(r);
+        return;
+    }
     (void)printf(
         "%s\n\nserial      %.0f\nkey id      %s\nvalid       %s to %s\nfile        %s, beside the key\n",
         sp_text(r, "certificate"), sp_number(r, "serial"), sp_text(r, "key_id"), sp_text(r, "valid_from"),
@@ -35,6 +39,7 @@ static int issue(const struct sp_args *a)
     sp_params_text(params, "command", a->option[SP_OPT_COMMAND]);
     sp_params_text(params, "reason", a->option[SP_OPT_REASON]);
     sp_params_text(params, "host", a->option[SP_OPT_HOST]);
+    sp_params_flag(params, "dry_run", a->option[SP_OPT_DRY_RUN]);
     if (a->option[SP_OPT_LIFETIME] != NULL) {
         if (sp_when_duration(a->option[SP_OPT_LIFETIME], &seconds, &err) < 0) {
             cJSON_Delete(params);
@@ -93,16 +98,28 @@ static int take_back(const struct sp_args *a)
 
 static void show_cas(const cJSON *r)
 {
+    static const struct sp_column columns[] = {{"NUMBER", SP_COLUMN_RIGHT},
+                                               {"FINGERPRINT", SP_COLUMN_PLAIN},
+                                               {"KEPT IN", SP_COLUMN_PLAIN},
+                                               {"SIGNS", SP_COLUMN_PLAIN}};
     const cJSON *c = NULL, *all = sp_item(r, "cas");
+    struct sp_table *t = NULL;
+    char number[16];
 
     if (cJSON_GetArraySize(all) == 0)
         (void)printf("no certificate authority\n");
+    else
+        t = sp_table_new(columns, SP_COUNT(columns));
     cJSON_ArrayForEach(c, all)
     {
-        (void)printf("%.0f  %s  %s%s\n", sp_number(c, "number"), sp_text(c, "fingerprint"),
-                     sp_is_true(c, "in_agent") ? "in the agent" : "in a file",
-                     sp_is_true(c, "signs") ? ", signs" : "");
+        (void)snprintf(number, sizeof(number), "%.0f", sp_number(c, "number"));
+        sp_table_row(t,
+                     (const char *const[]){number, sp_text(c, "fingerprint"),
+                                           sp_is_true(c, "in_agent") ? "agent" : "file",
+                                           sp_is_true(c, "signs") ? "yes" : "no"},
+                     SP_COUNT(columns));
     }
+    sp_table_show(t);
     if (sp_item(r, "changes") != NULL)
         sp_show_changes(r);
 }
@@ -178,7 +195,8 @@ static int list(const struct sp_args *a)
 static const struct sp_action actions[] = {
     {"list", "[DOMAIN]", SP_OPT(ALL), 0, 1, list, NULL},
     {"issue", "DOMAIN FINGERPRINT [OPTION..]",
-     SP_OPT(LIFETIME) | SP_OPT(EXPIRES_AT) | SP_OPT(FROM) | SP_OPT(COMMAND) | SP_OPT(REASON) | SP_OPT(HOST),
+     SP_OPT(LIFETIME) | SP_OPT(EXPIRES_AT) | SP_OPT(FROM) | SP_OPT(COMMAND) | SP_OPT(REASON) |
+         SP_OPT(HOST) | SP_OPT(DRY_RUN),
      2, 2, issue, NULL},
     {"revoke", "SERIAL|FINGERPRINT|KEYID|DOMAIN", SP_OPT(DRY_RUN) | SP_OPT(REASON), 1, 1, take_back,
      "takes certificates back for good and ends the logins that they opened"},

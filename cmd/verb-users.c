@@ -4,36 +4,63 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cmd/table.h"
 #include "cmd/verbs.h"
 #include "model/json.h"
 
-static void show_now(const cJSON *u)
+static void show_now(const cJSON *users)
 {
-    int keys = cJSON_GetArraySize(sp_item(u, "authorized_keys"));
+    static const struct sp_column columns[] = {{"USER", SP_COLUMN_PLAIN},  {"LABEL", SP_COLUMN_TRUNC},
+                                               {"FILES", SP_COLUMN_PLAIN}, {"KEYS", SP_COLUMN_RIGHT},
+                                               {"UNTIL", SP_COLUMN_PLAIN}, {"SHUT", SP_COLUMN_PLAIN}};
+    struct sp_table *t = sp_table_new(columns, SP_COUNT(columns));
+    const cJSON *u = NULL;
+    char keys[16];
 
-    (void)printf("%-16s %s  %s, %d key%s, until %s%s\n", sp_text_or(u, "user", "?"),
-                 sp_text_or(u, "label", "(no label)"),
-                 sp_is_true(u, "read_only") ? "reads" : "reads and writes", keys, keys == 1 ? "" : "s",
-                 sp_text_or(u, "expires_at", "removed"),
-                 sp_streq(sp_text_or(u, "shell", ""), "none") ? ", shut" : "");
+    cJSON_ArrayForEach(u, users)
+    {
+        (void)snprintf(keys, sizeof(keys), "%d", cJSON_GetArraySize(sp_item(u, "authorized_keys")));
+        sp_table_row(t,
+                     (const char *const[]){sp_text(u, "user"), sp_text_or(u, "label", NULL),
+                                           sp_is_true(u, "read_only") ? "reads" : "writes", keys,
+                                           sp_text_or(u, "expires_at", NULL),
+                                           sp_streq(sp_text_or(u, "shell", ""), "none") ? "yes" : "no"},
+                     SP_COUNT(columns));
+    }
+    sp_table_show(t);
+}
+
+static void show_past(const cJSON *past)
+{
+    static const struct sp_column columns[] = {{"FORMER USER", SP_COLUMN_PLAIN},
+                                               {"LABEL", SP_COLUMN_TRUNC},
+                                               {"FROM", SP_COLUMN_PLAIN},
+                                               {"TO", SP_COLUMN_PLAIN},
+                                               {"WHY", SP_COLUMN_WRAP}};
+    struct sp_table *t = sp_table_new(columns, SP_COUNT(columns));
+    const cJSON *u = NULL;
+
+    cJSON_ArrayForEach(u, past)
+    {
+        sp_table_row(t,
+                     (const char *const[]){sp_text(u, "user"), sp_text_or(u, "label", NULL),
+                                           sp_text_or(u, "added_at", NULL),
+                                           sp_text_or(u, "removed_at", NULL), sp_text(u, "reason")},
+                     SP_COUNT(columns));
+    }
+    sp_table_show(t);
 }
 
 static void show_list(const cJSON *result)
 {
-    const cJSON *users = sp_item(result, "users"), *item = NULL;
+    const cJSON *users = sp_item(result, "users"), *past = sp_item(result, "past");
 
-    if (cJSON_GetArraySize(users) == 0)
+    if (cJSON_GetArraySize(users) > 0)
+        show_now(users);
+    else
         (void)printf("no extra logins\n");
-    cJSON_ArrayForEach(item, users)
-    {
-        show_now(item);
-    }
-    cJSON_ArrayForEach(item, sp_item(result, "past"))
-    {
-        (void)printf("%-16s %s  was here from %s to %s: %s\n", sp_text_or(item, "user", "?"),
-                     sp_text_or(item, "label", "(no label)"), sp_text_or(item, "added_at", "?"),
-                     sp_text_or(item, "removed_at", "?"), sp_text_or(item, "reason", "?"));
-    }
+    if (cJSON_GetArraySize(past) > 0)
+        show_past(past);
 }
 
 /* One key, as keys add takes it; none leaves those that the login has. */

@@ -231,28 +231,46 @@ static int sign(struct issue *s, struct sp_buf *line, struct sp_error *err)
     return note(s, err);
 }
 
-static int report(struct issue *s, const char *line, cJSON *result, struct sp_error *err)
+/* What it opens, for whom and until when: known before it is signed. */
+static int report_terms(struct issue *s, cJSON *result, struct sp_error *err)
 {
-    char from[SP_WHEN_SIZE], until[SP_WHEN_SIZE], serial[24];
+    char from[SP_WHEN_SIZE], until[SP_WHEN_SIZE];
     cJSON *sources = sp_cidrs_to_json(&s->from);
 
     sp_when_format(s->cert.valid_from, from);
     sp_when_format(s->cert.valid_to, until);
-    (void)snprintf(serial, sizeof(serial), "%llu", (unsigned long long)s->cert.serial);
     if (sources == NULL || !cJSON_AddItemToObject(result, "from", sources) ||
         !cJSON_AddStringToObject(result, "domain", s->request->domain) ||
         !cJSON_AddStringToObject(result, "user", s->user.name) ||
-        !cJSON_AddNumberToObject(result, "serial", (double)s->cert.serial) ||
         !cJSON_AddStringToObject(result, "key_id", s->cert.key_id) ||
         !cJSON_AddStringToObject(result, "fingerprint", s->key->key.fingerprint) ||
         !cJSON_AddStringToObject(result, "valid_from", from) ||
         !cJSON_AddStringToObject(result, "valid_until", until) ||
         !cJSON_AddStringToObject(result, "command", s->cert.command) ||
-        !cJSON_AddStringToObject(result, "principal", s->cert.principal) ||
         !cJSON_AddStringToObject(result, "ca", s->cas.v[s->cas.n - 1].key.fingerprint) ||
-        !cJSON_AddStringToObject(result, "certificate", line) ||
         !cJSON_AddBoolToObject(result, "changed", true) || !cJSON_AddArrayToObject(result, "changes") ||
         !cJSON_AddArrayToObject(result, "warnings"))
+        return no_memory(err);
+    return 0;
+}
+
+static int plan(struct issue *s, cJSON *result, struct sp_error *err)
+{
+    if (sp_sshd_prove(&s->ctx, err) < 0 || report_terms(s, result, err) < 0)
+        return -1;
+    return sp_report_first(result, "certificate", s->key->key.fingerprint, "", s->cert.key_id, NULL, err);
+}
+
+static int report(struct issue *s, const char *line, cJSON *result, struct sp_error *err)
+{
+    char serial[24];
+
+    (void)snprintf(serial, sizeof(serial), "%llu", (unsigned long long)s->cert.serial);
+    if (report_terms(s, result, err) < 0)
+        return -1;
+    if (!cJSON_AddNumberToObject(result, "serial", (double)s->cert.serial) ||
+        !cJSON_AddStringToObject(result, "principal", s->cert.principal) ||
+        !cJSON_AddStringToObject(result, "certificate", line))
         return no_memory(err);
     if (sp_report_first(result, "certificate", serial, "", s->cert.key_id, s->cert.key_id, err) < 0)
         return -1;
@@ -277,6 +295,8 @@ SP_METHOD(sp_certificate_issue)
         set_times(&s, err) < 0 || set_command(&s, err) < 0 || find_ca(&s, err) < 0)
         return -1;
     set_key_id(&s);
+    if (r.dry_run)
+        return plan(&s, result, err);
     if (sign(&s, &line, err) < 0)
         return -1;
     return report(&s, sp_buf_str(&line), result, err);

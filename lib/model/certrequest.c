@@ -149,6 +149,7 @@ static const struct sp_json_field issue_fields[] = {
     {"command", SP_JSON_STRING, SP_JSON_OPTIONAL, read_command},
     {"reason", SP_JSON_STRING, SP_JSON_OPTIONAL, read_reason},
     {"host", SP_JSON_STRING, SP_JSON_OPTIONAL, read_host},
+    {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_dry_run},
     {NULL},
 };
 

@@ -189,6 +189,16 @@ def test_a_jailed_account_takes_certificates_and_forced_commands(host, ca):
     sp_site.apply(user).ok()
 
 
+def test_a_dry_run_signs_nothing_and_is_refused_what_a_request_is(site):
+    before = sp.snapshot(["/var/lib/sallyport", "/etc"])
+    dry = issue(site, lifetime=600, dry_run=True)
+    refused(issue_raw(site, key(), lifetime=86401, dry_run=True), "invalid", "params.lifetime")
+    assert sp.snapshot(["/var/lib/sallyport", "/etc"]) == before
+    answer = issue(site, lifetime=600)
+    assert set(answer) - set(dry) == {"serial", "principal", "certificate", "file_name", "commands"}
+    assert all(answer[name] == dry[name] for name in ("user", "key_id", "from", "ca", "changed"))
+
+
 # What is refused
 
 def test_only_a_key_that_is_good_now_gets_one(site):

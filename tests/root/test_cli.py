@@ -58,7 +58,7 @@ ROWS = [
     ("global_keys.list", ["global-keys", "list"]), ("global_keys.remove", ["global-keys", "remove", SPARE.fingerprint, "--dry-run"]),
     ("global_keys.remove", ["global-keys", "remove", SPARE.fingerprint, "--yes"]),
     ("certificate.ca.create", ["certificates", "ca", "create", "--dry-run"]), ("certificate.ca.create", ["certificates", "ca", "create"]),
-    ("certificate.issue", ["certificates", "issue", D, KEY.fingerprint]), ("certificate.list", ["certificates", "list", D]), ("certificate.list", ["certificates"]),
+    ("certificate.issue", ["certificates", "issue", D, KEY.fingerprint, "--dry-run"]), ("certificate.issue", ["certificates", "issue", D, KEY.fingerprint]), ("certificate.list", ["certificates", "list", D]), ("certificate.list", ["certificates"]),
     ("certificate.revoke", ["certificates", "revoke", D, "--yes"]), ("login.explain", ["certificates", "why", D]),
     ("certificate.ca.rotate", ["certificates", "ca", "rotate", "--dry-run"]), ("certificate.ca.rotate", ["certificates", "ca", "rotate", "--yes"]),
     ("certificate.ca.get", ["certificates", "ca"]), ("certificate.ca.drop", ["certificates", "ca", "drop", "1", "--dry-run"]),

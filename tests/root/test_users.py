@@ -6,6 +6,7 @@ import grp
 import os
 import pathlib
 import pwd
+import re
 import stat
 import subprocess
 import time
@@ -335,7 +336,7 @@ def test_the_verbs(site):
     assert dry.rc == 0 and "dry run" in dry.stdout and name not in pathlib.Path("/etc/passwd").read_text(), dry
     assert sp.run(["sallyport", "users", "add", site.domain, name, key, "--label", "By hand", "--read-only"]).rc == 0
     shown = sp.run(["sallyport", "users", "list", site.domain]).stdout
-    assert name in shown and "By hand" in shown and "reads, 1 key, until removed" in shown
+    assert re.search(rf"^USER +LABEL +FILES KEYS UNTIL SHUT\n(.*\n)*{name} +By hand reads +1 +- +no$", shown, re.M), shown
     assert tech(login(name), "id -un").stdout == f"{name}\n"
     assert sp.run(["sallyport", "users", "remove", site.domain, name, "--yes"]).rc == 0
-    assert "was here from" in sp.run(["sallyport", "users", "list", site.domain]).stdout
+    assert re.search(rf"^FORMER USER(.*\n)*{name} +By hand ", sp.run(["sallyport", "users", "list", site.domain]).stdout, re.M)
