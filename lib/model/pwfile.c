@@ -175,6 +175,36 @@ static int check_done(const struct todo *t, struct sp_error *err)
     return 0;
 }
 
+/* One change needs no table: its line is found, and all before and behind its last field stays. Read again,
+ * the result shows the new shell. */
+static int set_one(const char *old, size_t len, const struct sp_pwfile_shell *c, struct sp_buf *out,
+                   struct sp_error *err)
+{
+    struct pending p = {.change = c};
+    struct sp_pwfile_line now;
+    struct sp_pwline l;
+    size_t before, behind;
+
+    if (sp_name_check_user(c->name, err) < 0 || check_shell(c->shell, err) < 0 ||
+        sp_pwline_find(old, len, "passwd", c->name, &l, err) < 0)
+        return -1;
+    sp_buf_reserve(out, len + strlen(c->shell));
+    sp_buf_add(out, old, (size_t)(l.text.p - old));
+    if (put_changed(old, l.text, &p, out, err) < 0)
+        return -1;
+    before = out->len - strlen(c->shell);
+    behind = len - (size_t)(l.text.p + l.text.len - old);
+    sp_buf_add(out, old + len - behind, behind);
+    if (!sp_buf_ok(out))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (memcmp(old, out->data, before) != 0 ||
+        memcmp(old + len - behind, out->data + out->len - behind, behind) != 0 ||
+        sp_pwfile_find(out->data, out->len, c->name, &now, err) < 0 || now.uid != c->uid ||
+        strcmp(now.shell, c->shell) != 0)
+        return sp_fail(err, SP_E_INTERNAL, 0, "the edit touched more than its line");
+    return 0;
+}
+
 int sp_pwfile_set_shells(const char *old, size_t len, const struct sp_pwfile_shell *changes, size_t n,
                          struct sp_buf *out, struct sp_error *err)
 {
@@ -183,6 +213,8 @@ int sp_pwfile_set_shells(const char *old, size_t len, const struct sp_pwfile_she
     size_t kept = 0; /* everything before it is in *out */
     size_t room = len;
 
+    if (n == 1)
+        return set_one(old, len, changes, out, err) < 0 ? sp_field(err, "[0]") : 0;
     if (prepare(changes, n, &todo, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)

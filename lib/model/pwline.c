@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/find.h"
 #include "base/str.h"
 
 bool sp_pwline_next(const char *bytes, size_t len, size_t offset, struct sp_pwline *ret)
@@ -115,7 +116,7 @@ static struct sp_pwline line_at(const char *bytes, size_t len, size_t at)
 
 bool sp_pwline_with(const char *bytes, size_t len, size_t offset, const char *text, struct sp_pwline *ret)
 {
-    const char *hit = offset < len ? memmem(bytes + offset, len - offset, text, strlen(text)) : NULL;
+    const char *hit = offset < len ? sp_find(bytes + offset, len - offset, text, strlen(text)) : NULL;
 
     if (hit == NULL)
         return false;
