@@ -15,8 +15,8 @@
 #include "base/str.h"
 #include "host/fsat.h"
 
-/* Below this many entries a second thread costs more than it saves. */
-enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 1000 };
+/* Below this many bytes of manifest, a thousand entries, a second thread costs more than it saves. */
+enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 65536, MAX_THREADS = 3, MAX_PARTS = 64 };
 
 /* Looks entries up one after the other. Those of one directory follow each other, so it is held: half of
  * the time of a statx(2) by a long path is the walk. */
@@ -139,52 +139,101 @@ static enum sp_gencheck_finding judge(struct eye *eye, const struct sp_manifest_
     return same ? SP_GENCHECK_STANDS : SP_GENCHECK_CHANGED;
 }
 
-struct half {
-    int top;
-    const struct sp_manifest *m;
-    size_t from, to;
-    bool *differs; /* of both halves: who finds something ends the other too */
-};
-
 /* Where its directory decides, that one's own entry tells. */
 static bool is_covered(const struct sp_manifest_entry *e)
 {
     return (e->kind == SP_MANIFEST_LINK || e->kind == SP_MANIFEST_ABSENT) && e->mode == SP_MANIFEST_COVERED;
 }
 
-static void *check_half(void *arg)
+bool sp_gencheck_counts(const struct sp_manifest_entry *e)
 {
-    const struct half *half = arg;
-    _cleanup_(eye_clear) struct eye eye = {.top = half->top, .dir = -1};
+    return (e->kind == SP_MANIFEST_FILE || e->kind == SP_MANIFEST_CONTENT) && sp_manifest_has_dest(e->path);
+}
 
-    for (size_t i = half->from; i < half->to && !__atomic_load_n(half->differs, __ATOMIC_RELAXED); i++)
-        if (!is_covered(&half->m->entries[i]) && judge(&eye, &half->m->entries[i]) != SP_GENCHECK_STANDS)
-            __atomic_store_n(half->differs, true, __ATOMIC_RELAXED);
+/* The text is cut into parts at ends of lines; each thread takes the next one until there is none. */
+struct work {
+    int top;
+    char *cuts[MAX_PARTS + 1]; /* where each part begins, and the end */
+    size_t n_parts;
+    size_t next;  /* atomic, as both below */
+    bool differs; /* who finds something ends the others too */
+    size_t files;
+};
+
+struct worker {
+    struct work *work;
+    struct eye eye;
+    size_t files;
+};
+
+static void worker_clear(struct worker *w)
+{
+    eye_clear(&w->eye);
+}
+
+static int look_at(void *ctx, const struct sp_manifest_entry *e)
+{
+    struct worker *w = ctx;
+
+    w->files += sp_gencheck_counts(e);
+    if (__atomic_load_n(&w->work->differs, __ATOMIC_RELAXED))
+        return 1;
+    return !is_covered(e) && judge(&w->eye, e) != SP_GENCHECK_STANDS;
+}
+
+static void *check_parts(void *arg)
+{
+    struct work *work = arg;
+    _cleanup_(worker_clear) struct worker w = {.work = work, .eye = {.top = work->top, .dir = -1}};
+    size_t i;
+
+    while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->n_parts)
+        if (sp_manifest_each(work->cuts[i], (size_t)(work->cuts[i + 1] - work->cuts[i]), look_at, &w) != 0)
+            __atomic_store_n(&work->differs, true, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_add(&work->files, w.files, __ATOMIC_RELAXED);
     return NULL;
 }
 
-static bool worth_a_thread(const struct sp_manifest *m)
+static void cut_up(struct sp_manifest *m, struct work *work)
 {
-    cpu_set_t cpus;
+    char *at = m->rest, *end = m->rest + m->rest_len;
+    size_t step = m->rest_len / MAX_PARTS + 1;
 
-    return m->n >= WORTH_A_THREAD && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+    while (at < end) {
+        char *newline =
+            (size_t)(end - at) > step ? memchr(at + step, '\n', (size_t)(end - at) - step) : NULL;
+        work->cuts[work->n_parts++] = at;
+        at = newline != NULL ? newline + 1 : end;
+    }
+    work->cuts[work->n_parts] = end;
 }
 
-bool sp_gencheck_current(struct sp_host *h, const struct sp_manifest *m)
+static size_t worth_threads(const struct sp_manifest *m)
 {
-    bool differs = false;
-    size_t middle = worth_a_thread(m) ? m->n / 2 : 0;
-    struct half first = {h->root_fd, m, 0, middle, &differs},
-                second = {h->root_fd, m, middle, m->n, &differs};
-    pthread_t thread;
-    bool other = middle > 0 && pthread_create(&thread, NULL, check_half, &first) == 0;
+    cpu_set_t cpus;
+    size_t n;
 
-    (void)check_half(&second);
-    if (other)
-        (void)pthread_join(thread, NULL);
-    else
-        (void)check_half(&first);
-    return !differs;
+    if (m->rest_len < WORTH_A_THREAD || sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+        return 0;
+    n = (size_t)CPU_COUNT(&cpus) - 1; /* this one is the first */
+    return n < MAX_THREADS ? n : MAX_THREADS;
+}
+
+bool sp_gencheck_current(struct sp_host *h, struct sp_manifest *m, size_t *ret_files)
+{
+    struct work work = {.top = h->root_fd};
+    pthread_t threads[MAX_THREADS];
+    size_t n = 0, most = worth_threads(m);
+
+    cut_up(m, &work);
+    while (n < most && pthread_create(&threads[n], NULL, check_parts, &work) == 0)
+        n++;
+    (void)check_parts(&work);
+    while (n > 0)
+        (void)pthread_join(threads[--n], NULL);
+    m->rest_len = 0; /* it is cut up */
+    *ret_files = work.files;
+    return !work.differs;
 }
 
 int sp_gencheck_sources(struct sp_host *h, const struct sp_manifest *m, sp_gencheck_visit visit, void *ctx)

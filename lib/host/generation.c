@@ -94,11 +94,9 @@ static int hash_profiles(const struct sp_profile *const *profiles, size_t n, cha
 static size_t count_files(const struct sp_manifest *m)
 {
     size_t n = SP_GENBUILD_OWN_FILES;
-    char dest[PATH_MAX];
 
-    for (size_t i = 0; i < m->n; i++) /* what lies elsewhere is watched, not copied */
-        n += (m->entries[i].kind == SP_MANIFEST_FILE || m->entries[i].kind == SP_MANIFEST_CONTENT) &&
-             sp_manifest_dest(m->entries[i].path, dest, sizeof(dest)) == 0;
+    for (size_t i = 0; i < m->n; i++)
+        n += sp_gencheck_counts(&m->entries[i]);
     return n;
 }
 
@@ -110,26 +108,34 @@ static int differs(void *ctx, const struct sp_manifest_entry *e, enum sp_genchec
     return 1;
 }
 
+static bool is_stored(struct build *b)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    struct sp_error broken;
+    _cleanup_close_ int fd = sp_genstore_load(b->store, b->ret->hash, &m, &broken);
+
+    return fd >= 0 && sp_gencheck_store(b->h, fd, &m, differs, NULL) == 0;
+}
+
 static int check(struct build *b, bool *ret_current)
 {
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
     _cleanup_close_ int fd = -1;
     struct sp_error broken;
     char profiles[65];
+    size_t files = 0;
 
     *ret_current = false;
     sp_genstore_current(b->store, b->ret->set, b->ret->hash);
     if (hash_profiles(b->profiles, b->n, profiles, b->err) < 0)
         return -1;
-    fd = b->ret->hash[0] != '\0' ? sp_genstore_load(b->store, b->ret->hash, &m, &broken) : -1;
+    fd = b->ret->hash[0] != '\0' ? sp_genstore_begin(b->store, b->ret->hash, &m, &broken) : -1;
     if (fd < 0 || !sp_streq(m.profiles, profiles) || !sp_fsat_exists(fd, "usr/bin") ||
-        !sp_fsat_exists(fd, "etc/passwd"))
+        !sp_fsat_exists(fd, "etc/passwd") || !sp_gencheck_current(b->h, &m, &files))
         return 0;
-    if (!sp_gencheck_current(b->h, &m))
+    if ((b->flags & SP_GENERATION_STORED) != 0 && !is_stored(b))
         return 0;
-    if ((b->flags & SP_GENERATION_STORED) != 0 && sp_gencheck_store(b->h, fd, &m, differs, NULL) != 0)
-        return 0;
-    b->ret->n_files = count_files(&m);
+    b->ret->n_files = SP_GENBUILD_OWN_FILES + files;
     memcpy(b->ret->missing, m.missing, sizeof(m.missing));
     *ret_current = true;
     return 0;

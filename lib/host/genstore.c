@@ -77,17 +77,28 @@ void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_
         memcpy(ret_hash, hash, 65);
 }
 
-int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
-                     struct sp_error *err)
+static int load(const struct sp_genstore *s, const char *hash,
+                int (*parse)(struct sp_buf *, struct sp_manifest *, struct sp_error *),
+                struct sp_manifest *ret, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     _cleanup_close_ int fd = sp_fsat_open_dir(s->gens, hash, SP_FSAT_NONE, err);
 
     if (fd < 0 || sp_fsat_read(fd, "manifest", MANIFEST_MAX, &text, NULL, err) < 0)
         return -1;
-    if (sp_manifest_parse(&text, ret, err) < 0)
-        return -1;
-    return sp_steal_fd(&fd);
+    return parse(&text, ret, err) < 0 ? -1 : sp_steal_fd(&fd);
+}
+
+int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
+                     struct sp_error *err)
+{
+    return load(s, hash, sp_manifest_parse, ret, err);
+}
+
+int sp_genstore_begin(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
+                      struct sp_error *err)
+{
+    return load(s, hash, sp_manifest_begin, ret, err);
 }
 
 /* The directory's own mtime says when it went out of use: nothing in it changes otherwise. */

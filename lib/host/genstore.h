@@ -33,6 +33,9 @@ void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_
 /* Open gen/HASH and read its manifest. Returns the directory, or -1. */
 int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
                      struct sp_error *err);
+/* The same, with the entries still to be read (sp_manifest_begin). */
+int sp_genstore_begin(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
+                      struct sp_error *err);
 
 /* Names of generations in the store, at most max, in no order. Returns how many. */
 size_t sp_genstore_list(const struct sp_genstore *s, char (*hashes)[65], size_t max);

@@ -31,20 +31,31 @@ static long long now_ms(void)
     return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Polling, since F_OFD_SETLKW can be bounded only by a signal, and signals are the caller's. The steps
- * grow: most locks are held for a millisecond or two. */
-static bool wait_turn(long long until, unsigned *step_ms)
+/* Polling, since F_OFD_SETLKW can be bounded only by a signal, and signals are the caller's; it would also
+ * hand the lock to the one that waits longest, who on a busy machine is not running yet. The steps grow,
+ * since most locks are held for a millisecond or two. Who has waited long asks more often again: where many
+ * wait, newcomers would come before him for ever. */
+static long long step_of(long long waited)
 {
-    long long left = until - now_ms();
+    static const struct {
+        long long waited, step;
+    } steps[] = {{800, 5}, {400, 10}, {31, 20}, {15, 16}, {7, 8}, {3, 4}, {1, 2}};
+
+    for (size_t i = 0; i < SP_COUNT(steps); i++)
+        if (waited >= steps[i].waited)
+            return steps[i].step;
+    return 1;
+}
+
+static bool wait_turn(long long since, long long until)
+{
+    long long now = now_ms(), step = step_of(now - since);
     struct timespec ts = {0};
 
-    if (left <= 0)
+    if (now >= until)
         return false;
-    if (left > *step_ms)
-        left = *step_ms;
-    ts.tv_nsec = left * 1000000;
+    ts.tv_nsec = (until - now < step ? until - now : step) * 1000000;
     (void)nanosleep(&ts, NULL);
-    *step_ms = *step_ms < 16 ? *step_ms * 2 : 20;
     return true;
 }
 
@@ -70,13 +81,12 @@ static int busy(int fd, const char *path, unsigned deadline_ms, struct sp_error 
     return sp_hint(err, "try again when it is done");
 }
 
-static int take(struct sp_host *h, const char *path, unsigned deadline_ms, long long until,
+static int take(struct sp_host *h, const char *path, unsigned deadline_ms, long long since,
                 struct sp_error *err)
 {
     _cleanup_close_ int fd =
         sp_fsat_open(h->root_fd, path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600, SP_FSAT_NONE, err);
     struct stat st;
-    unsigned step_ms = 1;
 
     if (fd < 0)
         return -1;
@@ -90,14 +100,14 @@ static int take(struct sp_host *h, const char *path, unsigned deadline_ms, long 
             return sp_steal_fd(&fd);
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return sp_fail(err, SP_E_IO, errno, "cannot lock %s", path);
-        if (!wait_turn(until, &step_ms))
+        if (!wait_turn(since, since + deadline_ms))
             return busy(fd, path, deadline_ms, err);
     }
 }
 
 int sp_lock_take(struct sp_host *h, const char *path, unsigned deadline_ms, struct sp_error *err)
 {
-    return take(h, path, deadline_ms, now_ms() + deadline_ms, err);
+    return take(h, path, deadline_ms, now_ms(), err);
 }
 
 /* Shadow's own lock files hold a pid in decimal and a NUL (its lib/commonio.c, do_lock_file). Its tools
@@ -118,16 +128,15 @@ static pid_t living_holder(struct sp_host *h, const char *path)
 int sp_lock_passwd(struct sp_host *h, unsigned deadline_ms, struct sp_error *err)
 {
     static const char *const files[] = {"/etc/passwd.lock", "/etc/group.lock", "/etc/gshadow.lock"};
-    long long until = now_ms() + deadline_ms;
-    _cleanup_close_ int fd = take(h, "/etc/.pwd.lock", deadline_ms, until, err);
-    unsigned step_ms = 1;
+    long long since = now_ms();
+    _cleanup_close_ int fd = take(h, "/etc/.pwd.lock", deadline_ms, since, err);
     pid_t pid;
 
     if (fd < 0)
         return -1;
     for (size_t i = 0; i < SP_COUNT(files); i++)
         while ((pid = living_holder(h, files[i])) != 0)
-            if (!wait_turn(until, &step_ms)) {
+            if (!wait_turn(since, since + deadline_ms)) {
                 (void)sp_fail(err, SP_E_BUSY, 0, "process %ld holds %s", (long)pid, files[i]);
                 return sp_hint(err, "try again when it is done");
             }

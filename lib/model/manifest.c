@@ -10,7 +10,7 @@
 
 #define HEADER "sallyport-generation 1"
 
-enum { PATH_LIMIT = 4096 };
+enum { PATH_LIMIT = 4096, HEAD_LINES = 4 };
 
 void sp_manifest_clear(struct sp_manifest *m)
 {
@@ -262,9 +262,8 @@ static int take_number(char **at, unsigned base, uint64_t *ret)
     return 0;
 }
 
-static int take_entry(char *line, struct sp_manifest *m)
+static int take_entry(char *line, struct sp_manifest_entry *e)
 {
-    struct sp_manifest_entry *e = &m->entries[m->n];
     char *at = line + 2;
     uint64_t mode = 0;
 
@@ -285,11 +284,10 @@ static int take_entry(char *line, struct sp_manifest *m)
          e->kind != SP_MANIFEST_ABSENT) ||
         !sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
         return -1;
-    m->n_text = ++m->n;
     return 0;
 }
 
-static int take_line(char *line, size_t n, struct sp_manifest *m)
+static int take_head(const char *line, size_t n, struct sp_manifest *m)
 {
     const char *rest = NULL;
 
@@ -301,63 +299,112 @@ static int take_line(char *line, size_t n, struct sp_manifest *m)
                                                        : -1;
     case 3:
         return sp_str_prefix(line, "nonce ", &rest) ? sp_str_copy(m->nonce, sizeof(m->nonce), rest) : -1;
-    case 4:
+    default:
         return sp_str_prefix(line, "missing ", &rest) ? sp_str_copy(m->missing, sizeof(m->missing), rest)
                                                       : -1;
-    default:
-        return take_entry(line, m);
     }
 }
 
-/* Room for all entries at once. */
-static int prepare(struct sp_buf *text, struct sp_manifest *m, struct sp_error *err)
+/* The next line, terminated; NULL where none ends any more. */
+static char *next_line(char **at, const char *end)
 {
-    const char *end = sp_buf_str(text) + text->len;
+    char *line = *at, *newline = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
 
-    for (const char *at = sp_buf_str(text); at != NULL && at < end; m->size++) {
-        at = memchr(at, '\n', (size_t)(end - at));
-        at = at != NULL ? at + 1 : NULL;
-    }
-    m->entries = calloc(m->size + 1, sizeof(*m->entries));
-    m->text = sp_buf_steal(text);
-    return m->text != NULL && m->entries != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (newline == NULL)
+        return NULL;
+    *newline = '\0';
+    *at = newline + 1;
+    return line;
 }
 
-int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err)
+int sp_manifest_begin(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err)
 {
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
-    size_t n = 0, len = text->len;
+    size_t len = text->len;
 
     *ret = (struct sp_manifest){0};
-    if (prepare(text, &m, err) < 0)
-        return -1;
-    for (char *line = m.text; line < m.text + len;) {
-        char *end = memchr(line, '\n', (size_t)(m.text + len - line));
-        if (end == NULL)
-            return bad_line(err, n + 1);
-        *end = '\0';
-        if (take_line(line, ++n, &m) < 0)
+    m.rest = m.text = sp_buf_steal(text);
+    if (m.text == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    for (size_t n = 1; n <= HEAD_LINES; n++) {
+        const char *line = next_line(&m.rest, m.text + len);
+        if (line == NULL || take_head(line, n, &m) < 0)
             return bad_line(err, n);
-        line = end + 1;
     }
-    if (n < 4)
-        return bad_line(err, n);
+    m.rest_len = len - (size_t)(m.rest - m.text);
     *ret = m;
     m = (struct sp_manifest){0};
     return 0;
 }
 
+int sp_manifest_each(char *lines, size_t len, sp_manifest_visit visit, void *ctx)
+{
+    const char *end = lines + len;
+    struct sp_manifest_entry e;
+    int r = 0;
+
+    while (r == 0 && lines < end) {
+        char *line = next_line(&lines, end);
+        if (line == NULL || take_entry(line, &e) < 0)
+            return -1;
+        r = visit(ctx, &e);
+    }
+    return r;
+}
+
+static int keep(void *ctx, const struct sp_manifest_entry *e)
+{
+    struct sp_manifest *m = ctx;
+
+    m->entries[m->n] = *e;
+    m->n_text = ++m->n;
+    return 0;
+}
+
+int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err)
+{
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    const char *end;
+
+    *ret = (struct sp_manifest){0};
+    if (sp_manifest_begin(text, &m, err) < 0)
+        return -1;
+    /* Room for all entries at once. */
+    end = m.rest + m.rest_len;
+    for (const char *at = m.rest; at != NULL && at < end; m.size++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at != NULL ? at + 1 : NULL;
+    }
+    m.entries = calloc(m.size + 1, sizeof(*m.entries));
+    if (m.entries == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_manifest_each(m.rest, m.rest_len, keep, &m) < 0)
+        return bad_line(err, HEAD_LINES + m.n + 1);
+    m.rest_len = 0;
+    *ret = m;
+    m = (struct sp_manifest){0};
+    return 0;
+}
+
+static const char *const moved[] = {"bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"};
+
+bool sp_manifest_has_dest(const char *path)
+{
+    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL) || sp_streq(path, "usr") ||
+        sp_streq(path, "etc"))
+        return true;
+    for (size_t i = 0; i < SP_COUNT(moved); i++)
+        if (sp_str_prefix(path, moved[i], NULL))
+            return true;
+    return false;
+}
+
 int sp_manifest_dest(const char *path, char *dst, size_t size)
 {
-    static const char *const moved[] = {"bin/", "sbin/", "lib/", "lib32/", "lib64/", "libx32/"};
-
     for (size_t i = 0; i < SP_COUNT(moved); i++)
         if (sp_str_prefix(path, moved[i], NULL))
             return sp_str_format(dst, size, "usr/%s", path);
-    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL) || sp_streq(path, "usr") ||
-        sp_streq(path, "etc"))
-        return sp_str_copy(dst, size, path);
-    return -1;
+    return sp_manifest_has_dest(path) ? sp_str_copy(dst, size, path) : -1;
 }
 
 void sp_manifest_digest(const void *bytes, size_t len, char ret[65])

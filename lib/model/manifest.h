@@ -57,6 +57,8 @@ struct sp_manifest {
     size_t index_size;
     char *text; /* owned; what was parsed: the strings of the first n_text entries lie in it */
     size_t n_text;
+    char *rest; /* in text: entries that are still to be read, after sp_manifest_begin() */
+    size_t rest_len;
     char profiles[65];
     char nonce[33];
     char missing[512];
@@ -89,9 +91,19 @@ void sp_manifest_write(struct sp_manifest *m, struct sp_buf *out);
 /* Takes the text, which the entries then point into. */
 int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err);
 
+/* The same in two steps, for who looks at each entry once, perhaps in several threads: takes the text and
+ * reads what stands before the entries. */
+int sp_manifest_begin(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err);
+/* Each entry of some whole lines, which are cut up; its strings point there. What visit() answers other
+ * than 0 ends it and is the answer; -1 without a visit: a broken line, or a last one that is cut. */
+typedef int (*sp_manifest_visit)(void *ctx, const struct sp_manifest_entry *e);
+int sp_manifest_each(char *lines, size_t len, sp_manifest_visit visit, void *ctx);
+
 /* Where a path of the host lies in the generation: /bin, /lib... of a host without merged /usr go below
  * usr. -1 when it has no place there (neither usr nor etc), or does not fit. */
 int sp_manifest_dest(const char *path, char *dst, size_t size);
+/* Has it a place there? */
+bool sp_manifest_has_dest(const char *path);
 
 /* SHA-256 in hex. */
 void sp_manifest_digest(const void *bytes, size_t len, char ret[65]);

@@ -64,6 +64,14 @@ def test_the_second_time_nothing_is_done(generation):
     assert said["current"] == "1"
 
 
+def test_zones_with_leap_seconds_come_only_where_a_profile_names_them(generation, tmp_path):
+    zones = generation / "usr/share/zoneinfo"
+    assert (zones / "Asia/Tokyo").is_file() and (zones / "UTC").exists()
+    assert not (zones / "right").exists() and not (zones / "posix").exists()
+    done, _ = tool("closure", profile(tmp_path, "describe all zones\ntree /usr/share/zoneinfo\ntree? /usr/share/zoneinfo/right\n"))
+    assert done.rc == 0 and ("f usr/share/zoneinfo/right/Asia/Tokyo" in done.stdout) == pathlib.Path("/usr/share/zoneinfo/right").is_dir()
+
+
 def test_nothing_in_it_has_a_privilege_or_another_owner(generation):
     assert sp.run(["find", generation, "-perm", "/7000"]).stdout == ""
     assert sp.run(["find", generation, "(", "-not", "-uid", "0", "-o", "-not", "-gid", "0", ")"]).stdout == ""

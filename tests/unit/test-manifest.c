@@ -47,6 +47,53 @@ static void what_was_written_reads_back_the_same(void **state)
     assert_true(sp_manifest_same(sp_manifest_find(&again, "usr/bin/with blank"), &m.entries[0]));
 }
 
+struct tale {
+    size_t n, end_at;
+    char last[64];
+};
+
+static int hear(void *ctx, const struct sp_manifest_entry *e)
+{
+    struct tale *t = ctx;
+
+    (void)snprintf(t->last, sizeof(t->last), "%s", e->path);
+    return ++t->n == t->end_at ? 7 : 0;
+}
+
+static void entries_can_be_read_one_by_one(void **state)
+{
+    static const char head[] = "sallyport-generation 1\nprofiles p\nnonce n\nmissing a b\n",
+                      body[] = "d 755 0 1 2 usr\nf 644 3 4 5 usr/x\nl 0 0 0 0 usr/y\tx\n";
+
+    (void)state;
+    for (size_t cut = 0; cut <= strlen(body); cut++) {
+        _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+        _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+        struct tale t = {0};
+        struct sp_error err = {0};
+        bool whole = cut == 0 || body[cut - 1] == '\n';
+
+        sp_buf_puts(&text, head);
+        sp_buf_add(&text, body, cut);
+        assert_int_equal(sp_manifest_begin(&text, &m, &err), 0);
+        assert_string_equal(m.missing, "a b");
+        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, hear, &t), whole ? 0 : -1);
+        assert_string_equal(t.last, t.n == 0 ? "" : t.n == 1 ? "usr" : t.n == 2 ? "usr/x" : "usr/y");
+    }
+    {
+        _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+        _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+        struct tale t = {.end_at = 2};
+        struct sp_error err = {0};
+
+        sp_buf_puts(&text, head);
+        sp_buf_puts(&text, body);
+        assert_int_equal(sp_manifest_begin(&text, &m, &err), 0);
+        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, hear, &t), 7);
+        assert_string_equal(t.last, "usr/x");
+    }
+}
+
 static void a_manifest_cut_anywhere_but_between_lines_is_refused(void **state)
 {
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
@@ -148,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_reads_back_the_same),
+        cmocka_unit_test(entries_can_be_read_one_by_one),
         cmocka_unit_test(a_manifest_cut_anywhere_but_between_lines_is_refused),
         cmocka_unit_test(a_path_that_leaves_the_root_or_forges_a_line_is_refused),
         cmocka_unit_test(thousands_of_paths_are_found_again_and_none_is_there_twice),
