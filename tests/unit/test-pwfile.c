@@ -79,14 +79,20 @@ static void a_line_is_found_with_its_fields(void **state)
     assert_string_equal(line.shell, "");
 }
 
+/* Alone, and among several: the two ways to the line differ. */
 static void refuses(const char *old, const char *name, uint32_t uid, const char *shell, enum sp_code code)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    const struct sp_pwfile_shell two[] = {{name, uid, shell}, {"zed", 9999, "/bin/sh"}};
+    _cleanup_(sp_buf_clear) struct sp_buf out = {0}, longer = {0}, none = {0};
     struct sp_error err;
 
     assert_int_equal(set(old, name, uid, shell, &out, &err), -1);
     assert_int_equal(err.code, code);
     assert_string_not_equal(err.text, "");
+    sp_buf_printf(&longer, "%s\nzed:x:9999:9999::/:/bin/false\n", old);
+    assert_int_equal(sp_pwfile_set_shells(longer.data, longer.len, two, 2, &none, &err), -1);
+    assert_int_equal(err.code, code);
+    assert_string_equal(err.field, "[0]");
 }
 
 static void a_shell_that_would_make_a_field_or_a_line_is_refused(void **state)
