@@ -5,7 +5,6 @@ import datetime
 import grp
 import os
 import pathlib
-import pwd
 import re
 import stat
 import subprocess
@@ -15,36 +14,11 @@ import pytest
 
 import sp
 import sp_site
+from sp_users import add, ground, login, site  # noqa: F401
 
 FILES = [pathlib.Path("/etc") / name for name in ("passwd", "shadow", "group", "gshadow")]
 MAPS = pathlib.Path("/run/sallyport/idmap")
 STORE = pathlib.Path("/var/lib/sallyport")
-
-
-@pytest.fixture(scope="module")
-def ground(host):
-    """A filesystem that takes idmapped mounts: the host's own root, an overlay, takes none."""
-    sp.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/srv"], check=True)
-    return pathlib.Path("/srv")
-
-
-@pytest.fixture
-def site(ground):
-    name = sp.unique("shop")
-    return sp_site.account(name=name, home=ground / f"{name}.example")
-
-
-def add(site, name=None, key="tech", **more):
-    name = name or sp.unique("tech")
-    keys = [{"key": sp.keypair(key).public}] if key else []
-    result = sp.rpc("user.add", {"domain": site.domain, "user": name, "authorized_keys": keys, **more}).ok()
-    assert result["user"] == name and result["changed"] is True
-    return login(name)
-
-
-def login(name):
-    entry = pwd.getpwnam(name)
-    return sp.User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir, None, None)
 
 
 def listed(site):

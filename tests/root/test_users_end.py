@@ -6,34 +6,15 @@ import datetime
 import fcntl
 import os
 import pathlib
-import pwd
 import subprocess
 import time
 
 import pytest
 
 import sp
-import sp_site
+from sp_users import add, ground, site  # noqa: F401
 
 STORE = pathlib.Path("/var/lib/sallyport")
-
-
-@pytest.fixture(scope="module")
-def ground(host):
-    sp.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/srv"], check=True)
-    return pathlib.Path("/srv")
-
-
-@pytest.fixture
-def site(ground):
-    name = sp.unique("shop")
-    return sp_site.account(name=name, home=ground / f"{name}.example")
-
-
-def add(site, name, key="tech", **more):
-    sp.rpc("user.add", {"domain": site.domain, "user": name, "authorized_keys": [{"key": sp.keypair(key).public}] if key else [], **more}).ok()
-    entry = pwd.getpwnam(name)
-    return sp.User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir, None, None)
 
 
 @contextlib.contextmanager
