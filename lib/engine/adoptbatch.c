@@ -205,6 +205,8 @@ int sp_adoption_undo(struct sp_engine *e, const char *panel, const cJSON *names,
             return -1;
         sp_engine_progress(e, i + 1, users.n, "accounts");
     }
+    if ((flags & SP_RUN_DRY) == 0 && sp_store_tidy_indexes(e->host, err) < 0)
+        return -1;
     return cJSON_AddBoolToObject(result, "changed", cJSON_GetArraySize(u.forgotten) > 0) ? 0
                                                                                          : no_memory(err);
 }

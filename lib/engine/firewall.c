@@ -88,11 +88,13 @@ static int beside(struct sp_fwplan *p, struct sp_error *err)
     return warn_blocked(p, err);
 }
 
-/* Look, plan, do, report: the way of everything that may change. */
-static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, struct sp_error *err)
+static int look_and_plan(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp_error *err)
 {
-    if (sp_fwplan_look(p, err) < 0 || sp_fwplan_make(p, kind, err) < 0)
-        return -1;
+    return sp_fwplan_look(p, err) < 0 || sp_fwplan_make(p, kind, err) < 0 ? -1 : 0;
+}
+
+static int carry_out(struct sp_fwplan *p, cJSON *result, struct sp_error *err)
+{
     if (p->confirm_within != 0 && sp_fwtrial_start(p, err) < 0)
         return -1;
     if (sp_fwwarn_each(&p->old, &p->want, hear_warning, p) < 0)
@@ -108,6 +110,12 @@ static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, 
     if (beside(p, err) < 0)
         return -1;
     return sp_fwreport(p, SP_FWREPORT_CHANGES, result, err);
+}
+
+/* Look, plan, do, report: the way of everything that may change. */
+static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, struct sp_error *err)
+{
+    return look_and_plan(p, kind, err) < 0 ? -1 : carry_out(p, result, err);
 }
 
 int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result, struct sp_error *err)
@@ -216,8 +224,14 @@ int sp_firewall_sync_sources(struct sp_host *h, const struct sp_config *c, const
     p.hands_off = true;
     if (sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 || put_domain(&p, domain, sources, err) < 0)
         return -1;
-    if (sp_fw_policy_equal(&p.old, &p.want))
-        return report_nothing(result, err);
+    if (sp_fw_policy_equal(&p.old, &p.want)) {
+        if (p.want.mode == SP_FW_UNMANAGED && p.trial == SP_FWTRIAL_NONE)
+            return report_nothing(result, err);
+        /* A request that was cut off may have stored it and not told the kernel. */
+        if (look_and_plan(&p, SP_FWPLAN_REQUEST, err) < 0)
+            return -1;
+        return p.kernel_changes ? carry_out(&p, result, err) : report_nothing(result, err);
+    }
     if (warn_domain(&p, domain, err) < 0)
         return -1;
     return finish(&p, SP_FWPLAN_REQUEST, result, err);

@@ -237,7 +237,9 @@ int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err)
 
     if (p->trial == SP_FWTRIAL_STARTS && sp_fwstore_save_pending(p->host, &p->pending, err) < 0)
         return -1;
-    if (p->state_changes && sp_fwstore_save(p->host, &p->want, err) < 0)
+    if ((p->state_changes ? sp_fwstore_save(p->host, &p->want, err)
+         : p->frozen      ? 0
+                          : sp_fwstore_follow(p->host, err)) < 0)
         return -1;
     if (p->state_changes && sp_fwstore_load(p->host, SP_FWSTORE_CURRENT, &p->stored, err) < 0)
         return -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/fwstore.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -61,6 +62,21 @@ int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_e
     if (sp_replace_path(h, paths[SP_FWSTORE_CURRENT], text.data, text.len, &how, err) < 0)
         return -1;
     return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], text.data, text.len, &how, err);
+}
+
+int sp_fwstore_follow(struct sp_host *h, struct sp_error *err)
+{
+    const struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    _cleanup_(sp_buf_clear) struct sp_buf current = {0}, copy = {0};
+    struct sp_error ignored;
+
+    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_CURRENT], SP_FWSTATE_MAX_BYTES, &current, NULL, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_LAST_GOOD], SP_FWSTATE_MAX_BYTES, &copy, NULL,
+                     &ignored) == 0 &&
+        current.len == copy.len && memcmp(sp_buf_str(&current), sp_buf_str(&copy), copy.len) == 0)
+        return 0;
+    return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], current.data, current.len, &how, err);
 }
 
 int sp_fwstore_load_pending(struct sp_host *h, struct sp_fw_pending *ret, struct sp_error *err)

@@ -19,6 +19,8 @@ enum sp_fwstore_copy { SP_FWSTORE_CURRENT, SP_FWSTORE_LAST_GOOD };
 int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_policy *ret,
                     struct sp_error *err);
 /* A trial that was begun; none: the token is "". A broken file is none, and SP_E_STATE. */
+/* The copy is what a crash may have left one change behind: it follows. */
+int sp_fwstore_follow(struct sp_host *h, struct sp_error *err);
 int sp_fwstore_load_pending(struct sp_host *h, struct sp_fw_pending *ret, struct sp_error *err);
 int sp_fwstore_save_pending(struct sp_host *h, const struct sp_fw_pending *p, struct sp_error *err);
 int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err);

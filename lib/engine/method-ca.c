@@ -7,7 +7,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -70,7 +73,20 @@ static int begin_report(cJSON *result, struct sp_error *err)
                : no_memory(err);
 }
 
-/* One more than any number that a file here bears, a half-made CA's too. */
+/* ssh-keygen writes the private half first. One that was killed there left it alone, which nothing trusts.
+ */
+static void forget_half(int dir, const char *name)
+{
+    char public[NAME_MAX + 8];
+    struct stat st;
+
+    (void)sp_str_format(public, sizeof(public), "%s.pub", name);
+    if (strspn(name, "0123456789") == strlen(name) && fstatat(dir, public, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+        errno == ENOENT)
+        (void)unlinkat(dir, name, 0);
+}
+
+/* One more than any number that a CA bears; what was half made goes. */
 static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
 {
     int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
@@ -84,7 +100,9 @@ static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
         return fd < 0 ? -1 : sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
     }
     while ((entry = readdir(dir)) != NULL) {
-        unsigned long n = strtoul(entry->d_name, NULL, 10);
+        const char *end = strchr(entry->d_name, '.');
+        unsigned long n = end != NULL && sp_streq(end, ".pub") ? strtoul(entry->d_name, NULL, 10) : 0;
+        forget_half(dirfd(dir), entry->d_name);
         if (n < 999999 && n >= *ret)
             *ret = (unsigned)n + 1;
     }
@@ -139,12 +157,16 @@ static int note_key(struct sp_engine *e, unsigned number, const struct sp_sshkey
     return sp_replace_path(e->host, path, sp_buf_str(&line), line.len, &how, err);
 }
 
+static int there_is_one(struct sp_error *err)
+{
+    sp_fail(err, SP_E_CONFLICT, 0, "there is a certificate authority already");
+    return sp_hint(err, "certificate.ca.rotate adds the next one");
+}
+
 static int check_number(const struct sp_cas *cas, enum ca_method which, struct sp_error *err)
 {
-    if (which == CREATE && cas->n > 0) {
-        sp_fail(err, SP_E_CONFLICT, 0, "there is a certificate authority already");
-        return sp_hint(err, "certificate.ca.rotate adds the next one");
-    }
+    if (which == CREATE && cas->n > 0)
+        return there_is_one(err);
     if (which == ROTATE && cas->n == 0) {
         sp_fail(err, SP_E_NOT_FOUND, 0, "there is no certificate authority yet");
         return sp_hint(err, "certificate.ca.create makes the first one");
@@ -181,6 +203,27 @@ static int plan_ca(struct sp_engine *e, const char *target, const char *from, co
     return sp_report_first(result, "certificate_authority", target, from, to, NULL, err);
 }
 
+static int answer(struct sp_engine *e, unsigned number, cJSON *result, struct sp_error *err)
+{
+    char target[16];
+
+    (void)sp_str_format(target, sizeof(target), "%u", number);
+    if (begin_report(result, err) < 0 || report(e, result, err) < 0)
+        return -1;
+    return sp_report_first(result, "certificate_authority", target, "", "trusted", "trusted", err);
+}
+
+/* A first request that was cut off had made the key: the second one finishes what it began. */
+static int finish(struct sp_engine *e, const struct sp_ctx *c, const struct sp_cas *cas, cJSON *result,
+                  struct sp_error *err)
+{
+    bool stood = sp_cas_exist(e->host);
+
+    if (put_in_force(e, c, CREATE, err) < 0)
+        return -1;
+    return stood ? there_is_one(err) : answer(e, cas->v[cas->n - 1].number, result, err);
+}
+
 static int add_ca(struct sp_engine *e, const cJSON *raw, enum ca_method which, cJSON *result,
                   struct sp_error *err)
 {
@@ -189,24 +232,25 @@ static int add_ca(struct sp_engine *e, const cJSON *raw, enum ca_method which, c
     const struct sp_ctx c = {.host = e->host, .config = e->config};
     _cleanup_close_ int lock = -1;
     unsigned number = 0;
-    char target[16];
 
     if (sp_cert_request_decode(SP_CERT_CA_CREATE, raw, &r, err) < 0)
         return -1;
     if (!r.dry_run && (lock = sp_certstore_lock(e->host, err)) < 0)
         return -1;
-    if (sp_cas_read(e->host, &cas, err) < 0 || check_number(&cas, which, err) < 0 ||
-        sp_sshd_certs_conflict(&c, err) < 0)
+    if (sp_cas_read(e->host, &cas, err) < 0)
+        return -1;
+    if (which == CREATE && cas.n > 0 && !r.dry_run)
+        return finish(e, &c, &cas, result, err);
+    if (check_number(&cas, which, err) < 0 || sp_sshd_certs_conflict(&c, err) < 0)
         return -1;
     if (r.dry_run)
         return plan_ca(e, "new", "", "trusted", result, err);
     if (next_number(e->host, &number, err) < 0)
         return -1;
     if ((r.key.blob != NULL ? note_key(e, number, &r.key, err) : make_key(e->host, number, err)) < 0 ||
-        put_in_force(e, &c, which, err) < 0 || begin_report(result, err) < 0 || report(e, result, err) < 0)
+        put_in_force(e, &c, which, err) < 0)
         return -1;
-    (void)sp_str_format(target, sizeof(target), "%u", number);
-    return sp_report_first(result, "certificate_authority", target, "", "trusted", "trusted", err);
+    return answer(e, number, result, err);
 }
 
 SP_METHOD(sp_certificate_ca_create)
@@ -227,7 +271,7 @@ static bool signed_by(const struct sp_sshdlog *l, void *data)
 }
 
 /* A CA is dropped when it is old or stolen; nobody knows which, so what it opened ends. */
-static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error *err)
+static int end_sessions(struct sp_engine *e, const char *fingerprint, struct sp_error *err)
 {
     _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
 
@@ -242,29 +286,42 @@ static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error 
             done = sp_streq(log.v[k].user, c->user);
         if (done || sp_userdb_get(e->host, c->user, &now, err) < 0 || now.uid != c->uid)
             continue;
-        if (sp_logins_end(e->host, e->config, c->user, c->uid, signed_by, fingerprint, &ended, err) < 0)
+        if (sp_logins_end(e->host, e->config, c->user, c->uid, signed_by, (void *)(uintptr_t)fingerprint,
+                          &ended, err) < 0)
             return -1;
     }
     return 0;
 }
 
-/* The public half goes first: the list of trusted ones is made of those, whoever makes it. */
-static int drop(struct sp_engine *e, const struct sp_ca *ca, struct sp_error *err)
+/* sshd trusts it no more; whoever makes the list anew meanwhile waits for our lock. */
+static int distrust(struct sp_engine *e, const struct sp_cas *cas, size_t which, struct sp_error *err)
 {
     const struct sp_ctx c = {.host = e->host, .config = e->config};
     _cleanup_close_ int dir = sp_fsat_open_dir(e->host->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
-    _cleanup_(sp_cas_clear) struct sp_cas left = {0};
-    char name[32];
+    struct sp_cas left = *cas; /* borrowed */
 
-    (void)sp_str_format(name, sizeof(name), "%u.pub", ca->number);
-    if (dir < 0 || sp_replace_remove(dir, name, err) < 0 || sp_cas_read(e->host, &left, err) < 0)
+    if (dir < 0)
         return -1;
-    (void)sp_str_format(name, sizeof(name), "%u", ca->number);
+    memmove(&left.v[which], &left.v[which + 1], (--left.n - which) * sizeof(left.v[0]));
     if (left.n > 0)
-        return sp_cas_trust(e->host, &left, NULL, err) < 0 ? -1 : sp_replace_remove(dir, name, err);
-    return sp_replace_remove(dir, "trusted", err) < 0 || sp_sshd_write_dropin(&c, err) < 0
-               ? -1
-               : sp_replace_remove(dir, name, err);
+        return sp_cas_trust(e->host, &left, NULL, err);
+    return sp_replace_remove(dir, "trusted", err) < 0 ? -1 : sp_sshd_write_dropin(&c, err);
+}
+
+/* The public half goes last: until then it is there to be dropped, by a second request where a first one
+ * was cut off. */
+static int drop(struct sp_engine *e, const struct sp_cas *cas, size_t which, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(e->host->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
+    const struct sp_ca *ca = &cas->v[which];
+    char public[32], private[32];
+
+    (void)sp_str_format(private, sizeof(private), "%u", ca->number);
+    (void)sp_str_format(public, sizeof(public), "%u.pub", ca->number);
+    if (dir < 0 || distrust(e, cas, which, err) < 0 || end_sessions(e, ca->key.fingerprint, err) < 0 ||
+        sp_replace_remove(dir, private, err) < 0)
+        return -1;
+    return sp_replace_remove(dir, public, err);
 }
 
 SP_METHOD(sp_certificate_ca_drop)
@@ -292,8 +349,7 @@ SP_METHOD(sp_certificate_ca_drop)
     (void)sp_str_format(target, sizeof(target), "%u", r.number);
     if (r.dry_run)
         return plan_ca(e, target, "trusted", "", result, err);
-    if (drop(e, &cas.v[i], err) < 0 || end_sessions(e, cas.v[i].key.fingerprint, err) < 0 ||
-        begin_report(result, err) < 0 || report(e, result, err) < 0)
+    if (drop(e, &cas, i, err) < 0 || begin_report(result, err) < 0 || report(e, result, err) < 0)
         return -1;
     return sp_report_first(result, "certificate_authority", target, "trusted", "", "", err);
 }

@@ -96,7 +96,7 @@ SP_METHOD(sp_certificate_revoke)
         if (!is_named(&r, user, &log.v[i]))
             continue;
         known++;
-        if (sp_certificate_lives(&log.v[i], e->host->ops->now(e->host)))
+        if (sp_certificate_opens(e->host, &log.v[i], e->host->ops->now(e->host)))
             serials[n++] = log.v[i].serial;
     }
     if (known == 0 && (r.serial != 0 || r.key_id[0] != '\0' || r.fingerprint[0] != '\0'))

@@ -118,7 +118,8 @@ static int run(struct sp_engine *e, const char *user, const struct sp_params *p,
     if (sp_engine_hold(e, user, how, &hold, err) < 0 || sp_engine_run(e, user, how, &o, err) < 0 ||
         sp_report_outcome(&o, result, err) < 0 || report(how->data, &o, result, err) < 0)
         return -1;
-    if (!p->dry_run && sp_logins_follow_all(e, &o, &name, result, err) < 0)
+    if (!p->dry_run && (sp_logins_follow_all(e, &o, &name, result, err) < 0 ||
+                        sp_store_tidy_index(e->host, p->domain, err) < 0))
         return -1;
     return sp_sources_rename(e, &o, p, new_name(p), result, err);
 }

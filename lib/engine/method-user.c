@@ -239,6 +239,21 @@ static void undo(struct sp_engine *e, const char *name)
     (void)sp_logins_remove(e, &login, &run, "", &o, &ignored);
 }
 
+/* A first request that was cut off before there was the system user: what it left goes, and all is made
+ * anew. */
+static int begin_anew(struct sp_engine *e, struct subject *s, struct sp_error *err)
+{
+    struct sp_user user;
+
+    if (s->params->dry_run || !s->login.exists || !s->login.pending ||
+        sp_userdb_get(e->host, s->params->user, &user, err) == 0)
+        return 0;
+    if (err->code != SP_E_NOT_FOUND)
+        return -1;
+    undo(e, s->params->user);
+    return look(e, s, err);
+}
+
 static int report_user(const struct sp_params *p, uint32_t uid, cJSON *result, struct sp_error *err)
 {
     char text[32] = "made";
@@ -273,7 +288,7 @@ SP_METHOD(sp_user_add)
     bool is_new;
 
     (void)raw;
-    if (check_request(e, p, err) < 0 || begin(e, &s, &run, &hold, err) < 0)
+    if (check_request(e, p, err) < 0 || begin(e, &s, &run, &hold, err) < 0 || begin_anew(e, &s, err) < 0)
         return -1;
     if (!cJSON_AddStringToObject(result, "domain", p->domain))
         return no_memory(err);

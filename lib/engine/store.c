@@ -356,6 +356,39 @@ static void close_dir(DIR **d)
         (void)closedir(*d);
 }
 
+static bool is_nobodys(struct sp_host *h, int dir, const char *name)
+{
+    char user[SP_USER_SIZE] = "", path[SP_PATH_SIZE];
+    struct sp_error ignored;
+
+    return readlinkat(dir, name, user, sizeof(user) - 1) > 0 && state_path(user, path, &ignored) == 0 &&
+           !sp_fsat_exists(h->root_fd, path);
+}
+
+int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int lock = -1;
+    _cleanup_(close_dir) DIR *dir = NULL;
+    const struct dirent *e;
+    int fd;
+
+    if (!sp_fsat_exists(h->root_fd, DOMAIN_DIR))
+        return 0;
+    lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
+    fd = lock < 0 ? -1 : sp_fsat_open(h->root_fd, DOMAIN_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    if (fd < 0)
+        return -1;
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return sp_fail(err, SP_E_IO, errno, DOMAIN_DIR);
+    }
+    while ((e = readdir(dir)) != NULL)
+        if (is_nobodys(h, fd, e->d_name) && sp_replace_remove(fd, e->d_name, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(a, b);

@@ -63,6 +63,8 @@ int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, st
 /* Take away the name that a crash left in the index: one that no account's state confirms. Nothing is
  * written where there is none. */
 int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *err);
+/* The same for each name of a user who has no state. */
+int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err);
 
 /* Every account's user name, sorted. */
 struct sp_users {

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "host/host.h"
 #include "host/replace.h"
-#include "model/pwindex.h"
 
 struct sp_dbfile {
     const char *name; /* "passwd"; borrowed */
@@ -19,18 +18,11 @@ struct sp_dbfile {
     bool exists;
     struct sp_buf bytes;
     struct stat st;
-    bool lent;                      /* the bytes belong to the cache */
-    const struct sp_pwindex *index; /* of these bytes; the cache's; NULL: none */
-};
-
-struct sp_dbkept {
-    struct sp_dbfile file;
-    struct sp_pwindex index;
-    unsigned looks; /* since it was read: a table pays for those who ask often */
+    bool lent; /* the bytes belong to the cache */
 };
 
 struct sp_dbcache {
-    struct sp_dbkept passwd, group;
+    struct sp_dbfile passwd, group;
 };
 
 #define SP_DBFILE_INIT                                                                                     \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host/fsat.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -189,6 +190,33 @@ static int settle_new_dir(int parent, int fd, const char *path, mode_t mode, str
     return 0;
 }
 
+static bool is_empty(int fd)
+{
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+    const struct dirent *e;
+    bool found = false;
+
+    if (dir == NULL) {
+        if (again >= 0)
+            (void)close(again);
+        return false;
+    }
+    while (!found && (e = readdir(dir)) != NULL)
+        found = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    (void)closedir(dir);
+    return !found;
+}
+
+/* Whoever made it may have been killed before he gave it its mode: then it is ours, closed, and empty. */
+static bool is_half_made(int fd, mode_t mode)
+{
+    struct stat st;
+
+    return (mode & 077) != 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & 07777) == (mode & 0700) && is_empty(fd);
+}
+
 int sp_fsat_make_dirs(int dirfd, const char *path, mode_t mode, struct sp_error *err)
 {
     _cleanup_close_ int at = sp_fsat_open_dir(dirfd, ".", SP_FSAT_NONE, err);
@@ -208,7 +236,7 @@ int sp_fsat_make_dirs(int dirfd, const char *path, mode_t mode, struct sp_error 
         fd = sp_fsat_open_dir(at, name, SP_FSAT_NONE, err);
         if (fd < 0)
             return -1;
-        if (made == 0 && settle_new_dir(at, fd, path, mode, err) != 0) {
+        if ((made == 0 || is_half_made(fd, mode)) && settle_new_dir(at, fd, path, mode, err) != 0) {
             (void)close(fd);
             return -1;
         }

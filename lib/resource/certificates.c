@@ -17,6 +17,12 @@
 
 enum { PRINCIPAL, REVOKE, NARROW, RIGHTS };
 
+bool sp_certificate_opens(struct sp_host *h, const struct sp_certificate *c, int64_t now)
+{
+    return sp_certificate_lives(c, now) ||
+           (c->revoked_at != 0 && c->valid_to > now && !sp_certstore_krl_lists(h, c->serial));
+}
+
 static bool is_among(uint64_t serial, const struct sp_revocation *r)
 {
     for (size_t i = 0; i < r->n; i++)
@@ -144,8 +150,9 @@ static int plan_revocations(const struct sp_ctx *c, const char *principal, struc
     for (size_t i = 0; i < log.n; i++) {
         const struct sp_certificate *one = &log.v[i];
         const struct sp_key *key = sp_key_list_find(&want, one->fingerprint);
-        if (!sp_streq(one->principal, principal) || !sp_certificate_lives(one, now) ||
-            (key != NULL && !is_wider(one, key, sp_key_list_find(&have, one->fingerprint))))
+        if (!sp_streq(one->principal, principal) || !sp_certificate_opens(c->host, one, now) ||
+            (one->revoked_at == 0 && key != NULL &&
+             !is_wider(one, key, sp_key_list_find(&have, one->fingerprint))))
             continue;
         if (add_revocation(one, key == NULL ? REVOKE : NARROW, p, err) < 0)
             return -1;
@@ -244,7 +251,9 @@ static int certificates_read_back(const struct sp_ctx *c, struct sp_change *chan
     for (size_t i = 0; i < log.n; i++)
         if (log.v[i].serial == serial)
             (void)sp_str_copy(change->read_back, sizeof(change->read_back),
-                              log.v[i].revoked_at != 0 ? "revoked" : log.v[i].key_id);
+                              log.v[i].revoked_at != 0 && sp_certstore_krl_lists(c->host, serial)
+                                  ? "revoked"
+                                  : log.v[i].key_id);
     return 0;
 }
 

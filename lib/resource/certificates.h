@@ -26,4 +26,7 @@ static inline bool sp_certificate_lives(const struct sp_certificate *c, int64_t 
     return c->revoked_at == 0 && c->valid_to > now;
 }
 
+/* That, or it was revoked and sshd's list does not have it yet. */
+bool sp_certificate_opens(struct sp_host *h, const struct sp_certificate *c, int64_t now);
+
 #endif

@@ -63,6 +63,24 @@ bool sp_certstore_krl_stands(struct sp_host *h)
     return is_as_noted(h, krl);
 }
 
+bool sp_certstore_krl_lists(struct sp_host *h, uint64_t serial)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf spec = {0};
+    struct sp_error ignored;
+    digest krl, made_of, now;
+    char line[40];
+    const char *at;
+
+    read_sum(h, krl, made_of);
+    if (!is_as_noted(h, krl) ||
+        sp_fsat_read(h->root_fd, spec_file, KRL_MAX_BYTES, &spec, NULL, &ignored) < 0)
+        return false;
+    digest_of(&spec, now);
+    (void)sp_str_format(line, sizeof(line), "serial: %llu\n", (unsigned long long)serial);
+    at = strstr(sp_buf_str(&spec), line);
+    return at != NULL && sp_streq(now, made_of);
+}
+
 static int keygen(struct sp_host *h, const char *const *argv, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_(sp_spawn_clear) struct sp_spawn run = {

@@ -68,6 +68,10 @@ int sp_certstore_append(struct sp_host *h, const struct sp_buf *lines, struct sp
 /* Is the list of revoked ones what was written? The fast question: no process, no look at `issued`. */
 bool sp_certstore_krl_stands(struct sp_host *h);
 
+/* Does it turn this certificate away? A request that was cut off may have noted no more than that it shall.
+ */
+bool sp_certstore_krl_lists(struct sp_host *h, uint64_t serial);
+
 /* Make it anew where it is not what `log` makes it at `now`. */
 int sp_certstore_krl(struct sp_host *h, const struct sp_certlog *log, int64_t now, bool *ret_changed,
                      struct sp_error *err);

@@ -159,14 +159,17 @@ static bool is_wanted(const struct sp_globals *g, const char *file)
 typedef int each_file(const char *name, void *data);
 
 /* "all" and "group-NAME", in the order of their names. */
-static int visit_files(struct sp_host *h, each_file *visit, void *data)
+static int visit_files(struct sp_host *h, each_file *visit, void *data, struct sp_error *err)
 {
-    struct sp_error ignored;
     _cleanup_close_ int fd =
-        sp_fsat_open(h->root_fd, SP_GLOBAL_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, &ignored);
+        sp_fsat_open(h->root_fd, SP_GLOBAL_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
     struct dirent **names = NULL;
     int n = fd >= 0 ? scandirat(fd, ".", &names, NULL, alphasort) : 0, rc = 0;
 
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (n < 0)
+        return sp_fail(err, SP_E_IO, errno, "%s", SP_GLOBAL_DIR);
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;
         if (rc == 0 && strstr(name, SP_REPLACE_SUFFIX) == NULL &&
@@ -202,7 +205,7 @@ int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_ch
 
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (visit_files(h, sweep_file, &s) < 0)
+    if (visit_files(h, sweep_file, &s, err) < 0)
         return -1;
     for (size_t i = 0; i < g->n; i++)
         if (write_class(h, dir, &g->v[i], ret_changed, err) < 0)
@@ -251,8 +254,10 @@ void sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *ou
 {
     _cleanup_(sp_buf_clear) struct sp_buf files = {0};
     struct own_value o = {0};
+    struct sp_error ignored;
 
-    (void)visit_files(c->host, add_file, &files);
+    /* What cannot be looked at lets nobody in. */
+    (void)visit_files(c->host, add_file, &files, &ignored);
     if (own[0] == '\0' && files.len > 0) {
         (void)sp_sshd_each_line(c, find_own, &o);
         own = o.value[0] == '\0' ? HOSTS_OWN : strcasecmp(o.value, "none") == 0 ? "" : o.value;
@@ -282,8 +287,10 @@ int sp_globals_expect(const struct sp_ctx *c, const struct sp_sshdconf *conf, st
     struct expectation e = {.conf = conf};
     char where[SP_SSHD_WHERE];
 
-    if (visit_files(c->host, expect_file, &e) == 0)
+    if (visit_files(c->host, expect_file, &e, err) == 0)
         return 0;
+    if (e.missing[0] == '\0')
+        return -1;
     sp_fail(err, SP_E_NOT_IN_FORCE, 0, "global keys: sshd does not read %s for %s", e.missing,
             c->user->name);
     return sp_hint(

@@ -65,6 +65,15 @@ static void directories_get_their_exact_mode(void **state)
     assert_true(fd >= 0 && again >= 0);
     assert_int_equal(temp_mode(t, "a"), 0755);
     assert_int_equal(temp_mode(t, "a/b/c"), 0755);
+    /* One that a crash left without its mode is finished; one that somebody closed, and uses, is not. */
+    assert_int_equal(mkdirat(t->h.root_fd, "half", 0700), 0);
+    assert_int_equal(mkdirat(t->h.root_fd, "closed", 0700), 0);
+    temp_put(t, "closed/file", "", 0644);
+    _cleanup_close_ int half = sp_fsat_make_dirs(t->h.root_fd, "half", 0755, &err);
+    _cleanup_close_ int closed = sp_fsat_make_dirs(t->h.root_fd, "closed", 0755, &err);
+    assert_true(half >= 0 && closed >= 0);
+    assert_int_equal(temp_mode(t, "half"), 0755);
+    assert_int_equal(temp_mode(t, "closed"), 0700);
     temp_put(t, "a/file", "", 0644);
     assert_int_equal(sp_fsat_make_dirs(t->h.root_fd, "a/file/d", 0755, &err), -1);
     assert_int_equal(err.code, SP_E_UNSAFE_PATH);
