@@ -2,8 +2,8 @@
 /*
  * killat [-s SIGNAL | -e ERRNO] [-l FILE] N PROGRAM [ARG...]: runs PROGRAM and ends it, with its children,
  * by SIGKILL in front of its Nth system call, counted over all its processes. A child that becomes another
- * program is let go: such are swept at their start and their end. N 0 kills never. The last line on stderr
- * is "calls=COUNT killed=0|1"; exit status: PROGRAM's, or 137.
+ * program is let go, and waited for: such are swept at their start and their end. N 0 kills never. The last
+ * line on stderr is "calls=COUNT killed=0|1"; exit status: PROGRAM's, or 137. COUNT ends where N was met.
  *
  * -s  SIGNAL is sent instead, to PROGRAM alone, and it goes on as it likes.
  * -e  the Nth call is not made and answers ERRNO instead; killed=1 says that it was reached.
@@ -13,9 +13,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -147,9 +149,11 @@ static void kill_all(struct sweep *s)
         (void)kill(s->pids[i], SIGKILL);
 }
 
-static void go_on(pid_t pid, int sig)
+/* What was to be met is met: from there on nobody counts, and the rest runs at its own pace. */
+static void go_on(const struct sweep *s, pid_t pid, int sig)
 {
-    (void)ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)sig);
+    (void)ptrace(s->killed != 0 && s->failing == 0 ? PTRACE_CONT : PTRACE_SYSCALL, pid, NULL,
+                 (void *)(long)sig);
 }
 
 /* At the entry: the call becomes one that does not exist. At its exit: what it answers. */
@@ -193,7 +197,7 @@ static void meet(struct sweep *s, pid_t pid, long nr)
         set_call(pid, 0, 0);
     } else
         (void)kill(s->first, s->signal);
-    go_on(pid, 0);
+    go_on(s, pid, 0);
 }
 
 static void on_call(struct sweep *s, pid_t pid)
@@ -215,7 +219,7 @@ static void on_call(struct sweep *s, pid_t pid)
         s->failing = 0;
         set_call(pid, 1, -(long)s->error);
     }
-    go_on(pid, 0);
+    go_on(s, pid, 0);
 }
 
 static void on_stop(struct sweep *s, pid_t pid, int status)
@@ -231,9 +235,9 @@ static void on_stop(struct sweep *s, pid_t pid, int status)
             return;
         }
         s->started = 1;
-        go_on(pid, 0);
+        go_on(s, pid, 0);
     } else
-        go_on(pid, event != 0 || sig == SIGSTOP || sig == SIGTRAP ? 0 : sig);
+        go_on(s, pid, event != 0 || sig == SIGSTOP || sig == SIGTRAP ? 0 : sig);
 }
 
 static int follow(struct sweep *s)
@@ -279,6 +283,17 @@ static int options(struct sweep *s, int argc, char **argv)
     return 0;
 }
 
+/* On one processor a stop is a switch; between two it is a message. */
+static void stay_here(void)
+{
+    cpu_set_t one;
+    int here = sched_getcpu();
+
+    CPU_ZERO(&one);
+    CPU_SET(here >= 0 ? (size_t)here : 0, &one);
+    (void)sched_setaffinity(0, sizeof(one), &one);
+}
+
 int main(int argc, char **argv)
 {
     struct sweep s = {0};
@@ -286,6 +301,9 @@ int main(int argc, char **argv)
 
     if (options(&s, argc, argv) != 0)
         return 2;
+    /* What PROGRAM leaves running is waited for too. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    stay_here();
     s.first = fork();
     if (s.first < 0)
         return 2;
@@ -299,7 +317,7 @@ int main(int argc, char **argv)
         ptrace(PTRACE_SETOPTIONS, s.first, NULL, (void *)(long)OPTIONS) != 0)
         return 2;
     remember(&s, s.first);
-    go_on(s.first, 0);
+    go_on(&s, s.first, 0);
     result = follow(&s);
     if (s.list != NULL)
         (void)fclose(s.list);

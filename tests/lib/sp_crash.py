@@ -1,301 +1,407 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the crash tests share: an operation with both its ends, and what may stand between them (safety.md, "State")."""
+"""What the crash tests share: an operation with both its ends, what may stand between them (safety.md, "State"), and the ways
+in which one is disturbed. The operations themselves are in sp_crash_operations.py."""
 
 import collections
-import contextlib
+import dataclasses
 import errno
 import json
 import os
 import pathlib
 import re
 import signal
+import stat
 import struct
 import subprocess
-
-import pytest
+import sys
+import typing
+import zlib
 
 import sp
-from sp_safety import STORE, in_force, leftovers
+import sp_crash_host as host_state
+from sp_crash_host import DATABASES, delta, tell, unfinished
+from sp_safety import STORE
 
 KILLAT = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
 FAILMALLOC = os.environ["SALLYPORT_BUILD"] + "/tests/failmalloc.so"
 WHOLE = os.environ.get("SALLYPORT_SWEEP") == "whole"
-POINTS = 20  # how many calls of an operation the short form meets, spread evenly
 ANYWHERE = [getattr(errno, name) for name in ("ENOSPC", "EIO", "EDQUOT", "EINTR")]
 TALLY = collections.defaultdict(collections.Counter)  # (operation, what was done to it) -> outcome -> how often
-FILES = ("passwd", "group", "gshadow")
 WIDTH = {"/bin/false": 0, "/usr/sbin/nologin": 0, sp.CHROOT_BASH: 1}
-CONTENT_MAY_DIFFER = ("sshd.proofs", "passwd-", "group-", "gshadow-", "generation")
+WORDS = ("old", "between", "new", "broken")
 
 
-def killed_at(number, method, params, *how):
-    """Runs one request under killat. (system calls made, was it killed, what it answered)"""
-    request = json.dumps({"jsonrpc": "2.0", "id": "sweep", "method": method, "params": params})
-    done = subprocess.run([KILLAT, *how, str(number), sp.HELPER], input=request.encode(), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60)
-    calls, killed = re.search(rb"calls=(\d+) killed=(\d)\n\Z", done.stderr).groups()
-    return int(calls), killed == b"1", done
+def line_names(content):
+    """name -> line of passwd(5) and its kind."""
+    return {line.split(b":")[0]: line for line in content.splitlines()}
 
 
 class View:
-    """What of the host one operation may touch, at one moment."""
+    """How wide the door of one account is, at one moment."""
 
-    def __init__(self, user):
-        self.lines = {name: pathlib.Path("/etc", name).read_bytes().splitlines() for name in FILES}
-        keys = pathlib.Path(user.home, ".ssh/authorized_keys")
-        self.keys = keys.read_bytes().splitlines() if keys.exists() else []
-        self.groups = {line.split(b":")[0].decode() for line in self.lines["group"]
+    def __init__(self, state, user):
+        self.groups = {name.decode() for name, line in line_names(state.files["/etc/group"].content).items()
                        if user.name.encode() in line.split(b":")[3].split(b",")}
-        shell = next(line for line in self.lines["passwd"] if line.startswith(user.name.encode() + b":"))
-        self.shell = shell.split(b":")[6].decode()
+        line = line_names(state.files["/etc/passwd"].content).get(user.name.encode())
+        self.shell = line.split(b":")[6].decode() if line else "/bin/false"
+        keys = state.files.get(f"{user.home}/.ssh/authorized_keys")
+        self.keys = keys.content.splitlines() if keys else []
 
     def width(self, key):
-        """How wide the door is for one key line's blob: 0 shut, 1 the jail, 2 everything."""
+        """For one key line's blob: 0 shut, 1 the jail, 2 everything."""
         if "sallyport-none" in self.groups or not any(key in line for line in self.keys):
             return 0
         return WIDTH.get(self.shell, 2)
 
 
-def shut(line, user):
+def shut(line, name):
     """The line of sallyport-none with this user: an account may be shut for the moment of a change."""
-    members = [name for name in line.split(b":")[-1].split(b",") if name]
-    return b":".join([*line.split(b":")[:-1], b",".join([*members, user.name.encode()])])
+    members = [member for member in line.split(b":")[-1].split(b",") if member]
+    return b":".join([*line.split(b":")[:-1], b",".join([*members, name])])
 
 
-def check_between(user, old, new, now):
-    """Each line is the old one or the new one, in one place; the door is no wider than before or after."""
-    for name in FILES:
-        assert len(now.lines[name]) == len(old.lines[name]), (name, now.lines[name])
-        for before, line, after in zip(old.lines[name], now.lines[name], new.lines[name]):
-            may = [before, after] + [shut(before, user)] * before.startswith(b"sallyport-none:")
-            assert line in may, (name, line, before, after)
-    assert set(now.keys) <= set(old.keys) | set(new.keys), now.keys
-    assert set(now.keys) >= set(old.keys) & set(new.keys), now.keys
-    for line in set(old.keys) | set(new.keys) | set(now.keys):
-        blob = re.search(rb"AAAA\S+", line).group()
-        assert now.width(blob) <= max(old.width(blob), new.width(blob)), (line, now.shell, now.groups)
-    if "sallyport-none" not in now.groups:
-        assert "sallyport-forward" in old.groups | new.groups or "sallyport-forward" not in now.groups
-        if "sallyport" in now.groups and "sallyport-noforward" not in now.groups:
-            assert not all("sallyport-noforward" in side.groups for side in (old, new))
+def check_databases(old, new, now, users):
+    """Each line of passwd and the like is the old one or the new one, in one place; those of no concern stand."""
+    for path in DATABASES:
+        sides = [line_names(host_state.plain(path, state.files[path]).content) for state in (old, new, now)]
+        lines = now.files[path].content.splitlines()
+        assert len(lines) == len(sides[2]), (path, "a name twice", lines)
+        for name in set().union(*sides):
+            before, after, line = (side.get(name) for side in sides)
+            may = [before, after]
+            for side in (before, after):
+                # A login that is made or taken away is shut meanwhile.
+                may += [side.replace(sp.CHROOT_BASH.encode(), b"/bin/false")] if side else []
+            if name == b"sallyport-none":
+                may += [shut(before, user.encode()) for user in users if before]
+            assert line in may, (path, name, line, before, after)
 
 
-def whole(user):
-    """Everything that a finished operation leaves, but for what a repetition may change."""
-    shot = sp.snapshot(["/etc", STORE, user.home], exclude=[f"{STORE}/gen", "/etc/.pwd.lock"])
-    for path in shot:
-        if path.endswith(CONTENT_MAY_DIFFER):
-            shot[path].pop("content", None)
-        if path == f"{STORE}/state/{user.name}.json":
-            state = json.loads(pathlib.Path(path).read_text().splitlines()[0])
-            # When a key was added differs too.
-            for domain in [one for part in ("desired", "applied") for one in state.get(part, {}).get("domains", [])]:
-                for key in domain["authorized_keys"]:
-                    key.pop("added_at", None)
-            shot[path]["content"] = {key: value for key, value in state.items() if key != "generation"}
-    return shot
+def check_keys(path, old, new, now):
+    """No key of both ends is lost, none is there of neither."""
+    before, after, lines = (set(state.files[path].content.splitlines()) if path in state.files else set() for state in (old, new, now))
+    assert lines <= before | after and lines >= before & after, (path, lines)
 
 
+def check_record(path, old, new, now):
+    """What was asked for is what was asked before or is asked now; what is in force may be a prefix of the plan."""
+    asked = [json.loads(host_state.plain(path, state.files[path]).content).get("desired") for state in (old, new, now) if path in state.files]
+    assert path not in now.files or len(asked) < 2 or asked[-1] in asked[:-1] or path not in new.files, (path, asked)
+
+
+def check_between(operation, now):
+    """Everything is the old or the new one; the door is no wider than before or after."""
+    old, new = operation.old, operation.new
+    check_databases(old, new, now, [user.name for user in operation.users])
+    changed = delta(old, now)
+    for path, entry in changed.items():
+        if path in DATABASES or unfinished(path) or entry == operation.changed.get(path) or path.endswith(".lock"):
+            continue
+        if re.fullmatch(rf"{STORE}/state/[^/]+\.json", path):
+            check_record(path, old, new, now)
+        elif path.endswith("/authorized_keys"):
+            check_keys(path, old, new, now)
+        elif path not in old.files and entry and stat.S_ISDIR(entry.mode) and entry.mode | 0o7777 == operation.new.files[path].mode | 0o7777:
+            assert not entry.mode & ~operation.new.files[path].mode, tell({path: entry})  # made, and not opened yet
+        elif not any(re.fullmatch(pattern, path) for pattern in (*operation.passing, operation.grows)):
+            raise AssertionError(f"neither old nor new: {tell({path: entry})}\nnew: {tell({path: operation.changed.get(path)})}")
+    for user in operation.users:
+        before, after, view = (View(state, user) for state in (old, new, now))
+        for line in {*before.keys, *after.keys, *view.keys}:
+            blob = re.search(rb"AAAA\S+", line).group()
+            assert view.width(blob) <= max(before.width(blob), after.width(blob)), (line, view.shell, view.groups)
+        if "sallyport-none" not in view.groups:
+            assert "sallyport-forward" in before.groups | after.groups or "sallyport-forward" not in view.groups
+            if "sallyport" in view.groups and "sallyport-noforward" not in view.groups:
+                assert not all("sallyport-noforward" in side.groups for side in (before, after))
+
+
+@dataclasses.dataclass
 class Operation:
-    """A request, and those that bring the account back to where it began."""
+    """A request, how the host comes to where it begins, and what is peculiar about it."""
+    name: str
+    method: str
+    params: typing.Any  # a dict, or what makes one of the world
+    start: tuple = ()  # requests, or callables that are given the world
+    rules: bool = False  # nftables' rules are a part of it
+    again: typing.Any = None  # (method, params) that finishes it where it is not the same request
+    repeats: bool = True  # a further time it changes nothing
+    loud: bool = False  # half done, domain.get says so
+    passing: tuple = ()  # paths that may be something else meanwhile
+    each: typing.Any = None  # called with the world before each attempt
+    sound: typing.Any = None  # called with the world after each: what must hold of files that chance makes
+    grows: str = ""  # files that a further time makes longer: they count for nothing in what a rerun ends with
+    either: bool = False  # what finishes it may as well end where it began
+    says: tuple = ()  # what else it may blame for want of memory
+    slow: bool = False  # for the whole form alone
+    most: int = 0  # so many points in the whole form, spread; 0: all
 
-    def __init__(self, user, do, *undo):
-        self.user, self.do, self.undo = user, do, undo
+    def prepare(self, world):
+        """Both ends, and what each system call between them is."""
+        self.world, self.host, self.settled = world, world.host, {}
+        world.reset()
+        for step in self.start:
+            step(world) if callable(step) else sp.rpc(step[0], step[1](world) if callable(step[1]) else step[1]).ok()
+        if callable(self.params):
+            self.params = self.params(world)
+        self.request = json.dumps({"jsonrpc": "2.0", "id": "sweep", "method": self.method, "params": self.params}).encode()
+        self.users = [world.user]
+        self.old = self.look()
+        path = sp.WORK / "letters"
+        self.attempt(0)
+        self.back()
+        calls, _, done = self.attempt(0, "-l", str(path))
+        assert done.returncode == 0, done
+        self.letters, self.new = path.read_text(), self.look()
+        assert len(self.letters) == calls, (len(self.letters), calls)
+        self.changed = delta(self.old, self.new)
+        assert not [one for one in self.changed if unfinished(one)], self.changed
+        assert self.changed or not self.repeats, "it changes nothing"
+        self.converges(self.new)
+        self.back()
+
+    def look(self):
+        self.last = self.host.look(self.rules)
+        return self.last
 
     def back(self):
-        for method, params in self.undo:
-            sp.rpc(method, params).ok()
+        """To the beginning, where it is not there already."""
+        if self.last is None or self.last.files != self.old.files or self.last.rules != self.old.rules:
+            self.host.put_back(self.old, self.last, self.rules)
+        self.last = self.old
 
-    def prepare(self):
-        """Both ends, and the number of system calls from one to the other."""
-        sp.rpc(*self.do).ok()
-        self.back()
-        self.old, self.old_whole = View(self.user), whole(self.user)
-        self.calls, killed, done = killed_at(0, *self.do)
-        assert done.returncode == 0 and not killed, done
-        self.new, self.new_whole = View(self.user), whole(self.user)
-        self.back()
-        assert self.old_whole.diff(whole(self.user)) == []
-        return self.calls
+    def attempt(self, number, *how):
+        """The request under killat. (system calls made, was it met, what it answered)"""
+        self.last = None
+        if self.each:
+            self.each(self.world)
+        done = subprocess.run([KILLAT, *how, str(number), sp.HELPER], input=self.request, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=90)
+        calls, killed = re.search(rb"calls=(\d+) killed=(\d)\n\Z", done.stderr).groups()
+        return int(calls), killed == b"1", done
 
-    def converges(self):
+    def starved(self, number):
+        """The request with its Nth allocation failing (0: none). (how many there were, what it answered)"""
+        self.last = None
+        if self.each:
+            self.each(self.world)
+        count = sp.WORK / "failmalloc"
+        count.write_bytes(struct.pack("ll", number, 0))
+        done = subprocess.run([sp.HELPER], input=self.request, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90,
+                              env={"LD_PRELOAD": FAILMALLOC, "FAILMALLOC": str(count)})
+        return struct.unpack("ll", count.read_bytes())[1], done
+
+    # What is asked of a host on which it was disturbed
+
+    def settle(self, now=None):
+        """What is left is what may be left, and one request more finishes it. The outcome in a word.
+
+        What follows from a state does not depend on how the host came to it, so it is asked once of each.
+        """
+        now = now or self.look()
+        changed = delta(self.old, now)
+        mark = frozenset(changed.items())
+        if mark in self.settled:
+            return self.settled[mark]
+        if changed:
+            check_between(self, now)
+        if self.sound:
+            self.sound(self.world)
+        # The index leads: a name that no account's state confirms is nobody's.
+        finished = {path: entry for path, entry in changed.items() if not unfinished(path) and not path.startswith(f"{STORE}/domains/")}
+        word = "old" if not finished else "new" if changed == self.changed else "between"
+        if word == "between" and self.loud:
+            self.says_so()
+        if changed:
+            self.converges(now)
+        self.settled[mark] = word
+        return word
+
+    def says_so(self):
+        shown = sp.rpc("domain.get", {"domain": self.world.user.domain})
+        assert shown.error or shown.result["pending"] or not shown.result["in_force"], "half done, and nothing says so"
+
+    def converges(self, now):
         """One rerun ends where an undisturbed request ends, and nothing of the first one is left."""
-        assert not [path for path in leftovers("/etc") if path.endswith(".lock")]
         assert sp.rpc("domain.list").ok()["broken"] == []
-        again = sp.rpc(*self.do).ok()
-        if self.do[0] != "domain.remove":
-            in_force(self.user)
-        assert sp.rpc(*self.do).ok()["changed"] is False, again
-        assert self.new_whole.diff(whole(self.user)) == []
-        assert leftovers("/etc", STORE, self.user.home) == []
-        self.back()
-        assert self.old_whole.diff(whole(self.user)) == []
+        self.last = None
+        method, params = self.again(self.world) if callable(self.again) else self.again or (self.method, self.params)
+        answer = sp.rpc(method, params, timeout=90)
+        assert answer.error is None or (not self.repeats and answer.reason in ("not_found", "conflict")), answer
+        left = self.without_growth(delta(self.new, self.look()))
+        if left and self.either:
+            left = self.without_growth(delta(self.old, self.look()))
+        assert not left, ("the rerun ends elsewhere", tell(left), "from", tell(delta(self.old, now)))
+        self.last = None
+        if self.repeats:
+            assert sp.rpc(method, params, timeout=90).ok()["changed"] is False
 
-    def check(self, number):
-        _, killed, done = killed_at(number, *self.do)
-        check_between(self.user, self.old, self.new, View(self.user))
-        if not killed:
-            assert done.returncode == 0, done
-        self.converges()
-        return "killed" if killed else "survived"
+    def without_growth(self, changed):
+        return {path: one for path, one in changed.items() if not re.fullmatch(self.grows, path)}
 
     def judge(self, status, out):
-        """A request that met a fault: what it says is so, and it leaves what a crash may leave. The outcome in a word."""
-        now = whole(self.user)
-        assert 0 <= status < 128, f"ended by signal {status}"
-        check_between(self.user, self.old, self.new, View(self.user))
+        """A request that met a fault: what it says is so, and it leaves what a crash may leave."""
+        assert 0 <= status < 128, f"ended by signal {abs(status)}"
+        now = self.look()
         answer = json.loads(out) if out else {}
-        if status == 0:
-            assert "result" in answer, out
-            differs = self.new_whole.diff(now)
-            if any("could not be looked at" in text for text in answer["result"]["warnings"]):
-                # A removal goes on without a home that cannot be looked at, and says so (keys.c, plan_blind).
-                assert all(line.startswith(f"{self.user.home}/.ssh/") for line in differs), differs
-                sp.rpc(*self.undo[0]).ok()
-                sp.rpc(*self.do).ok()
-                differs = []
-            assert differs == [], ("success without the new state", differs)
-        elif answer:
-            assert answer.get("error", {}).get("message"), out
-        # The state in full as it was: there is nothing that a rerun could find but where it began.
-        if status != 0 and self.old_whole.diff(now) == []:
-            return "refused cleanly"
-        self.converges()
-        return "survived" if status == 0 else "stopped midway"
+        if status != 0:
+            assert not answer or answer.get("error", {}).get("message"), out
+            return self.settle(now)
+        assert "result" in answer, out
+        if answer["result"].get("failed"):
+            return self.settle(now)  # it goes on with the rest, and says so
+        left = delta(self.new, now)
+        if self.with_home_unseen(answer, left):
+            return "between"
+        assert not left, ("success without the new state", tell(left))
+        return self.settle(now)
 
-    def check_fault(self, point):
+    def with_home_unseen(self, answer, left):
+        """A removal goes on without a home that cannot be looked at, and says so (keys.c, plan_blind)."""
+        if not left or not any("could not be looked at" in text for text in answer["result"].get("warnings", [])):
+            return False
+        assert all("/.ssh" in path for path in left), tell(left)
+        return True
+
+    # The ways
+
+    def kill(self, number):
+        _, killed, done = self.attempt(number)
+        assert killed or done.returncode == 0, done
+        return self.settle()
+
+    def terminate(self, number):
+        """It ends as it likes: at once, or with an answer that is true."""
+        _, _, done = self.attempt(number, "-s", str(signal.SIGTERM.value))
+        if done.returncode == 128 + signal.SIGTERM:
+            return self.settle()
+        return self.judge(done.returncode, done.stdout)
+
+    def kill_again(self, point):
+        """Killed, and the rerun killed, too."""
+        for number in point:
+            self.attempt(number)
+            # A rerun that is not the same request is a request of its own, with a sweep of its own.
+        return self.settle()
+
+    def fail(self, point):
         number, error = point
-        _, _, done = killed_at(number, *self.do, "-e", str(error))
+        _, _, done = self.attempt(number, "-e", str(error))
         try:
             return self.judge(done.returncode, done.stdout)
         except AssertionError as bad:
             # Which call it was, and what was answered.
             raise AssertionError(f"{bad}\n{done.stderr.decode()}{done.stdout[-500:].decode()}") from None
 
-    def starved(self, number):
-        """Runs the operation with its Nth allocation failing (0: none). (how many there were, what it answered)"""
-        count = sp.WORK / "failmalloc"
-        count.write_bytes(struct.pack("ll", number, 0))
-        method, params = self.do
-        request = json.dumps({"jsonrpc": "2.0", "id": "sweep", "method": method, "params": params})
-        env = {"LD_PRELOAD": FAILMALLOC, "FAILMALLOC": str(count)}
-        done = sp.run([sp.HELPER], input=request, env=env)
-        return struct.unpack("ll", count.read_bytes())[1], done
-
-    def check_starved(self, number):
+    def starve(self, number):
         _, done = self.starved(number)
-        if done.rc == -signal.SIGSEGV and self.old_whole.diff(whole(self.user)) == []:
+        if done.returncode == -signal.SIGSEGV and not delta(self.old, self.look()):
             # libeconf 0.5 looks at no allocation of its own: nothing is done yet when it reads the configuration.
-            return "died unchanged"
+            return "old"
         try:
-            outcome = self.judge(done.rc, done.raw)
-            answer = json.loads(done.raw or "{}")
+            word = self.judge(done.returncode, done.stdout)
+            answer = json.loads(done.stdout or b"{}")
             if "error" in answer:
-                assert answer["error"].get("data", {}).get("reason") == "no_memory", "another reason"
-            return outcome
+                assert answer["error"]["data"]["reason"] in ("no_memory", "io", *self.says), "it blames something else"
+            return word
         except AssertionError as bad:
-            raise AssertionError(f"{bad}\n{done.stdout[-500:]}") from None
+            raise AssertionError(f"{bad}\n{done.stdout[-500:].decode()}") from None
 
-    def sweep_memory(self):
-        def points():
-            calls, done = self.starved(0)
-            assert done.rc == 0 and calls > 100, (calls, done)
+    # The points
+
+    def everywhere(self):
+        return list(range(1, len(self.letters) + 1)) if WHOLE else self.steps()
+
+    def steps(self):
+        """Right behind each call that changes something: between two of them every kill leaves the same."""
+        return [number + 1 for number, letter in enumerate(self.letters, 1) if letter in "muf"]
+
+    def pairs(self, steps):
+        """Each state that one kill at these steps leaves, met by a second one in front of every step of its rerun."""
+        seen, points = set(), []
+        for number in steps:
+            self.attempt(number)
+            mark = frozenset(delta(self.old, self.look()).items())
+            if mark not in seen:
+                seen.add(mark)
+                path = sp.WORK / "letters"
+                self.attempt(0, "-l", str(path))
+                points += [(number, at) for at, letter in enumerate(path.read_text(), 2) if letter in "mu"]
             self.back()
-            return range(1, calls + 1)
-
-        self.sweep(points, self.check_starved, lambda point: "malloc")
-
-    def letters(self):
-        """What each of the operation's system calls is (killat -l)."""
-        path = sp.WORK / "letters"
-        killed_at(0, *self.do, "-l", str(path))
-        self.back()
-        return path.read_text()
+        return points
 
     def faults(self):
         """Every call with each fault that any may meet; those that change something are also out of memory or descriptors."""
-        for number, letter in enumerate(self.letters(), 1):
+        for number, letter in enumerate(self.letters, 1):
             if letter != "x":
                 more = [errno.ENOMEM, errno.EMFILE] if letter in "muf" else []
                 yield from ((number, error) for error in ANYWHERE + more)
 
-    def sweep(self, points=None, check=None, name=lambda point: "SIGKILL", at_most=POINTS):
-        """Meets the operation at each point. The short form takes some, and of each kind of fault."""
-        calls = self.prepare()
-        points = list(points() if points else range(1, calls + 1))
-        if not WHOLE:
-            points = [points[at] for at in sorted({len(points) * step // at_most for step in range(at_most)})]
-        failed, title = [], os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[-1].split(" ")[0]
+    def removals(self):
+        """The calls that take a name away: what stays behind unnoticed stays for good."""
+        return [(number, errno.EIO) for number, letter in enumerate(self.letters, 1) if letter == "u"]
+
+    def allocations(self):
+        calls, done = self.starved(0)
+        assert done.returncode == 0 and calls > 100, (calls, done)
+        self.back()
+        return range(1, calls + 1)
+
+    def sweep(self, points, meet, short, name):
+        """Meets the operation at each point; the short form at some, others for each operation."""
+        points = list(points)
+        most = self.most if WHOLE else short
+        if most and most < len(points):
+            first = zlib.crc32(self.name.encode()) % 97 / 97
+            points = [points[int(len(points) * (step + first) / most)] for step in range(most)]
+        failed = []
         for at, point in enumerate(points, 1):
-            progress(title, at, len(points))
+            progress(f"{self.name}: {meet.__name__}", at, len(points))
             try:
-                outcome = (check or self.check)(point)
+                outcome = meet(point)
             except (AssertionError, subprocess.TimeoutExpired) as bad:
                 outcome = "broken"
-                failed.append(f"call {point} of {calls}: {str(bad)[:1500]}")
-                with contextlib.suppress(AssertionError):
-                    self.back()
-            TALLY[title, name(point)][outcome] += 1
+                failed.append(f"{self.name}, {meet.__name__} {point} of {len(self.letters)}: {str(bad)[:1800]}")
+            TALLY[self.name, name(point)][outcome] += 1
+            self.back()
             if len(failed) >= 3:
                 break
         assert not failed, "\n\n".join(failed)
 
-    def removals(self):
-        """The calls that take a name away: what stays behind unnoticed stays for good."""
-        return [(number, errno.EIO) for number, letter in enumerate(self.letters(), 1) if letter == "u"]
+    def sweep_kills(self, short=5):
+        self.sweep(self.everywhere(), self.kill, short, lambda point: "SIGKILL")
 
-    def sweep_faults(self):
-        self.sweep(self.faults, self.check_fault, lambda point: errno.errorcode[point[1]], POINTS // 3)
+    def sweep_terms(self, short=3):
+        self.sweep(self.everywhere(), self.terminate, short, lambda point: "SIGTERM")
+
+    def sweep_twice(self, short=2):
+        steps = self.steps()
+        points = self.pairs(steps if WHOLE else steps[len(steps) // 2:][:1])
+        self.sweep(points, self.kill_again, short, lambda point: "twice")
+
+    def sweep_faults(self, short=7):
+        self.sweep(self.faults(), self.fail, short, lambda point: errno.errorcode[point[1]])
+
+    def sweep_removals(self, short=14):
+        self.sweep(self.removals(), self.fail, short, lambda point: "unlink")
+
+    def sweep_memory(self, short=7):
+        self.sweep(self.allocations(), self.starve, short, lambda point: "malloc")
+
+
+def is_asked_for(way):
+    """tests/crash/sweep names one; tests/run wants all."""
+    return os.environ.get("SALLYPORT_SWEEP_WAY", "") in ("", way.__name__.removeprefix("sweep_"))
 
 
 def progress(title, done, of):
-    """A bar on the terminal that tests/crash/sweep was started from."""
-    if "SALLYPORT_TERMINAL" in os.environ:
-        bar = "#" * (30 * done // of)
-        line = f"\r{title[:44]:44} [{bar:30}] {done}/{of}\033[K" + ("\r\033[K" if done == of else "")
-        os.write(int(os.environ["SALLYPORT_TERMINAL"]), line.encode())
+    """tests/crash/sweep draws a bar of it."""
+    if WHOLE:
+        os.write(2, f"@{title} {done} {of}\n".encode())
 
 
 def table():
     """What was met, and how it went: one line for each operation and fault."""
-    words = ("refused cleanly", "stopped midway", "survived", "killed", "died unchanged", "broken")
-    words = [word for word in words if any(count[word] for count in TALLY.values())]
-    yield " ".join([f"{'operation':52} {'fault':8} {'tried':>6}", *(f"{word:>15}" for word in words)])
+    yield " ".join([f"{'operation':44} {'fault':8} {'tried':>6}", *(f"{word:>8}" for word in WORDS)])
     for (title, fault), count in sorted(TALLY.items()):
-        title = title.removeprefix("test_safety_").replace("_", " ")
-        yield " ".join([f"{title[:52]:52} {fault:8} {sum(count.values()):6}", *(f"{count[word]:15}" for word in words)])
-
-
-@pytest.fixture(scope="module")
-def account(host):
-    """A user with a key of his own, beside another account that nothing may touch."""
-    neighbour = sp.make_user()
-    sp.rpc("domain.apply", {"domain": neighbour.domain, "user": neighbour.name, "document_root": neighbour.docroot,
-                            "shell": "chroot", "authorized_keys": [{"key": sp.keypair().public}]}).ok()
-    user = sp.make_user()
-    sp.put_key(user, sp.keypair("own"))
-    return user
-
-
-def first(user, shell="chroot", **more):
-    return ("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": shell,
-                             "authorized_keys": [{"key": sp.keypair("panel").public}], **more})
-
-
-def change(user, **more):
-    return ("domain.apply", {"domain": user.domain, **more})
-
-
-def remove(user):
-    return ("domain.remove", {"domain": user.domain})
-
-
-@pytest.fixture
-def managed(account):
-    def prepare(shell="chroot"):
-        sp.rpc(*remove(account)).ok()
-        sp.rpc(*first(account, shell)).ok()
-        return account
-
-    yield prepare
-    sp.rpc(*remove(account)).ok()
+        yield " ".join([f"{title[:44]:44} {fault:8} {sum(count.values()):6}", *(f"{count[word]:8}" for word in WORDS)])

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the crash sweeps brought to light, each by itself: a request that was cut off at one place, and the same request again."""
+
+import os
+import pathlib
+
+import sp
+from sp_crash_operations import world  # noqa: F401
+from sp_safety import STORE
+
+CA, GLOBAL = pathlib.Path(STORE, "ca"), pathlib.Path(STORE, "global")
+
+
+def begin(world, shell="bash"):  # noqa: F811
+    world.reset()
+    user = world.user
+    sp.rpc("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": shell,
+                            "authorized_keys": [{"key": sp.keypair("panel").public}]}).ok()
+    return user
+
+
+def cut_off(files, request):
+    """The request whose writing of these files did not come about."""
+    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    sp.rpc(*request).ok()
+    for path, content in before.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(content)
+
+
+def revoked(line):
+    certificate = sp.WORK / "found-cert.pub"
+    certificate.write_text(line + "\n")
+    return "REVOKED" in sp.run(["ssh-keygen", "-Q", "-f", CA / "revoked", certificate]).stdout
+
+
+LISTS = [CA / name for name in ("revoked", "revoked.sum", "revoked.spec")]
+
+
+def test_a_revocation_that_was_noted_and_no_more_is_put_in_force_by_the_next_request(world):  # noqa: F811
+    for method in ("certificate.revoke", "keys.remove"):
+        user = begin(world)
+        fingerprint = sp.keypair("panel").fingerprint
+        sp.rpc("certificate.ca.create", {}).ok()
+        issued = sp.rpc("certificate.issue", {"domain": user.domain, "fingerprint": fingerprint}).ok()
+        params = {"serial": issued["serial"]} if method == "certificate.revoke" else {"domain": user.domain, "fingerprint": fingerprint}
+        cut_off(LISTS, (method, params))
+        assert not revoked(issued["certificate"])
+        if method == "keys.remove":
+            assert not sp.rpc("domain.get", {"domain": user.domain}).ok()["in_force"]
+        again = sp.rpc(method, params).ok()
+        assert again["changed"] and revoked(issued["certificate"]), (method, again)
+        assert not sp.rpc(method, params).ok()["changed"]
+
+
+def test_a_global_key_that_left_the_record_alone_is_taken_away_by_the_next_request(world):  # noqa: F811
+    user, key = begin(world), sp.keypair("global")
+    sp.rpc("global_keys.add", {"key": key.public}).ok()
+    request = ("global_keys.remove", {"fingerprint": key.fingerprint})
+    mode, group = (GLOBAL / "all").stat().st_mode, (GLOBAL / "all").stat().st_gid
+    dropin = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
+    cut_off([GLOBAL / "all", dropin], request)
+    os.chown(GLOBAL / "all", 0, group)
+    os.chmod(GLOBAL / "all", mode)
+    assert sp.rpc(*request).ok()["changed"] is True
+    assert not (GLOBAL / "all").exists() and "global" not in dropin.read_text() and sp.ssh(user, "echo in", key=key).rc != 0
+    assert sp.rpc(*request).ok()["changed"] is False
+
+
+def test_an_authority_that_was_made_and_no_more_is_trusted_by_the_next_request(world):  # noqa: F811
+    begin(world)
+    cut_off([CA / "trusted"], ("certificate.ca.create", {}))
+    (CA / "7").write_text("ssh-keygen was ended here\n")
+    assert sp.rpc("certificate.ca.create", {}).ok()["cas"][0]["number"] == 1
+    assert (CA / "trusted").read_text().split()[1] == (CA / "1.pub").read_text().split()[1]
+    assert sp.rpc("certificate.ca.create", {}).reason == "conflict"
+    assert sp.rpc("certificate.ca.rotate", {}).ok()["cas"][1]["number"] == 2 and not (CA / "7").exists()
+
+
+def test_an_authority_whose_removal_was_cut_off_can_be_dropped_again(world):  # noqa: F811
+    """The public half goes last: what is there can be dropped."""
+    begin(world)
+    sp.rpc("certificate.ca.create", {}).ok()
+    sp.rpc("certificate.ca.rotate", {}).ok()
+    halves = {path.name: path.read_text().split()[1] for path in CA.glob("*.pub")}
+    cut_off([CA / "1.pub"], ("certificate.ca.drop", {"number": 1}))
+    assert halves["1.pub"] not in (CA / "trusted").read_text()
+    assert [one["number"] for one in sp.rpc("certificate.ca.drop", {"number": 1}).ok()["cas"]] == [2]
+    assert sorted(path.name for path in CA.glob("[0-9]*")) == ["2", "2.pub"]
+
+
+def test_a_name_that_a_rebind_left_in_the_index_goes_with_the_same_request_again(world):  # noqa: F811
+    user = begin(world)
+    request = ("domain.rebind", {"domain": user.domain, "new_domain": "moved.example"})
+    sp.rpc(*request).ok()
+    old = pathlib.Path(STORE, "domains", user.domain)
+    old.symlink_to(user.name)
+    assert sp.rpc(*request).ok()["changed"] is False and not os.path.lexists(old)
+
+
+def test_names_that_an_undone_adoption_left_go_with_the_next(world):  # noqa: F811
+    world.reset()
+    left = pathlib.Path(STORE, "domains", "left.example")
+    left.symlink_to("nobody-we-know")
+    sp.rpc("account.adopt", {"panel": "generic", "document_root": "/srv/*-other", "undo": True}).ok()
+    assert not os.path.lexists(left) and os.path.lexists(pathlib.Path(STORE, "domains", world.neighbour.domain))
+
+
+def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F811
+    world.reset()
+    state, copy = pathlib.Path(STORE, "firewall.json"), pathlib.Path(STORE, "firewall.json-")
+    sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.2"}]}).ok()
+    request = ("firewall.set", {"mode": "open"})
+    cut_off([copy], request)
+    assert state.read_bytes() != copy.read_bytes()
+    sp.rpc(*request).ok()
+    assert state.read_bytes() == copy.read_bytes()
+
+
+def test_a_domains_sources_that_were_stored_and_no_more_are_told_to_the_kernel_by_the_same_request(world):  # noqa: F811
+    begin(world)
+    sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.2"}]}).ok()
+    request = ("domain.apply", {"domain": world.user.domain, "sources": ["192.0.2.3"]})
+    before = sp.run(["nft", "list", "ruleset"]).stdout
+    sp.rpc(*request).ok()
+    after = sp.run(["nft", "list", "ruleset"]).stdout
+    sp.run(["nft", "-f", "-"], input="flush ruleset\n" + before, check=True)
+    sp.rpc(*request).ok()
+    assert sp.run(["nft", "list", "ruleset"]).stdout == after != before
+    sp.run(["nft", "flush", "ruleset"], check=True)
