@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "engine/check.h"
 #include "engine/engine.h"
+#include "engine/flight.h"
 #include "engine/seen.h"
 #include "engine/tight.h"
 #include "engine/unique.h"
@@ -38,21 +39,7 @@ static int same_account(const struct sp_account *a, const struct sp_account *b, 
     return 0;
 }
 
-/* A transaction in flight. */
-struct flight {
-    struct sp_engine *engine;
-    const struct sp_run *run;
-    struct sp_outcome *out;
-    struct sp_account desired; /* after the edit */
-    struct sp_account before;  /* all that may be in force: applied, and what a crash left half done */
-    struct sp_ctx ctx;
-    bool stranger; /* the name has another uid now than when it was given access */
-    bool edited;   /* desired differs from what the state held */
-    bool keeps;    /* the names are kept for this transaction alone */
-    struct sp_later later;
-};
-
-static void begin(struct flight *f)
+static void begin(struct sp_flight *f)
 {
     struct sp_host *h = f->engine->host;
 
@@ -61,7 +48,7 @@ static void begin(struct flight *f)
     sp_userdb_keep(h);
 }
 
-static void clear_flight(struct flight *f)
+static void clear_flight(struct sp_flight *f)
 {
     struct sp_host *h = f->engine->host;
     struct sp_error ignored;
@@ -74,7 +61,7 @@ static void clear_flight(struct flight *f)
     sp_account_clear(&f->before);
 }
 
-static int look_up(struct flight *f, const char *user, struct sp_error *err)
+static int look_up(struct sp_flight *f, const char *user, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
 
@@ -93,7 +80,7 @@ static int look_up(struct flight *f, const char *user, struct sp_error *err)
 }
 
 /* An account of the same name but another uid is not ours to touch: only our own records of it can go. */
-static int load(struct flight *f, const char *user, struct sp_error *err)
+static int load(struct sp_flight *f, const char *user, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
     struct sp_account *d = &f->desired;
@@ -122,16 +109,6 @@ static int load(struct flight *f, const char *user, struct sp_error *err)
     return 0;
 }
 
-/* What was asked of sallyport so far: of an account that is only held, nothing. What takes access away is
- * not held up by roots. */
-static const struct sp_account *asked_before(const struct flight *f)
-{
-    static const struct sp_account nothing = {0};
-    const struct sp_account *was = &f->out->state.desired;
-
-    return was->found.held && (f->run->flags & SP_RUN_WITHDRAWS) == 0 ? &nothing : was;
-}
-
 static int renamed(const struct sp_outcome *o, const char *now, struct sp_error *err)
 {
     sp_fail(err, SP_E_CONFLICT, 0, "there is no local user %s: his uid %u is %s now", o->user,
@@ -141,7 +118,7 @@ static int renamed(const struct sp_outcome *o, const char *now, struct sp_error 
     return sp_field(err, "user");
 }
 
-static int refuse_missing(const struct flight *f, struct sp_error *err)
+static int refuse_missing(const struct sp_flight *f, struct sp_error *err)
 {
     const struct sp_outcome *o = f->out;
     char now[64];
@@ -153,7 +130,7 @@ static int refuse_missing(const struct flight *f, struct sp_error *err)
     return sp_refuse_nobody(o->user, err);
 }
 
-static int edit(struct flight *f, struct sp_error *err)
+static int edit(struct sp_flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
     bool same = false, withdraws = o->state.exists && (f->run->flags & SP_RUN_WITHDRAWS) != 0;
@@ -164,12 +141,13 @@ static int edit(struct flight *f, struct sp_error *err)
         return -1;
     if (f->run->edit != NULL && !o->user_missing &&
         ((!withdraws && sp_check_account(f->engine, &f->desired, &o->passwd, err) < 0) ||
-         sp_check_new_roots(f->engine, asked_before(f), &f->desired, &o->passwd, err) < 0 ||
-         sp_unique_check(f->engine, asked_before(f), &f->desired, err) < 0))
+         sp_check_new_roots(f->engine, sp_flight_asked_before(f), &f->desired, &o->passwd, err) < 0 ||
+         sp_unique_check(f->engine, sp_flight_asked_before(f), &f->desired, err) < 0))
         return -1;
     if (o->user_missing && f->run->edit != NULL && !sp_account_is_empty(&f->desired))
         return refuse_missing(f, err);
-    if (same_account(&f->desired, &o->state.desired, &same, err) < 0)
+    same = f->run->edit == NULL;
+    if (!same && same_account(&f->desired, &o->state.desired, &same, err) < 0)
         return -1;
     if (f->desired.found.held && f->run->edit != NULL && (f->run->flags & SP_RUN_FORGETS) == 0 &&
         !(same && withdraws)) /* there is nothing that it could take away */
@@ -178,7 +156,7 @@ static int edit(struct flight *f, struct sp_error *err)
     return 0;
 }
 
-static int make_context(struct flight *f, struct sp_error *err)
+static int make_context(struct sp_flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
 
@@ -208,204 +186,16 @@ static int make_context(struct flight *f, struct sp_error *err)
     return 0;
 }
 
-static size_t count_resources(void)
-{
-    size_t n = 0;
-
-    while (sp_resources[n] != NULL)
-        n++;
-    return n;
-}
-
-/* The i-th resource of a phase: narrowing runs the array backwards. */
-static const struct sp_resource *in_phase(enum sp_phase phase, size_t i)
-{
-    return sp_resources[phase == SP_NARROW ? count_resources() - 1 - i : i];
-}
-
-/* Put the changes in the order in which they will run: that is what a plan shows. */
-static int sort_plan(struct sp_plan *p, struct sp_error *err)
-{
-    _cleanup_(sp_plan_clear) struct sp_plan sorted = {0};
-
-    for (int phase = 0; phase < SP_PHASES; phase++)
-        for (size_t r = 0; r < count_resources(); r++)
-            for (size_t i = 0; i < p->n; i++) {
-                const struct sp_change *c = &p->v[i];
-                struct sp_change *to;
-                if (c->phase != (enum sp_phase)phase || c->resource != in_phase(c->phase, r))
-                    continue;
-                to = sp_plan_add(&sorted, c->resource, c->phase, c->effect, c->what, err);
-                if (to == NULL)
-                    return -1;
-                *to = *c;
-            }
-    free(p->v);
-    p->v = sp_steal_ptr(sorted.v);
-    return 0;
-}
-
-static int plan(struct flight *f, struct sp_error *err)
-{
-    if (f->desired.found.held)
-        return 0;
-    for (size_t i = 0; sp_resources[i] != NULL; i++)
-        if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
-            return -1;
-    if (sp_tight_keep(f->run, &f->desired, f->out, err) < 0)
-        return -1;
-    return sort_plan(&f->out->plan, err);
-}
-
-/* Where the user himself can stand in the way. What he does there must not hold up the rest of a narrowing:
- * his sessions end all the same. */
-static bool is_users_ground(const struct sp_resource *r)
-{
-    return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere || r == &sp_resource_points;
-}
-
-/* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
-static int run_phase(struct flight *f, enum sp_phase phase, struct sp_error *err)
-{
-    struct sp_plan *p = &f->out->plan;
-    struct sp_error first, now;
-    bool keys_left = false;
-    int rc = 0;
-
-    for (size_t i = 0; i < count_resources(); i++) {
-        const struct sp_resource *r = in_phase(phase, i);
-        if (r->apply(&f->ctx, p, phase, &now) == 0)
-            continue;
-        if (rc == 0)
-            first = now;
-        rc = -1;
-        keys_left = keys_left || r == &sp_resource_keys || r == &sp_resource_keys_elsewhere;
-        if (phase != SP_NARROW || !is_users_ground(r))
-            break;
-    }
-    if (keys_left && phase == SP_NARROW && f->ctx.withdraws)
-        sp_tight_shut(&f->ctx, &first);
-    for (size_t i = 0; rc == 0 && i < p->n; i++)
-        if (p->v[i].phase == phase && p->v[i].resource->read_back(&f->ctx, &p->v[i], &first) < 0)
-            rc = -1;
-    if (rc < 0)
-        *err = first;
-    return rc;
-}
-
-static int prove(struct flight *f, struct sp_error *err)
-{
-    for (size_t i = 0; !f->desired.found.held && sp_resources[i] != NULL; i++)
-        if (sp_resources[i]->prove != NULL && sp_resources[i]->prove(&f->ctx, err) < 0 &&
-            !sp_tight_explains(f->out, err))
-            return -1;
-    return 0;
-}
-
-static int apply_plan(struct flight *f, struct sp_error *err)
-{
-    if (run_phase(f, SP_PREPARE, err) < 0 || run_phase(f, SP_NARROW, err) < 0 ||
-        run_phase(f, SP_BUILD, err) < 0 || prove(f, err) < 0)
-        return -1;
-    return run_phase(f, SP_WIDEN, err);
-}
-
-/* The domains' index is made before a state that names them, and taken away after one that no longer does.
- * A domain is attached to one account. Two requests that attach the same one to different accounts meet at
- * this lock: the second sees the first one's state. So it is with a root of root's and the jail of a uid.
- */
-static int claim(struct flight *f, int *ret_lock, struct sp_error *err)
-{
-    struct sp_host *h = f->engine->host;
-
-    if (sp_unique_is_wider(asked_before(f), &f->desired)) {
-        *ret_lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
-        if (*ret_lock < 0 || sp_unique_check(f->engine, asked_before(f), &f->desired, err) < 0)
-            return -1;
-    }
-    for (size_t i = 0; i < f->desired.n_domains && !sp_extra_is(&f->desired.extra); i++) {
-        const char *name = f->desired.domains[i].name;
-        char owner[SP_USER_SIZE];
-        if (sp_account_find(&f->out->state.desired, name) != NULL)
-            continue;
-        if (*ret_lock < 0)
-            *ret_lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
-        if (*ret_lock < 0 || sp_store_owner(h, name, owner, err) < 0)
-            return -1;
-        if (owner[0] != '\0' && !sp_streq(owner, f->out->user)) {
-            sp_fail(err, SP_E_CONFLICT, 0, "%s was attached to the user %s a moment ago", name, owner);
-            sp_hint(err, "domain.remove it from %s first", owner);
-            return sp_field(err, "domain");
-        }
-        if (sp_store_index(h, name, f->out->user, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int save_desire(struct flight *f, struct sp_error *err)
-{
-    struct sp_state next = f->out->state;
-    _cleanup_json_ cJSON *opens = NULL;
-    _cleanup_close_ int lock = -1; /* until the state that confirms the index is there */
-
-    if (sp_store_prepare(f->engine->host, err) < 0 || claim(f, &lock, err) < 0 ||
-        sp_tight_note(&f->out->plan, &opens, err) < 0)
-        return -1;
-    next.opens = opens;
-    next.desired = f->desired;
-    next.applied = f->before;
-    next.pending = true;
-    next.generation += f->edited;
-    if (sp_store_save(f->engine->host, f->out->user, &next, err) < 0)
-        return -1;
-    return sp_sync_now(f->engine->host, err); /* durable before the first change */
-}
-
-static int drop_index(struct flight *f, const struct sp_account *gone, struct sp_error *err)
-{
-    for (size_t i = 0; i < gone->n_domains; i++)
-        if (sp_account_find(&f->desired, gone->domains[i].name) == NULL &&
-            sp_store_unindex(f->engine->host, gone->domains[i].name, f->out->user, err) < 0)
-            return -1;
-    return 0;
-}
-
-static int save_done(struct flight *f, struct sp_error *err)
+static int commit(struct sp_flight *f, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
-    struct sp_state done = o->state;
+    bool record = sp_flight_needs_record(f);
 
-    done.desired = done.applied = f->desired;
-    done.pending = false;
-    done.generation += f->edited;
-    if (sp_account_is_empty(&f->desired)) {
-        if (sp_store_raise_generation(f->engine->host, done.generation, err) < 0 ||
-            sp_sync_now(f->engine->host, err) < 0 || sp_store_remove(f->engine->host, o->user, err) < 0)
-            return -1;
-    } else if (sp_store_save(f->engine->host, o->user, &done, err) < 0 ||
-               sp_sync_now(f->engine->host, err) < 0)
+    if (record && sp_flight_save_desire(f, err) < 0)
         return -1;
-    if (drop_index(f, &o->state.desired, err) < 0 || drop_index(f, &o->state.applied, err) < 0)
-        return -1;
-    sp_account_clear(&o->state.desired);
-    sp_account_clear(&o->state.applied);
-    o->state.pending = false;
-    o->state.exists = !sp_account_is_empty(&f->desired);
-    o->state.generation = done.generation;
-    o->state.desired = f->desired;
-    f->desired = (struct sp_account){0};
-    return sp_account_copy(&o->state.applied, &o->state.desired, err);
-}
-
-static int commit(struct flight *f, struct sp_error *err)
-{
-    struct sp_outcome *o = f->out;
-
-    if (save_desire(f, err) < 0)
-        return -1;
-    o->pending = true;
-    if (apply_plan(f, err) < 0 || save_done(f, err) < 0)
+    o->pending = record;
+    if (sp_flight_apply(f, err) < 0 ||
+        (record ? sp_flight_save_done(f, err) : sp_sync_now(f->engine->host, err)) < 0)
         return -1;
     o->pending = false;
     if (o->user_missing)
@@ -471,7 +261,7 @@ void sp_hold_end(struct sp_hold *h)
 int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_outcome *ret,
                   struct sp_error *err)
 {
-    _cleanup_(clear_flight) struct flight f = {.engine = e, .run = run, .out = ret};
+    _cleanup_(clear_flight) struct sp_flight f = {.engine = e, .run = run, .out = ret};
     _cleanup_close_ int lock = -1;
     bool dry = (run->flags & SP_RUN_DRY) != 0;
 
@@ -481,7 +271,8 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
     lock = take_lock(e, user, run, err);
     if (lock == -2)
         return -1;
-    if (load(&f, user, err) < 0 || edit(&f, err) < 0 || make_context(&f, err) < 0 || plan(&f, err) < 0)
+    if (load(&f, user, err) < 0 || edit(&f, err) < 0 || make_context(&f, err) < 0 ||
+        sp_flight_plan(&f, err) < 0)
         return -1;
     ret->changed = ret->plan.n > 0 || f.edited;
     ret->generation = ret->state.generation + (!dry && f.edited);
@@ -491,7 +282,7 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
         f.desired = (struct sp_account){0};
         return 0;
     }
-    if ((!ret->changed && !ret->state.pending ? prove(&f, err) : commit(&f, err)) < 0)
+    if ((!ret->changed && !ret->state.pending ? sp_flight_prove(&f, err) : commit(&f, err)) < 0)
         return -1;
     if (run->seen != NULL && !ret->changed && !ret->state.pending && ret->kept.n == 0)
         sp_seen_note(run->seen, &f.ctx);

@@ -12,6 +12,7 @@
 #include "engine/metrics.h"
 #include "engine/refresh.h"
 #include "engine/seen.h"
+#include "host/home.h"
 #include "model/json.h"
 #include "resource/sshd.h"
 
@@ -200,7 +201,11 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
     if (parts(e, &run, result, &refreshed, err) < 0)
         return -1;
     sp_userdb_keep(e->host);
+    sp_home_keep(e->host);
     rc = accounts(e, &run, details, &t, err);
+    if (sp_home_settle(e->host, &why) < 0 && rc == 0)
+        rc = problem("homes", &why, result, err);
+    sp_home_forget(e->host);
     sp_userdb_forget(e->host);
     if (rc < 0)
         return -1;

@@ -16,6 +16,8 @@
 
 #define MAX_BYTES ((size_t)64 << 20)
 #define LOCK_MS 5000
+/* About what going through ten thousand lines this often costs is what their table costs. */
+#define INDEX_AFTER 64
 
 void sp_dbfile_clear(struct sp_dbfile *f)
 {
@@ -50,23 +52,39 @@ static bool is_same(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-static struct sp_dbfile *kept(struct sp_host *h, const char *name)
+static struct sp_dbkept *kept(struct sp_host *h, const char *name)
 {
     if (h->names == NULL)
         return NULL;
     return sp_streq(name, "passwd") ? &h->names->passwd : sp_streq(name, "group") ? &h->names->group : NULL;
 }
 
-static void lend(const struct sp_dbfile *from, struct sp_dbfile *to)
+static void forget(struct sp_dbkept *k)
 {
-    *to = *from;
+    if (k == NULL)
+        return;
+    sp_pwindex_clear(&k->index);
+    sp_dbfile_clear(&k->file);
+    *k = (struct sp_dbkept){.file = SP_DBFILE_INIT};
+}
+
+static void lend(struct sp_dbkept *from, struct sp_dbfile *to)
+{
+    bool is_group = sp_streq(from->file.name, "group");
+
+    if (++from->looks == INDEX_AFTER && from->file.exists) /* else every look goes through the bytes */
+        (void)sp_pwindex_build(from->file.bytes.data, from->file.bytes.len,
+                               is_group ? SP_PWINDEX_GROUP : SP_PWINDEX_PASSWD, &from->index);
+    *to = from->file;
     to->etc = -1;
     to->lent = true;
+    to->index = from->index.n > 0 ? &from->index : NULL;
 }
 
 int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err)
 {
-    struct sp_dbfile *mine = kept(h, name), fresh = SP_DBFILE_INIT;
+    struct sp_dbkept *mine = kept(h, name);
+    struct sp_dbfile fresh = SP_DBFILE_INIT;
     char path[64];
     struct stat now;
 
@@ -74,25 +92,17 @@ int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
         return sp_dbfile_read(h, name, ret, err);
     if (sp_str_format(path, sizeof(path), "etc/%s", name) != 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", name);
-    if (!mine->exists || fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !is_same(&now, &mine->st)) {
+    if (!mine->file.exists || fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !is_same(&now, &mine->file.st)) {
         if (sp_dbfile_read(h, name, &fresh, err) != 0) {
             sp_dbfile_clear(&fresh);
             return -1;
         }
-        sp_dbfile_clear(mine);
-        *mine = fresh;
+        forget(mine);
+        mine->file = fresh;
     }
     lend(mine, ret);
     return 0;
-}
-
-static void forget(struct sp_dbfile *f)
-{
-    if (f == NULL)
-        return;
-    sp_dbfile_clear(f);
-    *f = (struct sp_dbfile)SP_DBFILE_INIT;
 }
 
 void sp_userdb_keep(struct sp_host *h)
@@ -100,8 +110,9 @@ void sp_userdb_keep(struct sp_host *h)
     if (h->names != NULL)
         return;
     h->names = calloc(1, sizeof(*h->names));
-    if (h->names != NULL) /* else every look reads */
-        *h->names = (struct sp_dbcache){.passwd = SP_DBFILE_INIT, .group = SP_DBFILE_INIT};
+    if (h->names == NULL) /* then every look reads */
+        return;
+    h->names->passwd.file.etc = h->names->group.file.etc = -1;
 }
 
 void sp_userdb_forget(struct sp_host *h)

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "host/host.h"
 #include "host/replace.h"
+#include "model/pwindex.h"
 
 struct sp_dbfile {
     const char *name; /* "passwd"; borrowed */
@@ -18,11 +19,18 @@ struct sp_dbfile {
     bool exists;
     struct sp_buf bytes;
     struct stat st;
-    bool lent; /* the bytes belong to the cache */
+    bool lent;                      /* the bytes belong to the cache */
+    const struct sp_pwindex *index; /* of these bytes; the cache's; NULL: none */
+};
+
+struct sp_dbkept {
+    struct sp_dbfile file;
+    struct sp_pwindex index;
+    unsigned looks; /* since it was read: a table pays for those who ask often */
 };
 
 struct sp_dbcache {
-    struct sp_dbfile passwd, group;
+    struct sp_dbkept passwd, group;
 };
 
 #define SP_DBFILE_INIT                                                                                     \

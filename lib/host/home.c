@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,34 +18,89 @@
 #include "host/label.h"
 #include "host/replace.h"
 
+/* A sync waits for all that its file system has to write. */
+#define SETTLE_MS 60000
+
 void sp_home_keys_clear(struct sp_home_keys *k)
 {
     sp_buf_clear(&k->bytes);
     *k = (struct sp_home_keys){0};
 }
 
+/* A homework on its way to the child: the bytes to be written follow. */
+struct parcel {
+    char relative[256];
+    enum sp_homework_what what;
+    size_t len;
+};
+
+static int do_it(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *found,
+                 struct sp_buf *bytes, struct sp_error *err)
+{
+    switch (w->what) {
+    case SP_HOMEWORK_READ:
+        return sp_homework_read(h, w, found, bytes, err);
+    case SP_HOMEWORK_WRITE:
+        return sp_homework_write(h, w, found, err);
+    case SP_HOMEWORK_SHRINK:
+        return sp_homework_shrink(h, w, err);
+    case SP_HOMEWORK_NARROW:
+        return sp_homework_narrow(h, w, found, err);
+    case SP_HOMEWORK_SETTLE:
+        return sp_homework_settle(h, w, err);
+    }
+    return sp_fail(err, SP_E_INTERNAL, 0, "no such homework");
+}
+
 /* What was found, then the bytes of the file. Both ends are one program. */
-static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct sp_error *err)
+static int work(struct sp_host *h, const struct sp_user *u, const void *data, struct sp_buf *out,
+                struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
-    const struct sp_homework *w = data;
     struct sp_homework_result found = {0};
-    int result = w->as_sshd         ? sp_homework_shrink(h, w, err)
-                 : w->bytes != NULL ? sp_homework_write(h, w, &found, err)
-                                    : sp_homework_read(h, w, &found, &bytes, err);
+    struct parcel p;
+    int result;
 
+    memcpy(&p, data, sizeof(p));
+    result = do_it(h,
+                   &(struct sp_homework){.user = u,
+                                         .relative = p.relative,
+                                         .what = p.what,
+                                         .bytes = (const char *)data + sizeof(p),
+                                         .len = p.len},
+                   &found, &bytes, err);
     sp_buf_add(out, &found, sizeof(found));
     sp_buf_add(out, bytes.data, result == 0 ? bytes.len : 0);
     return result;
+}
+
+static int pack(const struct sp_homework *w, struct sp_buf *out, struct sp_error *err)
+{
+    struct parcel p = {.what = w->what, .len = w->len};
+
+    if (sp_str_copy(p.relative, sizeof(p.relative), w->relative) != 0)
+        return sp_fail(err, SP_E_INVALID, 0, "%s is too long", w->relative);
+    sp_buf_add(out, &p, sizeof(p));
+    sp_buf_add(out, w->bytes, w->len);
+    return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a file");
 }
 
 /* *found is filled on failure too, as far as the child came. */
 static int run(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *found,
                struct sp_buf *ret, struct sp_error *err)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf out = {0};
-    int result = sp_asuser_run(h, w->user, work, w, sizeof(*found) + SP_AUTHORIZED_KEYS_MAX, &out, err);
+    _cleanup_(sp_buf_clear) struct sp_buf out = {0}, parcel = {0};
+    struct sp_asuser a = {.user = w->user,
+                          .work = work,
+                          .max = sizeof(*found) + SP_AUTHORIZED_KEYS_MAX,
+                          .deadline_ms = w->what == SP_HOMEWORK_SETTLE ? SETTLE_MS : 0};
+    int result;
 
+    if (pack(w, &parcel, err) != 0)
+        return -1;
+    a.data = parcel.data;
+    a.len = parcel.len;
+    result = sp_asuser_run(h, &a, &out, err);
     if (out.len >= sizeof(*found))
         memcpy(found, out.data, sizeof(*found));
     if (result != 0)
@@ -124,7 +180,7 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
                   size_t len, struct sp_error *err)
 {
     const struct sp_homework w = {
-        .user = u, .relative = relative, .bytes = len != 0 ? bytes : "", .len = len};
+        .user = u, .relative = relative, .what = SP_HOMEWORK_WRITE, .bytes = bytes, .len = len};
     struct sp_homework_result found = {0};
 
     if (len > SP_AUTHORIZED_KEYS_MAX)
@@ -143,8 +199,88 @@ int sp_home_shrink(struct sp_host *h, const struct sp_user *u, const char *relat
                    size_t len, struct sp_error *err)
 {
     const struct sp_homework w = {
-        .user = u, .relative = relative, .bytes = len != 0 ? bytes : "", .len = len, .as_sshd = true};
+        .user = u, .relative = relative, .what = SP_HOMEWORK_SHRINK, .bytes = bytes, .len = len};
     struct sp_homework_result found = {0};
 
     return sp_sync_now(h, err) != 0 ? -1 : run(h, &w, &found, NULL, err);
+}
+
+/* --- what is narrowed by the thousand --- */
+
+/* One file system of homes with something that is not durable yet. */
+struct unsettled {
+    dev_t dev;
+    struct sp_user user; /* somebody who lives there */
+};
+
+struct sp_home_later {
+    struct unsettled *v;
+    size_t n;
+};
+
+static int put_off(struct sp_home_later *l, const struct sp_user *u, dev_t dev, struct sp_error *err)
+{
+    struct unsettled *grown;
+
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].dev == dev)
+            return 0;
+    grown = reallocarray(l->v, l->n + 1, sizeof(*grown));
+    if (grown == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    l->v = grown;
+    l->v[l->n++] = (struct unsettled){dev, *u};
+    return 0;
+}
+
+int sp_home_narrow(struct sp_host *h, const struct sp_user *u, const char *relative, bool *ret_done,
+                   struct sp_error *err)
+{
+    const struct sp_homework w = {.user = u, .relative = relative, .what = SP_HOMEWORK_NARROW};
+    struct sp_homework_result found = {0};
+
+    *ret_done = false;
+    if (h->homes == NULL) /* nobody would settle it */
+        return 0;
+    if (run(h, &w, &found, NULL, err) != 0)
+        return -1;
+    *ret_done = !found.needs_rewrite;
+    return found.needs_rewrite ? 0 : put_off(h->homes, u, found.dev, err);
+}
+
+void sp_home_keep(struct sp_host *h)
+{
+    sp_asuser_keep(h);
+    if (h->homes == NULL)
+        h->homes = calloc(1, sizeof(*h->homes));
+}
+
+int sp_home_settle(struct sp_host *h, struct sp_error *err)
+{
+    struct sp_error one;
+    int rc = 0;
+
+    for (size_t i = 0; h->homes != NULL && i < h->homes->n; i++) {
+        const struct sp_homework w = {
+            .user = &h->homes->v[i].user, .relative = "", .what = SP_HOMEWORK_SETTLE};
+        struct sp_homework_result found = {0};
+
+        if (run(h, &w, &found, NULL, &one) == 0)
+            continue;
+        rc = -1;
+        *err = one;
+    }
+    if (h->homes != NULL)
+        h->homes->n = 0;
+    return rc;
+}
+
+void sp_home_forget(struct sp_host *h)
+{
+    sp_asuser_forget(h);
+    if (h->homes == NULL)
+        return;
+    free(h->homes->v);
+    free(h->homes);
+    h->homes = NULL;
 }

@@ -51,4 +51,16 @@ int sp_home_write(struct sp_host *h, const struct sp_user *u, const char *relati
 int sp_home_shrink(struct sp_host *h, const struct sp_user *u, const char *relative, const void *bytes,
                    size_t len, struct sp_error *err);
 
+/* Homes by the thousand: until sp_home_forget() one process works in them (asuser.h). */
+struct sp_home_later; /* home.c */
+void sp_home_keep(struct sp_host *h);
+void sp_home_forget(struct sp_host *h);
+
+/* Between the two: a file that others may read, and nothing worse, becomes 0600 as it is. *ret_done false:
+ * that is not enough, and nothing has been done; sp_home_write() it. It is durable after the next
+ * sp_home_settle(), which syncs each file system of such homes once. */
+int sp_home_narrow(struct sp_host *h, const struct sp_user *u, const char *relative, bool *ret_done,
+                   struct sp_error *err);
+int sp_home_settle(struct sp_host *h, struct sp_error *err);
+
 #endif

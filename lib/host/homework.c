@@ -299,6 +299,64 @@ int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_
     return prove(h, at, name, w, err);
 }
 
+/* A file of the user's own with one name and without others' right to write: whoever holds it open can do
+ * no more than read what he could have read before. */
+static int narrow_file(int at, const char *name, const struct sp_homework *w,
+                       struct sp_homework_result *ret, struct sp_error *err)
+{
+    _cleanup_close_ int fd =
+        sp_fsat_open(at, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NO_XDEV, err);
+    bool writable = false, opens = true;
+    struct stat st;
+
+    if (fd < 0 || sp_acl_opens(fd, SP_ACL_WRITE, &writable, err) != 0)
+        return -1;
+    if (fstat(fd, &st) != 0)
+        return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", w->relative);
+    ret->dev = st.st_dev;
+    ret->needs_rewrite = writable || !S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != w->user->uid;
+    if (ret->needs_rewrite)
+        return 0;
+    if (sp_acl_strip(fd, err) != 0)
+        return -1;
+    if (fchmod(fd, 0600) != 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot narrow %s", w->relative);
+    if (sp_acl_opens(fd, SP_ACL_READ | SP_ACL_WRITE | SP_ACL_EXECUTE, &opens, err) != 0)
+        return -1;
+    return opens ? sp_fail(err, SP_E_NOT_IN_FORCE, 0, "%s did not become its owner's alone", w->relative)
+                 : 0;
+}
+
+int sp_homework_narrow(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
+                       struct sp_error *err)
+{
+    const char *name;
+    char dir[256];
+    struct stat home_st, st;
+    _cleanup_close_ int home = open_home(h, w->user, &home_st, err), at = -1;
+
+    if (home < 0 || sp_homework_dir(w->relative, dir, &name, err) != 0)
+        return -1;
+    at = deny_access(sp_fsat_open_dir(home, dir, SP_FSAT_NO_XDEV, err), dir, w->user, err);
+    if (at < 0 || check_owner(at, w->user, dir, &st, err) != 0)
+        return -1;
+    /* A directory that others write to may hold anything by now; what is on another file system than the
+     * file would not be settled with it. */
+    ret->needs_rewrite = st.st_uid != w->user->uid || (st.st_mode & WRITE_BITS) != 0 ||
+                         (home_st.st_mode & WRITE_BITS) != 0 || home_st.st_dev != st.st_dev;
+    return ret->needs_rewrite ? 0 : narrow_file(at, name, w, ret, err);
+}
+
+int sp_homework_settle(struct sp_host *h, const struct sp_homework *w, struct sp_error *err)
+{
+    struct stat st;
+    _cleanup_close_ int home = open_home(h, w->user, &st, err);
+
+    if (home < 0)
+        return -1;
+    return syncfs(home) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "syncfs of %s failed", w->user->home);
+}
+
 /* realpath(3) and the descriptor must agree on the file: then its directory is where a new one belongs. */
 static int open_parent(const char *path, const struct stat *st, char real[PATH_MAX], const char **ret_name)
 {

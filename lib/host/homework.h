@@ -12,12 +12,20 @@
 #include "host/host.h"
 #include "host/userdb.h"
 
+enum sp_homework_what {
+    SP_HOMEWORK_READ,
+    SP_HOMEWORK_WRITE,
+    SP_HOMEWORK_SHRINK,
+    SP_HOMEWORK_NARROW,
+    SP_HOMEWORK_SETTLE
+};
+
 struct sp_homework {
     const struct sp_user *user;
     const char *relative;
-    const void *bytes; /* to be written; NULL when reading */
+    enum sp_homework_what what;
+    const void *bytes; /* to be written */
     size_t len;
-    bool as_sshd; /* sp_homework_shrink() */
 };
 
 struct sp_homework_result {
@@ -25,13 +33,22 @@ struct sp_homework_result {
     bool wide;       /* what belongs to the user can be written by others */
     bool refused;    /* the home belongs to root and others write to it: not ours to mend */
     bool needs_root; /* the home is root's and nobody else can write to it: root must make the directory */
+    bool needs_rewrite; /* others may hold it open for writing, or it is not a file that can be narrowed */
     mode_t mode;
+    dev_t dev;
 };
 
 int sp_homework_read(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
                      struct sp_buf *ret_bytes, struct sp_error *err);
 int sp_homework_write(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
                       struct sp_error *err);
+
+/* The file becomes its owner's alone, and stays the one that it is: only where others could write neither
+ * to it nor to the directories on its way (else ret->needs_rewrite, and nothing has changed). Not durable
+ * before a sp_homework_settle() of its file system. */
+int sp_homework_narrow(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,
+                       struct sp_error *err);
+int sp_homework_settle(struct sp_host *h, const struct sp_homework *w, struct sp_error *err);
 
 /* Replace a file that sshd would open, wherever the user's links lead it: with his rights, no more. It must
  * be there, and must not grow. */

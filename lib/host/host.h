@@ -16,9 +16,11 @@
 
 struct sp_host;
 
-struct sp_spawn;   /* host/spawn.h */
-struct sp_dbcache; /* host/dbfile.h */
-struct sp_later;   /* host/replace.h */
+struct sp_spawn;       /* host/spawn.h */
+struct sp_dbcache;     /* host/dbfile.h */
+struct sp_later;       /* host/replace.h */
+struct sp_asuser_kept; /* host/asuser.h */
+struct sp_home_later;  /* host/home.h */
 
 struct sp_host_ops {
     int (*chown)(struct sp_host *, int fd, uid_t uid, gid_t gid);         /* fchown; 0 or -1 errno */
@@ -31,9 +33,11 @@ struct sp_host {
     bool real;   /* false: root_fd is a directory, the fake ops are in place, and no uid is changed */
     const struct sp_host_ops *ops;
     void *ops_data; /* the fake's; borrowed */
-    /* For the length of one transaction, else NULL: */
-    struct sp_dbcache *names; /* passwd and group as last read; sp_userdb_keep() */
-    struct sp_later *later;   /* directories still to be synced; borrowed; sp_sync_dir() */
+    /* For the length of one transaction, or of many, else NULL: */
+    struct sp_dbcache *names;     /* passwd and group as last read; sp_userdb_keep() */
+    struct sp_later *later;       /* directories still to be synced; borrowed; sp_sync_dir() */
+    struct sp_asuser_kept *users; /* the child that works in homes; sp_asuser_keep() */
+    struct sp_home_later *homes;  /* what is to be settled there; sp_home_keep() */
 };
 
 /* The real host, rooted at "/". */

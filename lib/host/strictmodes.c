@@ -166,7 +166,8 @@ static void look(const struct question *q, struct found *f, struct sp_buf *bytes
         (void)snprintf(f->problem, sizeof(f->problem), "%s", why.text);
 }
 
-static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct sp_error *err)
+static int work(struct sp_host *h, const struct sp_user *u, const void *data, struct sp_buf *out,
+                struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
     struct sp_closedpath sealed = {.n = 0};
@@ -174,6 +175,7 @@ static int work(struct sp_host *h, const void *data, struct sp_buf *out, struct 
     struct found f = {0};
 
     (void)h;
+    (void)u;
     if (q->strict == SP_STRICTMODES_OPEN)
         sp_closedpath_open(q->path, &sealed);
     look(q, &f, &bytes);
@@ -187,10 +189,12 @@ int sp_strictmodes_read(struct sp_host *h, const struct sp_user *u, const char *
                         enum sp_strictmodes strict, struct sp_strictmodes_file *ret, struct sp_error *err)
 {
     const struct question q = {u, path, strict, sp_fsat_exists(h->root_fd, DEBIAN)};
+    const struct sp_asuser look_at = {
+        .user = u, .work = work, .data = &q, .max = sizeof(struct found) + SP_AUTHORIZED_KEYS_MAX};
     _cleanup_(sp_buf_clear) struct sp_buf out = {0};
     struct found f;
 
-    if (sp_asuser_run(h, u, work, &q, sizeof(f) + SP_AUTHORIZED_KEYS_MAX, &out, err) != 0)
+    if (sp_asuser_run(h, &look_at, &out, err) != 0)
         return -1;
     if (out.len < sizeof(f))
         return sp_fail(err, SP_E_INTERNAL, 0, "the process that looks at %s said nothing", path);

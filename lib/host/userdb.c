@@ -13,6 +13,18 @@ static int no_passwd(struct sp_error *err)
     return sp_fail(err, SP_E_IO, 0, "there is no /etc/passwd");
 }
 
+static int find_user(const struct sp_dbfile *f, const char *name, struct sp_pwfile_line *ret,
+                     struct sp_error *err)
+{
+    struct sp_pwline line;
+
+    if (f->index == NULL || sp_pwindex_find(f->index, name, &line) != SP_PWINDEX_YES)
+        return sp_pwfile_find(f->bytes.data, f->bytes.len, name, ret, err);
+    if (sp_name_check_user(name, err) != 0)
+        return -1;
+    return sp_pwfile_read(f->bytes.data, line.text, name, ret, err);
+}
+
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
@@ -22,7 +34,7 @@ int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, stru
         return -1;
     if (!f.exists)
         return no_passwd(err);
-    if (sp_pwfile_find(f.bytes.data, f.bytes.len, name, &line, err) != 0)
+    if (find_user(&f, name, &line, err) != 0)
         return -1;
     ret->uid = line.uid;
     ret->gid = line.gid;

@@ -21,13 +21,19 @@ static int look_at_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_err
     return sp_dbfile_look(h, "group", ret, err) != 0 ? -1 : there_is(ret, err);
 }
 
+static int find_group(const struct sp_dbfile *f, const char *group, struct sp_grfile_line *ret,
+                      struct sp_error *err)
+{
+    if (f->index == NULL || sp_pwindex_group(f->index, group, ret) != SP_PWINDEX_YES)
+        return sp_grfile_find(f->bytes.data, f->bytes.len, SP_GRFILE_GROUP, group, ret, err);
+    return sp_name_check_user(group, err);
+}
+
 /* The line of one group, and the file that it stands in. */
 static int look_up(struct sp_host *h, const char *group, struct sp_dbfile *ret_file,
                    struct sp_grfile_line *ret, struct sp_error *err)
 {
-    return look_at_group(h, ret_file, err) != 0 ? -1
-                                                : sp_grfile_find(ret_file->bytes.data, ret_file->bytes.len,
-                                                                 SP_GRFILE_GROUP, group, ret, err);
+    return look_at_group(h, ret_file, err) != 0 ? -1 : find_group(ret_file, group, ret, err);
 }
 
 static int read_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
@@ -43,7 +49,8 @@ int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, b
 
     if (look_up(h, group, &f, &line, err) != 0)
         return -1;
-    *ret = sp_grfile_is_member(f.bytes.data, &line, user) == SP_GRFILE_MEMBER;
+    *ret = f.index != NULL ? sp_pwindex_is_member(f.index, &line, user)
+                           : sp_grfile_is_member(f.bytes.data, &line, user) == SP_GRFILE_MEMBER;
     return 0;
 }
 
@@ -172,26 +179,34 @@ static void look_ahead(const struct walk *w, const char *text, struct sp_pwline 
         *line = (struct sp_pwline){0};
 }
 
+/* The next line that may be a group of the user's; where there is a table, one that is. */
+static bool next_line_for(struct walk *w, struct sp_pwline *ret)
+{
+    if (w->file->index != NULL)
+        return sp_pwindex_next(w->file->index, w->user->name, w->user->gid, w->offset, ret);
+    look_ahead(w, w->user->name, &w->named);
+    look_ahead(w, w->gid, &w->numbered);
+    *ret = w->named;
+    if (ret->text.p == NULL || (w->numbered.text.p != NULL && w->numbered.text.p < ret->text.p))
+        *ret = w->numbered;
+    return ret->text.p != NULL;
+}
+
 /* The next group of the user. Malformed lines are nobody's. */
 static bool next_group_of(struct walk *w, struct sp_slice *ret_name, uint32_t *ret_gid)
 {
     struct sp_slice fields[SP_PWLINE_FIELDS];
+    struct sp_pwline line;
 
-    for (;;) {
-        const struct sp_pwline *line = &w->named;
-        look_ahead(w, w->user->name, &w->named);
-        look_ahead(w, w->gid, &w->numbered);
-        if (line->text.p == NULL || (w->numbered.text.p != NULL && w->numbered.text.p < line->text.p))
-            line = &w->numbered;
-        if (line->text.p == NULL)
-            return false;
-        w->offset = line->next;
-        *ret_name = sp_pwline_name(line->text);
-        if (ret_name->len > 0 && sp_pwline_split(line->text, 4, fields) &&
+    while (next_line_for(w, &line)) {
+        w->offset = line.next;
+        *ret_name = sp_pwline_name(line.text);
+        if (ret_name->len > 0 && sp_pwline_split(line.text, 4, fields) &&
             sp_slice_to_id(fields[2], ret_gid) &&
-            (*ret_gid == w->user->gid || lists(fields[3], w->user->name)))
+            (*ret_gid == w->user->gid || w->file->index != NULL || lists(fields[3], w->user->name)))
             return true;
     }
+    return false;
 }
 
 int sp_userdb_groups_of(struct sp_host *h, const struct sp_user *user, char ***ret, struct sp_error *err)
@@ -264,6 +279,9 @@ bool sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64])
 
     if (look_at_group(h, &f, &ignored) != 0 || sp_str_format(text, sizeof(text), ":%u:", gid) < 0)
         return false;
+    if (f.index != NULL)
+        return sp_pwindex_next(f.index, NULL, gid, 0, &line) &&
+               sp_slice_copy(sp_pwline_name(line.text), ret, 64);
     for (size_t at = 0; sp_pwline_with(f.bytes.data, f.bytes.len, at, text, &line); at = line.next) {
         struct sp_slice name = sp_pwline_name(line.text);
 
@@ -298,7 +316,7 @@ int sp_userdb_group_lines(struct sp_host *h, const struct sp_user *user, const c
         if (!is_named(also, &name))
             sp_buf_printf(out, "%.*s:x:%u:\n", (int)name.len, name.p, gid);
     for (; *also != NULL; also++)
-        if (sp_grfile_find(f.bytes.data, f.bytes.len, SP_GRFILE_GROUP, *also, &line, err) == 0)
+        if (find_group(&f, *also, &line, err) == 0)
             sp_buf_printf(out, "%s:x:%u:\n", *also, line.gid);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
 }

@@ -9,8 +9,8 @@
 #include "base/str.h"
 #include "model/pwline.h"
 
-static int read_passwd(const char *bytes, struct sp_slice line, const char *name,
-                       struct sp_pwfile_line *ret, struct sp_error *err)
+int sp_pwfile_read(const char *bytes, struct sp_slice line, const char *name, struct sp_pwfile_line *ret,
+                   struct sp_error *err)
 {
     struct sp_slice f[SP_PWLINE_FIELDS];
 
@@ -31,7 +31,7 @@ int sp_pwfile_find(const char *bytes, size_t len, const char *name, struct sp_pw
 
     if (sp_name_check_user(name, err) < 0 || sp_pwline_find(bytes, len, "passwd", name, &line, err) < 0)
         return -1;
-    return read_passwd(bytes, line.text, name, ret, err);
+    return sp_pwfile_read(bytes, line.text, name, ret, err);
 }
 
 /* Shells are given back as they were found, so an odd path ("/bin//sh") is written; a byte that would make
@@ -125,7 +125,7 @@ static int put_changed(const char *old, struct sp_slice line, struct pending *p,
     if (p->done)
         return sp_pwline_twice("passwd", c->name, err);
     p->done = true;
-    if (read_passwd(old, line, c->name, &was, err) < 0)
+    if (sp_pwfile_read(old, line, c->name, &was, err) < 0)
         return -1;
     if (was.uid != c->uid) {
         sp_fail(err, SP_E_STATE, 0, "%s has the uid %u in passwd, not %u", c->name, was.uid, c->uid);

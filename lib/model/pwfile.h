@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/name.h"
+#include "model/pwline.h"
 
 struct sp_pwfile_line {
     size_t offset; /* of the line in the file */
@@ -30,6 +31,10 @@ struct sp_pwfile_line {
 
 /* The one passwd line of `name`. */
 int sp_pwfile_find(const char *bytes, size_t len, const char *name, struct sp_pwfile_line *ret,
+                   struct sp_error *err);
+
+/* The same of a line that is known (pwindex.h). */
+int sp_pwfile_read(const char *bytes, struct sp_slice line, const char *name, struct sp_pwfile_line *ret,
                    struct sp_error *err);
 
 struct sp_pwfile_shell {

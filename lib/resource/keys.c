@@ -424,12 +424,21 @@ static int edit(const struct sp_plan *p, enum sp_phase phase, const struct sp_ke
     return sp_authkeys_edit(sp_buf_str(&have->bytes), have->bytes.len, &want, drop, n_drop, out, err);
 }
 
+static bool is_mode_alone(const struct sp_plan *p, enum sp_phase phase)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->v[i].resource == &sp_resource_keys && p->v[i].phase == phase && p->v[i].what != MODE)
+            return false;
+    return true;
+}
+
 static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
                       struct sp_error *err)
 {
     _cleanup_(sp_key_list_clear) struct sp_key_list all = {0};
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
     _cleanup_(sp_buf_clear) struct sp_buf out = {0};
+    bool narrowed = false;
     size_t changes = 0;
 
     for (size_t i = 0; i < p->n; i++)
@@ -438,6 +447,10 @@ static int keys_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_p
         return 0;
     if (c->user == NULL)
         return remove_whole(c, err);
+    if (is_mode_alone(p, phase) && c->config->key_store == SP_KEY_STORE_HOME) {
+        if (sp_home_narrow(c->host, c->user, SP_KEYS_HOME_FILE, &narrowed, err) < 0 || narrowed)
+            return narrowed ? 0 : -1;
+    }
     if (sp_account_effective_keys(c->desired, c->host->ops->now(c->host), &all, NULL, NULL, err) < 0 ||
         sp_keys_read(c, &have, err) < 0 || edit(p, phase, &all, &have, &out, &changes, err) < 0)
         return -1;

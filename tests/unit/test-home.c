@@ -194,6 +194,58 @@ static void the_owner_of_home_and_file_must_be_the_user_or_root(void **state)
     assert_int_equal(read_code(t), SP_E_UNSAFE_PATH);
 }
 
+static void what_others_only_read_is_narrowed_as_it_is(void **state)
+{
+    struct temp_host *t = *state;
+    _cleanup_(sp_home_keys_clear) struct sp_home_keys k = {0};
+    struct sp_error err;
+    bool done = true;
+
+    assert_int_equal(write_keys(t, "one\n", &err), 0);
+    assert_int_equal(fchmodat(t->h.root_fd, "home/" KEYS, 0644, 0), 0);
+    assert_int_equal(sp_home_narrow(&t->h, &user, KEYS, &done, &err), 0);
+    assert_false(done); /* nobody would settle it */
+    sp_home_keep(&t->h);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fchmodat(t->h.root_fd, "home/" KEYS, 0644, 0), 0);
+        assert_int_equal(sp_home_narrow(&t->h, &user, KEYS, &done, &err), 0);
+        assert_true(done);
+        assert_int_equal(temp_mode(t, "home/" KEYS), 0600);
+        sp_home_keys_clear(&k);
+        assert_int_equal(sp_home_read(&t->h, &user, KEYS, &k, &err), 0);
+        assert_string_equal(sp_buf_str(&k.bytes), "one\n");
+    }
+    assert_int_equal(sp_home_settle(&t->h, &err), 0);
+    sp_home_forget(&t->h);
+}
+
+/* Who could write may hold it open: the next key would be written for him to change. */
+static void what_others_could_write_wants_another_file(void **state)
+{
+    static const mode_t modes[] = {0666, 0620, 0602};
+    struct temp_host *t = *state;
+    struct sp_error err;
+    bool done = true;
+
+    assert_int_equal(write_keys(t, "one\n", &err), 0);
+    sp_home_keep(&t->h);
+    for (size_t i = 0; i < SP_COUNT(modes); i++) {
+        assert_int_equal(fchmodat(t->h.root_fd, "home/" KEYS, modes[i], 0), 0);
+        assert_int_equal(sp_home_narrow(&t->h, &user, KEYS, &done, &err), 0);
+        assert_false(done);
+        assert_int_equal(temp_mode(t, "home/" KEYS), modes[i]);
+    }
+    assert_int_equal(fchmodat(t->h.root_fd, "home/" KEYS, 0644, 0), 0);
+    assert_int_equal(linkat(t->h.root_fd, "home/" KEYS, t->h.root_fd, "home/second", 0), 0);
+    assert_int_equal(sp_home_narrow(&t->h, &user, KEYS, &done, &err), 0);
+    assert_false(done);
+    assert_int_equal(unlinkat(t->h.root_fd, "home/second", 0), 0);
+    assert_int_equal(fchmodat(t->h.root_fd, "home/.ssh", 0770, 0), 0);
+    assert_int_equal(sp_home_narrow(&t->h, &user, KEYS, &done, &err), 0);
+    assert_false(done);
+    sp_home_forget(&t->h);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, home_open, temp_close)
 
 int main(void)
@@ -207,6 +259,8 @@ int main(void)
         T(what_is_no_file_is_refused_at_once),
         T(a_huge_file_is_refused),
         T(the_owner_of_home_and_file_must_be_the_user_or_root),
+        T(what_others_only_read_is_narrowed_as_it_is),
+        T(what_others_could_write_wants_another_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
