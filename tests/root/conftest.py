@@ -48,9 +48,10 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The figures of the crash tests, where some ran."""
-    crash = sys.modules.get("sp_crash")
-    if crash and crash.TALLY:
-        terminalreporter.section("what the operations met")
-        for line in crash.table():
-            terminalreporter.write_line(line)
+    """The figures of the crash tests and of the races, where some ran."""
+    for module in ("sp_crash", "test_race"):
+        figures = sys.modules.get(module)
+        if figures and figures.TALLY:
+            terminalreporter.section("what the operations met")
+            for line in figures.table():
+                terminalreporter.write_line(line)

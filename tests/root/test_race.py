@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The user exchanges a component of a path for a link while root works on it. Nothing outside his own tree may change.
+"""The user exchanges, renames, links and mounts components of paths while root works on them. Nothing outside his own tree may change.
 
 SALLYPORT_RACE_ROUNDS: how many requests each race is made of (tests/race sets it)."""
 
+import collections
 import contextlib
+import itertools
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -22,6 +26,7 @@ VICTIM = pathlib.Path("/srv/victim")
 POINTS = ("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "tmp", "usr", "var", "www", ".ssh")
 # What a request may answer that met the attack; it must never be a crash, nor success without effect.
 HONEST = {"unsafe_path", "not_found", "conflict", "busy", "io", "not_in_force"}
+BATCH = 20  # requests that one helper is given: a process for each would be most of the time
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +50,52 @@ def victim():
     return VICTIM
 
 
-def lay(user, path, what):
-    """A link beside `path` that leads to `what`, and the name of it."""
+def own(user, path):
+    os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    return path
+
+
+def as_attacker(swap, user, *words):
+    return ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", swap, *map(str, words)]
+
+
+def exchanged(swap, user, path, target):
+    """By RENAME_EXCHANGE with a link that leads elsewhere."""
     beside = f"{path}.beside"
-    os.symlink(what, beside)
-    os.chown(beside, user.uid, user.gid, follow_symlinks=False)
-    return beside
+    os.symlink(target, beside)
+    return as_attacker(swap, user, path, own(user, beside))
+
+
+def renamed(swap, user, path, _):
+    """Away, and back."""
+    return as_attacker(swap, user, path)
+
+
+def linked(swap, user, path, target):
+    """With a hard link to root's file. The kernel lets no user make one (protected_hardlinks): ours is root's."""
+    os.link(target, f"{path}.beside")
+    return as_attacker(swap, user, path, f"{path}.beside")
+
+
+def mounted(swap, user, path, target):
+    """Something of root's is mounted there and taken away again, as FUSE lets a user do."""
+    return [swap, "--mount", target, path]
+
+
+def mounted_below(swap, user, path, target):
+    """With a directory in which the same names are mounts of root's."""
+    beside = pathlib.Path(f"{path}.beside")
+    for folder in (beside, beside / "victim"):
+        folder.mkdir()
+        own(user, folder)
+    sp.run(["mount", "--bind", target, beside / "victim"], check=True)
+    return as_attacker(swap, user, path, beside)
 
 
 @contextlib.contextmanager
-def attacker(swap, user, *paths):
-    """Exchanges the two, as the user. At the end the first name is what it was."""
-    process = subprocess.Popen(["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", swap, *map(str, paths)],
-                               stdout=subprocess.PIPE, text=True, cwd="/")
+def attacker(argv, *paths):
+    """At the end the first name is what it was, and what was laid beside it is gone."""
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd="/")
     try:
         assert process.stdout.readline() == "ready\n"
         yield
@@ -65,48 +103,158 @@ def attacker(swap, user, *paths):
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         process.stdout.close()
-        away = pathlib.Path(f"{paths[0]}.away")
-        if len(paths) > 1 and os.path.islink(paths[0]):
-            sp.run(["mv", "--no-target-directory", paths[0], f"{paths[0]}.turn"], check=True)
-            sp.run(["mv", "--no-target-directory", paths[1], paths[0]], check=True)
-            sp.run(["mv", "--no-target-directory", f"{paths[0]}.turn", paths[1]], check=True)
-        elif away.exists():
-            away.rename(paths[0])
+        path, beside, away = paths[0], f"{paths[0]}.beside", pathlib.Path(f"{paths[0]}.away")
+        if away.exists():
+            away.rename(path)
+        if "--mount" in argv:
+            subprocess.run(["umount", "-q", path], check=False)
+        elif os.path.lexists(beside):
+            if is_turned(path, beside):
+                turn(path, beside)
+            discard(beside)
+
+
+def is_turned(path, beside):
+    """Is what was laid under the first name now?"""
+    return (os.path.islink(path) or os.path.lexists(beside) and os.stat(path).st_nlink > 1 and not os.path.isdir(path)
+            or os.path.exists(f"{path}/victim/authorized_keys"))
+
+
+def turn(path, beside):
+    for old, new in ((path, f"{path}.turn"), (beside, path), (f"{path}.turn", beside)):
+        os.rename(old, new)
+
+
+def discard(beside):
+    if os.path.isdir(beside) and not os.path.islink(beside):
+        subprocess.run(["umount", "-q", f"{beside}/victim"], check=True)
+        shutil.rmtree(beside)
+    else:
+        os.unlink(beside)
 
 
 def outside(user):
     """Everything that is not this user's."""
-    return sp.snapshot([VICTIM, "/root/.ssh", "/usr/local", "/srv"], times=True)
+    return sp.snapshot(["/root/.ssh", "/srv"], times=True)
+
+
+def change(user, /, **params):
+    return {"method": "domain.apply", "params": {"domain": user.domain, **params}}
 
 
 def key_edits(user, number):
     """Keys come and go."""
-    keys = [{"key": sp.keypair().public}] + ([{"key": sp.keypair("other").public}] if number % 2 else [])
-    return [sp.rpc("domain.apply", {"domain": user.domain, "authorized_keys": keys})]
+    return change(user, authorized_keys=[{"key": sp.keypair().public}] + ([{"key": sp.keypair("other").public}] if number % 2 else []))
 
 
 def build_and_remove(user, number):
     """The jail's places are made, and taken away with the account."""
     if number % 2 == 0:
-        return [sp_site.apply(user, shell="chroot", jail={"profiles": ["base"]}, keys=[sp.keypair()])]
-    return [sp.rpc("domain.remove", {"domain": user.domain})]
+        return change(user, user=user.name, document_root=user.docroot, shell="chroot", jail={"profiles": ["base"]},
+                      authorized_keys=[{"key": sp.keypair().public}])
+    return {"method": "domain.remove", "params": {"domain": user.domain}}
 
 
 def change_shell(user, number):
-    return [sp.rpc("domain.apply", {"domain": user.domain, "shell": "bash" if number % 2 else "chroot"})]
+    return change(user, shell="bash" if number % 2 else "chroot")
 
 
+def move(user, number):
+    return {"method": "domain.rebind", "params": {"domain": user.domain, "document_root": second(user) if number % 2 else user.docroot}}
+
+
+def refresh(user, number):
+    """What was loosened in his tree meanwhile is mended (see loosen), and the jail follows the host."""
+    return {"method": "jail.refresh" if number % 2 else "system.reconcile", "params": {}}
+
+
+class Loosened:
+    """Takes mount points away and opens the key file, by descriptors from before the attack."""
+
+    def __init__(self, user):
+        self.root = os.open(user.docroot, os.O_RDONLY | os.O_DIRECTORY)
+        self.ssh = os.open(f"{user.home}/.ssh", os.O_RDONLY | os.O_DIRECTORY)
+
+    def again(self):
+        for name in ("tmp", "etc", "var"):
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=self.root)
+        with contextlib.suppress(OSError):
+            keys = os.open("authorized_keys", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self.ssh)
+            if os.fstat(keys).st_uid:
+                os.fchmod(keys, 0o666)
+            os.close(keys)
+
+
+def second(user):
+    return str(pathlib.Path(user.docroot).with_name("second"))
+
+
+SSH, KEYS, SITES = "{home}/.ssh", "{home}/.ssh/authorized_keys", "{home}/sites"
+# (who attacks, the component, what it leads to, the operation)
 RACES = {
-    "ssh directory": ("{home}/.ssh", "{victim}/.ssh", key_edits),
-    "ssh directory, other tree": ("{home}/.ssh", "{victim}", key_edits),
-    "key file": ("{home}/.ssh/authorized_keys", "{victim}/authorized_keys", key_edits),
-    "key file, on removal": ("{home}/.ssh/authorized_keys", "{victim}/authorized_keys", build_and_remove),
-    "document root": ("{docroot}", "{victim}", build_and_remove),
-    "document root, shell": ("{docroot}", "{victim}", change_shell),
-    "parent of the document root": ("{home}/sites", "/srv", build_and_remove),
-    "mount point": ("{docroot}/etc", "{victim}/etc", build_and_remove),
-    "first component": ("{docroot}/var", "{victim}/var", build_and_remove),
+    "ssh directory": (exchanged, SSH, "{victim}/.ssh", key_edits),
+    "ssh directory, other tree": (exchanged, SSH, "{victim}", key_edits),
+    "ssh directory, on removal": (exchanged, SSH, "{victim}/.ssh", build_and_remove),
+    "ssh directory, on refresh": (exchanged, SSH, "{victim}/.ssh", refresh),
+    "ssh directory, renamed": (renamed, SSH, None, key_edits),
+    "ssh directory, mounted": (mounted, SSH, "{victim}/.ssh", key_edits),
+    "ssh directory, ACL": (exchanged, SSH, "{victim}/.ssh", key_edits),
+    "key file": (exchanged, KEYS, "{victim}/authorized_keys", key_edits),
+    "key file, on removal": (exchanged, KEYS, "{victim}/authorized_keys", build_and_remove),
+    "key file, on refresh": (exchanged, KEYS, "{victim}/authorized_keys", refresh),
+    "key file, renamed": (renamed, KEYS, None, key_edits),
+    "key file, hard link": (linked, KEYS, "{victim}/authorized_keys", key_edits),
+    "key file, hard link on removal": (linked, KEYS, "{victim}/authorized_keys", build_and_remove),
+    "key file, ACL": (exchanged, KEYS, "{victim}/authorized_keys", key_edits),
+    "document root": (exchanged, "{docroot}", "{victim}", build_and_remove),
+    "document root, shell": (exchanged, "{docroot}", "{victim}", change_shell),
+    "document root, on refresh": (exchanged, "{docroot}", "{victim}", refresh),
+    "document root, renamed": (renamed, "{docroot}", None, build_and_remove),
+    "document root, mounted": (mounted, "{docroot}", "{victim}", build_and_remove),
+    "document root, old one of two": (exchanged, "{docroot}", "{victim}", move),
+    "document root, new one of two": (exchanged, "{second}", "{victim}", move),
+    "parent of the document root": (exchanged, SITES, "/srv", build_and_remove),
+    "parent of the document root, renamed": (renamed, SITES, None, build_and_remove),
+    "parent of the document root, mounts below": (mounted_below, SITES, "{victim}", build_and_remove),
+    "parent of the document root, on refresh": (exchanged, SITES, "/srv", refresh),
+    "parent of two document roots": (exchanged, SITES, "/srv", move),
+    "mount point": (exchanged, "{docroot}/etc", "{victim}/etc", build_and_remove),
+    "mount point, renamed": (renamed, "{docroot}/etc", None, build_and_remove),
+    "mount point, mounted": (mounted, "{docroot}/etc", "{victim}/etc", build_and_remove),
+    "mount point, on refresh": (exchanged, "{docroot}/etc", "{victim}/etc", refresh),
+    "first component": (exchanged, "{docroot}/var", "{victim}/var", build_and_remove),
+    "first component, on refresh": (exchanged, "{docroot}/var", "{victim}/var", refresh),
 }
+TALLY = {}  # race: (requests, Counter of refusals, seconds)
+
+
+def table():
+    yield f"{'race':46}{'requests':>9}{'seconds':>9}  refused by"
+    for race, (count, refusals, seconds) in TALLY.items():
+        yield f"{race:46}{count:9}{seconds:9.0f}  {', '.join(f'{reason} {n}' for reason, n in refusals.most_common())}"
+
+
+def ask(requests):
+    """The reasons of what was refused."""
+    text = json.dumps([{"jsonrpc": "2.0", "id": str(number), **one} for number, one in enumerate(requests)])
+    done = sp.run([sp.HELPER], input=text, timeout=300)
+    answers = json.loads(done.stdout)
+    assert len(answers) == len(requests) and done.stderr == "", done
+    for one in answers:
+        assert "error" not in one or one["error"]["data"]["reason"] in HONEST, one
+    return [one["error"]["data"]["reason"] for one in answers if "error" in one]
+
+
+def attack_requests(race, user, operation, loosened=None):
+    """ROUNDS requests, a few at a time."""
+    refusals, start = collections.Counter(), time.monotonic()
+    numbers = iter(range(1, ROUNDS + 1))
+    while some := list(itertools.islice(numbers, BATCH // 2 if loosened else BATCH)):
+        if loosened:
+            loosened.again()
+        refusals.update(ask([operation(user, number) for number in some]))
+    TALLY[race] = ROUNDS, refusals, time.monotonic() - start
 
 
 def nested(name):
@@ -114,47 +262,40 @@ def nested(name):
     user = sp.make_user(name)
     docroot = pathlib.Path(user.home) / "sites" / "victim"
     docroot.mkdir(parents=True)
-    for path in (docroot.parent, docroot):
-        os.chown(path, user.uid, user.gid)
+    docroot.with_name("second").mkdir()
+    for path in (docroot.parent, docroot, docroot.with_name("second")):
+        own(user, path)
     user = user._replace(docroot=str(docroot))
     sp_site.apply(user, shell="chroot", jail={"profiles": ["base"]}, keys=[sp.keypair()]).ok()
     return user
 
 
-@sp.covers("safety 16", "safety 17", "safety 21")
-@pytest.mark.parametrize("race", RACES)
-def test_a_component_that_is_exchanged_for_a_link_leads_nothing_outside(host, swap, victim, race):
-    user = nested(sp.unique("race"))
-    path, target, operation = RACES[race]
-    path = path.format(home=user.home, docroot=user.docroot)
-    link = lay(user, path, target.format(victim=victim))
-    before = outside(user)
-    with attacker(swap, user, path, link):
-        for number in range(1, ROUNDS + 1):
-            for answer in operation(user, number):
-                assert answer.error is None or answer.reason in HONEST, answer.body
-    assert outside(user).diff(before) == []
-    # The attack over, one request converges, and what is told is true.
-    os.unlink(link)
+def converges(user):
+    """The attack over, one request puts everything right, and what is told is true."""
     sp_site.apply(user, shell="chroot", jail={"profiles": ["base"]}, keys=[sp.keypair()]).ok()
     in_force(user)
     assert sp.ssh(user, "echo in").stdout == "in\n"
+
+
+@sp.covers("safety 16", "safety 17", "safety 18", "safety 21", "safety 22")
+@pytest.mark.parametrize("race", RACES)
+def test_a_component_under_attack_leads_nothing_outside(host, swap, victim, race):
+    who, path, target, operation = RACES[race]
+    user = nested(sp.unique("race"))
+    path, target = (text and text.format(home=user.home, docroot=user.docroot, second=second(user), victim=victim) for text in (path, target))
+    if "ACL" in race:
+        sp.run(["setfacl", "-d", "-m", "u:www-data:rw", f"{user.home}/.ssh", f"{victim}/.ssh"], check=True)
+    loosened = Loosened(user) if operation is refresh else None
+    argv = who(swap, user, path, target)
+    before = outside(user)
+    with attacker(argv, path):
+        attack_requests(race, user, operation, loosened)
+    assert outside(user).diff(before) == []
+    if operation is move:
+        sp.rpc("domain.rebind", {"domain": user.domain, "document_root": user.docroot}).ok()
+    converges(user)
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert leftovers("/etc", "/var/lib/sallyport", user.home) == []
-
-
-@sp.covers("safety 21")
-def test_a_parent_renamed_to_and_fro_while_it_is_built_fails_closed(host, swap, victim):
-    user = nested(sp.unique("race"))
-    before = outside(user)
-    with attacker(swap, user, f"{user.home}/sites"):
-        for number in range(1, ROUNDS + 1):
-            for answer in build_and_remove(user, number):
-                assert answer.error is None or answer.reason in HONEST, answer.body
-    assert outside(user).diff(before) == []
-    sp_site.apply(user, shell="chroot", jail={"profiles": ["base"]}, keys=[sp.keypair()]).ok()
-    in_force(user)
-    assert sp.ssh(user, "echo in").stdout == "in\n"
 
 
 @sp.covers("safety 17")
@@ -164,23 +305,22 @@ def test_a_home_of_roots_with_a_group_that_writes_gives_nothing_outside_away(hos
     os.chown(user.home, 0, user.gid)
     os.chmod(user.home, 0o770)
     shutil.rmtree(f"{user.home}/.ssh", ignore_errors=True)
-    before = outside(user)
     os.mkdir(f"{user.home}/.ssh")
-    os.chown(f"{user.home}/.ssh", user.uid, user.gid)
-    link = lay(user, f"{user.home}/.ssh", f"{victim}/.ssh")
-    with attacker(swap, user, f"{user.home}/.ssh", link):
-        for number in range(1, ROUNDS + 1):
-            answer = sp_site.apply(user, shell="bash", keys=[sp.keypair()] if number % 2 else [sp.keypair("other")])
-            assert answer.error is None or answer.reason in HONEST, answer.body
+    own(user, f"{user.home}/.ssh")
+    argv = exchanged(swap, user, f"{user.home}/.ssh", f"{victim}/.ssh")
+    before = outside(user)
+    with attacker(argv, f"{user.home}/.ssh"):
+        attack_requests("ssh directory in a home of root's", user, lambda u, number: change(
+            u, user=u.name, document_root=u.docroot, shell="bash", authorized_keys=[{"key": sp.keypair("other" if number % 2 else "default").public}]))
     assert outside(user).diff(before) == []
 
 
 def test_the_attacker_fools_a_naive_root(host, swap, victim):
     """What this file would show if we walked paths as others do."""
     user = nested(sp.unique("race"))
-    link = lay(user, f"{user.home}/.ssh", f"{victim}/.ssh")
+    argv = exchanged(swap, user, f"{user.home}/.ssh", f"{victim}/.ssh")
     marks = 0
-    with attacker(swap, user, f"{user.home}/.ssh", link):
+    with attacker(argv, f"{user.home}/.ssh"):
         for _ in range(20000):
             try:
                 path = f"{user.home}/.ssh"

@@ -227,6 +227,29 @@ static void the_intersection_is_the_smaller_blocks(void **state)
     assert_int_equal(no.n, 0);
 }
 
+static void what_rules_of_others_name_is_read_whatever_it_is(void **state)
+{
+    static const struct {
+        const char *text, *as;
+    } good[] = {
+        {"240.0.0.0/4", "240.0.0.0/4"}, {"127.0.0.1", "127.0.0.1"}, {"192.0.2.7/24", "192.0.2.0/24"},
+        {"0.0.0.0/0", "0.0.0.0/0"},     {"::/0", "::/0"},           {"fe80::1/10", "fe80::/10"}};
+    static const char *const bad[] = {
+        "",         "/8",     "1.2.3", "1.2.3.4/33",
+        "1.2.3.4/", "::/129", "x",     "1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7.8.9.1.2.3.4.5.6"};
+    char text[SP_CIDR_SIZE];
+    struct sp_cidr c;
+
+    (void)state;
+    for (size_t i = 0; i < SP_COUNT(good); i++) {
+        assert_int_equal(sp_cidr_read(good[i].text, &c), 0);
+        sp_cidr_format(&c, text);
+        assert_string_equal(text, good[i].as);
+    }
+    for (size_t i = 0; i < SP_COUNT(bad); i++)
+        assert_int_equal(sp_cidr_read(bad[i], &c), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_block_contains_what_lies_in_it),
         cmocka_unit_test(an_exact_duplicate_is_no_second_entry),
         cmocka_unit_test(the_intersection_is_the_smaller_blocks),
+        cmocka_unit_test(what_rules_of_others_name_is_read_whatever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,11 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/mem.h"
 #include "temp.h"
@@ -163,6 +168,123 @@ static void a_tree_4000_deep_is_removed(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, temp_open, temp_close)
 
+/* A container's filter that is older than openat2(2), as a kernel before 5.6. */
+static bool forget_openat2(void)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog filter = {SP_COUNT(code), code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+static int code_of(const struct temp_host *t, const char *path, int flags, enum sp_fsat_flags how)
+{
+    struct sp_error err;
+    int fd = sp_fsat_open(t->h.root_fd, path, flags, 0600, how, &err);
+
+    if (fd < 0)
+        return (int)err.code;
+    if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
+        return -2;
+    (void)close(fd);
+    return SP_OK;
+}
+
+/* What must be so in the child: 0, or the number of the line that was not. */
+static int walk_without_openat2(const struct temp_host *t)
+{
+    static const struct {
+        const char *path;
+        int flags;
+        enum sp_fsat_flags how;
+        enum sp_code code;
+    } cases[] = {
+        {"d/f", O_RDONLY, SP_FSAT_NONE, SP_OK},
+        {"//d/./f", O_RDONLY, SP_FSAT_NO_XDEV, SP_OK},
+        {".", O_RDONLY | O_DIRECTORY, SP_FSAT_NONE, SP_OK},
+        {"/", O_RDONLY | O_DIRECTORY, SP_FSAT_NONE, SP_OK},
+        {"d/new", O_WRONLY | O_CREAT | O_EXCL, SP_FSAT_NONE, SP_OK},
+        {"d/f", O_WRONLY | O_CREAT | O_EXCL, SP_FSAT_NONE, SP_E_IO},
+        {"d/none", O_RDONLY, SP_FSAT_NONE, SP_E_NOT_FOUND},
+        {"none/f", O_RDONLY, SP_FSAT_NONE, SP_E_NOT_FOUND},
+        {"d/f/g", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
+        {"l/f", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
+        {"d/p", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
+        {"d/p", O_RDONLY, SP_FSAT_FOLLOW, SP_E_UNSAFE_PATH},
+        {"d/../d/f", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
+    };
+    char longest[600];
+
+    for (size_t i = 0; i < SP_COUNT(cases); i++)
+        if (code_of(t, cases[i].path, cases[i].flags, cases[i].how) != (int)cases[i].code)
+            return (int)i + 1;
+    memset(longest, 'a', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    return code_of(t, longest, O_RDONLY, SP_FSAT_NONE) == SP_E_IO ? 0 : 100;
+}
+
+static void without_openat2_a_path_is_walked_as_safely(void **state)
+{
+    struct temp_host *t = *state;
+    int status = -1;
+    pid_t pid;
+
+    assert_int_equal(mkdirat(t->h.root_fd, "d", 0755), 0);
+    temp_put(t, "d/f", "x", 0644);
+    assert_int_equal(symlinkat("d", t->h.root_fd, "l"), 0);
+    assert_int_equal(symlinkat("/etc/passwd", t->h.root_fd, "d/p"), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(forget_openat2() ? walk_without_openat2(t) : 101);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* /dev/pts is a mount of its own wherever /dev is there. */
+static void without_openat2_a_mount_is_crossed_only_where_it_may_be(void **state)
+{
+    struct stat dev, pts;
+    int status = -1;
+    pid_t pid;
+
+    (void)state;
+    if (stat("/dev", &dev) != 0 || stat("/dev/pts", &pts) != 0 || dev.st_dev == pts.st_dev)
+        skip();
+    pid = fork();
+    if (pid == 0) {
+        struct temp_host at = {.h.root_fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        if (!forget_openat2() || code_of(&at, "pts", O_PATH, SP_FSAT_NONE) != SP_OK)
+            _exit(1);
+        _exit(code_of(&at, "pts", O_PATH, SP_FSAT_NO_XDEV) == SP_E_UNSAFE_PATH &&
+                      code_of(&at, "pts/ptmx", O_PATH, SP_FSAT_NO_XDEV) == SP_E_UNSAFE_PATH
+                  ? 0
+                  : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void a_directory_of_an_impossible_name_is_not_made(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    char longest[400];
+
+    assert_int_equal(sp_fsat_make_dirs(t->h.root_fd, "a/../b", 0755, &err), -1);
+    assert_int_equal(err.code, SP_E_UNSAFE_PATH);
+    memset(longest, 'a', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(sp_fsat_make_dirs(t->h.root_fd, longest, 0755, &err), -1);
+    assert_int_equal(err.code, SP_E_INVALID);
+    temp_put(t, "file", "x", 0644);
+    assert_int_equal(sp_fsat_make_dirs(t->h.root_fd, "file/d", 0755, &err), -1);
+    assert_int_equal(err.code, SP_E_UNSAFE_PATH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +295,9 @@ int main(void)
         T(a_file_is_bounded_by_what_it_gives_not_by_what_it_says),
         T(a_tree_goes_but_not_what_its_links_name),
         T(a_tree_4000_deep_is_removed),
+        T(without_openat2_a_path_is_walked_as_safely),
+        T(without_openat2_a_mount_is_crossed_only_where_it_may_be),
+        T(a_directory_of_an_impossible_name_is_not_made),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
