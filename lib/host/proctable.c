@@ -128,26 +128,26 @@ static void read_program(int dir, char name[PATH_MAX])
 }
 
 /* cgroups(7), the lines of version 1 as of 2: a process below ".../NAME.service" that is not sshd's was
- * started by that service. A user cannot move into one that is not his. user@UID.service is his: only the
- * manager itself, in its init.scope, is no login. */
-static bool is_served(int dir)
+ * started by that service. A user cannot move into one that is not his. user@UID.service is his, and he can
+ * move what he likes anywhere in it: being there excuses nobody but the manager's own program, in its
+ * init.scope. */
+static void read_cgroup(int dir, struct sp_proc *p, bool is_systemd)
 {
     char text[4096];
 
     if (!slurp(dir, "cgroup", text, sizeof(text)))
-        return false;
+        return;
     for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL;
          line = strtok_r(NULL, "\n", &save)) {
         const char *in = strstr(line, "/system.slice/");
         if (strstr(line, ".service/init.scope") != NULL && strstr(line, "/user@") != NULL)
-            return true;
+            p->is_manager = is_systemd;
         if (in == NULL || strstr(in, ".service") == NULL)
             continue;
         in += strlen("/system.slice/");
         if (!sp_str_prefix(in, "ssh", NULL) && !sp_str_prefix(in, "system-ssh", NULL))
-            return true;
+            p->is_served = true;
     }
-    return false;
 }
 
 /* namespaces(7). The shell with our capabilities makes a jail's first process in the host's user namespace;
@@ -181,8 +181,8 @@ static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
     p->is_jail_init = inner_init && p->is_entry && is_in_our_userns(dir);
     p->loginuid = read_id(dir, "loginuid");
     p->session = read_id(dir, "sessionid");
-    p->is_served = (p->uid == uid || (uid == SP_PROC_EVERYBODY && p->uid != 0)) &&
-                   p->session != SP_PROC_UNSET && is_served(dir);
+    if ((p->uid == uid || (uid == SP_PROC_EVERYBODY && p->uid != 0)) && p->session != SP_PROC_UNSET)
+        read_cgroup(dir, p, sp_streq(program, "systemd"));
     p->start = read_start(dir);
     return true;
 }

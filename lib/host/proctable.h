@@ -24,6 +24,7 @@ struct sp_proc {
     bool is_entry;              /* its program is chroot-bash */
     bool is_jail_init;          /* PID 1 of a pid namespace below ours, its program is chroot-bash */
     bool is_served;             /* systemd holds it for another service than sshd's */
+    bool is_manager;            /* user@UID.service's own: systemd --user, and its (sd-pam) */
     char name[64];   /* as the user may have set it (prctl(2), PR_SET_NAME); proc(5) escapes it */
     char title[128]; /* of an sshd: what it writes over its arguments; "" else */
 };

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/fsat.h"
 #include "host/proctable.h"
 #include "host/sessionmarks.h"
 
@@ -81,7 +82,7 @@ static bool is_ours(const struct sp_proctable *t, const unsigned char *marks, co
         return false;
     if (is_session_of_server(t, marks, p->session))
         return true;
-    return p->loginuid == uid && !p->is_served && !has_server(t, p->session) &&
+    return p->loginuid == uid && !p->is_served && !p->is_manager && !has_server(t, p->session) &&
            !is_led_by_root(t, p->session);
 }
 
@@ -185,6 +186,8 @@ static int pick(const struct sp_proctable *t, const unsigned char *marks, struct
         ret->pids[ret->n] = t->procs[i].pid;
         ret->starts[ret->n++] = t->procs[i].start;
         ret->n_logins += (marks[i] & SP_MARK_SERVER) && sp_sessions_serves(t, marks, i);
+        if (t->procs[i].is_manager && t->procs[i].ppid == 1)
+            ret->manager = t->procs[i].pid;
     }
     return 0;
 }
@@ -227,6 +230,32 @@ static int look(struct sp_host *h, const char *user, uid_t uid, struct sp_procta
     return sp_sessions_mark(t, user, uid, ret_marks, err);
 }
 
+static bool lingers(struct sp_host *h, const char *user)
+{
+    char path[160];
+
+    return sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", user) == 0 &&
+           sp_fsat_exists(h->root_fd, path);
+}
+
+/* Somebody else who has the same uid, and whom another sshd serves. */
+static bool is_anothers(const struct sp_proctable *t, const unsigned char *marks, size_t i, uid_t uid)
+{
+    return marks[i] == 0 && is_of(&t->procs[i], uid) && t->procs[i].session != SP_PROC_UNSET &&
+           has_server(t, t->procs[i].session);
+}
+
+/* The first login started it, and it would start anew what is ended (Restart=always). */
+static void mark_manager(const struct sp_proctable *t, uid_t uid, unsigned char *marks)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_anothers(t, marks, i, uid))
+            return;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->procs[i].is_manager && t->procs[i].ppid == 1 && is_of(&t->procs[i], uid))
+            marks[i] |= SP_MARK_OURS;
+}
+
 static int find_but(struct sp_host *h, const char *user, uid_t uid, const struct spared *s,
                     struct sp_sessions *ret, struct sp_error *err)
 {
@@ -236,6 +265,8 @@ static int find_but(struct sp_host *h, const char *user, uid_t uid, const struct
     if (look(h, user, uid, &t, &marks, err) < 0)
         return -1;
     spare(&t, s, marks);
+    if (s->n == 0 && !lingers(h, user))
+        mark_manager(&t, uid, marks);
     return pick(&t, marks, ret, err);
 }
 
@@ -304,7 +335,8 @@ void sp_sessions_signal(struct sp_host *h, const struct sp_sessions *s, int sig)
     for (size_t i = 0; i < s->n; i++) {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, s->pids[i], 0);
         if (pidfd >= 0 && is_same(h, s->pids[i], s->starts[i]))
-            (void)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+            (void)syscall(SYS_pidfd_send_signal, pidfd,
+                          sig == SIGHUP && s->pids[i] == s->manager ? SIGTERM : sig, NULL, 0);
     }
 }
 

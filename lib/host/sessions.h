@@ -4,8 +4,8 @@
  * loginuid) was opened by an sshd for that account, or whose ancestor is such an sshd, or that lives in a
  * jail of the account (its PID 1). A daemon of the same uid that no sshd started (PHP-FPM, cron's jobs) is
  * none. What outlived its sshd (tmux) is known by its audit session, which no living process of root's
- * leads and no service of systemd's holds. Without audit in the kernel, ancestry and jails are all there
- * is.
+ * leads and no service of the host's holds: that id stays whatever cgroup a process is moved to. Without
+ * audit in the kernel, ancestry and jails are all there is.
  */
 #ifndef SP_HOST_SESSIONS_H
 #define SP_HOST_SESSIONS_H
@@ -23,6 +23,7 @@ struct sp_sessions {
                          names a process for good */
     size_t n;
     size_t n_logins; /* living sshd connections among them */
+    pid_t manager;   /* systemd --user among them, or 0: SIGTERM is what it calls an orderly end */
 };
 
 void sp_sessions_clear(struct sp_sessions *s);
@@ -31,6 +32,8 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
 
 /* SIGHUP, a short grace, SIGKILL, until a new look finds none; by pidfd, so that no recycled pid is hit.
  * SP_E_BUSY if some live on after deadline_ms. ret_ended: how many processes were ended.
+ * systemd --user goes with the last of them, since what it starts anew would be theirs; but where the user
+ * lingers (loginctl(1)) it is a daemon that needs no login, and stays.
  * Where root_fd is a test's directory nothing is signalled; ret_ended is how many there are. */
 int sp_sessions_end(struct sp_host *h, const char *user, uid_t uid, unsigned deadline_ms, size_t *ret_ended,
                     struct sp_error *err);

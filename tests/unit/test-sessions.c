@@ -64,6 +64,15 @@ static struct sp_sessions find(struct temp_host *t, const struct fake *f, size_t
     return s;
 }
 
+static void let_linger(struct temp_host *t)
+{
+    struct sp_error err;
+    _cleanup_close_ int dir = sp_fsat_make_dirs(t->h.root_fd, "var/lib/systemd/linger", 0755, &err);
+
+    assert_true(dir >= 0);
+    temp_put(t, "var/lib/systemd/linger/example", "", 0644);
+}
+
 static bool has(const struct sp_sessions *s, pid_t pid)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -107,6 +116,7 @@ static void daemons_and_cron_jobs_of_the_same_uid_are_left_alone(void **state)
         {45, 1, 0, SSHD, "sshd: /usr/sbin/sshd [listener] 0 of 10-100 startups", "4", "1001", NULL, NULL},
         {46, 1, 0, "/bin/bash", NULL, "7", "1001", NULL, NULL},
     };
+    let_linger(*state);
     _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
 
     assert_int_equal(s.n, 0);
@@ -124,6 +134,51 @@ static void what_outlived_its_sshd_is_found(void **state)
 
     assert_int_equal(s.n, 2);
     assert_int_equal(s.n_logins, 0);
+}
+
+#define MANAGER "0::/user.slice/user-1001.slice/user@1001.service/init.scope\n"
+#define SYSTEMD "/usr/lib/systemd/systemd"
+
+/* systemd-run --user --scope, then a write to cgroup.procs: a login's process goes where its user likes. */
+static void moving_into_the_users_manager_hides_nobody(void **state)
+{
+    static const struct fake procs[] = {
+        {30, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL, MANAGER},
+        {31, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL,
+         "0::/user.slice/user-1001.slice/user@1001.service/app.slice/run-u1.scope\n"},
+        {40, 1, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER},
+        {41, 40, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER}, /* (sd-pam) */
+    };
+    _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
+
+    assert_int_equal(s.n, 3);
+    assert_true(has(&s, 30) && has(&s, 31) && has(&s, 40));
+    assert_int_equal(s.manager, 40);
+}
+
+static void who_lingers_keeps_his_manager_and_nothing_else_there(void **state)
+{
+    static const struct fake procs[] = {
+        {30, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL, MANAGER},
+        {40, 1, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER},
+    };
+    let_linger(*state);
+    _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
+
+    assert_int_equal(s.n, 1);
+    assert_true(has(&s, 30) && s.manager == 0);
+}
+
+static void the_manager_stays_while_another_name_of_the_uid_is_in(void **state)
+{
+    static const struct fake procs[] = {
+        {40, 1, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER},
+        {70, 50, 0, SSHD, "sshd: other [priv]", "6", "1001", NULL, NULL},
+        {71, 70, 1001, "/bin/bash", NULL, "6", "1001", NULL, NULL},
+    };
+    _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
+
+    assert_int_equal(s.n, 0);
 }
 
 static void a_jail_goes_with_its_first_process(void **state)
@@ -165,6 +220,9 @@ int main(void)
         T(a_login_is_its_sshd_and_all_below_and_in_its_session),
         T(daemons_and_cron_jobs_of_the_same_uid_are_left_alone),
         T(what_outlived_its_sshd_is_found),
+        T(moving_into_the_users_manager_hides_nobody),
+        T(who_lingers_keeps_his_manager_and_nothing_else_there),
+        T(the_manager_stays_while_another_name_of_the_uid_is_in),
         T(a_jail_goes_with_its_first_process),
         T(without_audit_ancestry_is_enough),
     };
