@@ -96,6 +96,9 @@ static int run(struct sp_host *h, const struct sp_homework *w, struct sp_homewor
                           .deadline_ms = w->what == SP_HOMEWORK_SETTLE ? SETTLE_MS : 0};
     int result;
 
+    /* A child that stays will write, whatever its first work is. */
+    if (h->real && (w->what != SP_HOMEWORK_READ || h->users != NULL) && sp_label_open(&h->labels, err) != 0)
+        return -1;
     if (pack(w, &parcel, err) != 0)
         return -1;
     a.data = parcel.data;
@@ -139,7 +142,8 @@ static int give_dir(struct sp_host *h, int home, const char *dir, const struct s
     if (mkdirat(home, temp, 0700) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot make %s in %s", dir, u->home);
     fd = sp_fsat_open_dir(home, temp, SP_FSAT_NO_XDEV, err);
-    if (fd < 0 || sp_acl_strip(fd, err) != 0 || (h->real && sp_label_set_at(fd, home, dir, err) != 0))
+    if (fd < 0 || sp_acl_strip(fd, err) != 0 ||
+        (h->real && sp_label_set_at(&h->labels, fd, home, dir, err) != 0))
         return -1;
     if (fchmod(fd, 0700) != 0 || h->ops->chown(h, fd, u->uid, u->gid) != 0 || fsync(fd) != 0 ||
         renameat2(home, temp, home, dir, RENAME_NOREPLACE) != 0 || fsync(home) != 0) {

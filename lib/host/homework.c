@@ -139,7 +139,7 @@ static int make_dir(struct sp_host *h, int home, const struct stat *home_st, con
         return -1;
     if (fchmod(fd, 0700) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot finish %s in the home", dir);
-    if (h->real && sp_label_set_at(fd, home, dir, err) != 0)
+    if (h->real && sp_label_set_at(&h->labels, fd, home, dir, err) != 0)
         return -1;
     return sp_steal_fd(&fd);
 }

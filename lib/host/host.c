@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "host/label.h"
 #include "host/spawn.h"
 
 static int real_chown(struct sp_host *h, int fd, uid_t uid, gid_t gid)
@@ -41,4 +42,5 @@ void sp_host_close(struct sp_host *h)
 {
     sp_cleanup_close(&h->root_fd);
     h->root_fd = -1;
+    sp_label_close(&h->labels);
 }

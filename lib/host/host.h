@@ -21,6 +21,7 @@ struct sp_dbcache;     /* host/dbfile.h */
 struct sp_later;       /* host/replace.h */
 struct sp_asuser_kept; /* host/asuser.h */
 struct sp_home_later;  /* host/home.h */
+struct sp_labels;      /* host/label.h */
 
 struct sp_host_ops {
     int (*chown)(struct sp_host *, int fd, uid_t uid, gid_t gid);         /* fchown; 0 or -1 errno */
@@ -32,7 +33,8 @@ struct sp_host {
     int root_fd; /* "/" or, in a test, a directory; owned */
     bool real;   /* false: root_fd is a directory, the fake ops are in place, and no uid is changed */
     const struct sp_host_ops *ops;
-    void *ops_data; /* the fake's; borrowed */
+    void *ops_data;           /* the fake's; borrowed */
+    struct sp_labels *labels; /* what SELinux's policy says of files; owned; host/label.h */
     /* For the length of one transaction, or of many, else NULL: */
     struct sp_dbcache *names;     /* passwd and group as last read; sp_userdb_keep() */
     struct sp_later *later;       /* directories still to be synced; borrowed; sp_sync_dir() */

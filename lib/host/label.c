@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 /* selabel_open(3), selabel_lookup(3): SELABEL_CTX_FILE is 0. */
 #define FILE_CONTEXTS 0
 
-struct lib {
+struct sp_labels {
     void *dl;
     void *contexts;
     void *(*open)(unsigned backend, const void *options, unsigned n);
@@ -32,15 +33,19 @@ bool sp_label_on(void)
     return access("/sys/fs/selinux/enforce", F_OK) == 0;
 }
 
-static void unload(struct lib *l)
+void sp_label_close(struct sp_labels **l)
 {
-    if (l->contexts != NULL)
-        l->close(l->contexts);
-    if (l->dl != NULL)
-        (void)dlclose(l->dl);
+    if (*l == NULL)
+        return;
+    if ((*l)->contexts != NULL)
+        (*l)->close((*l)->contexts);
+    if ((*l)->dl != NULL)
+        (void)dlclose((*l)->dl);
+    free(*l);
+    *l = NULL;
 }
 
-static int load(struct lib *l, struct sp_error *err)
+static int load(struct sp_labels *l, struct sp_error *err)
 {
     l->dl = dlopen("libselinux.so.1", RTLD_NOW | RTLD_LOCAL);
     if (l->dl == NULL)
@@ -58,30 +63,46 @@ static int load(struct lib *l, struct sp_error *err)
     return 0;
 }
 
-int sp_label_set(int fd, const char *path, struct sp_error *err)
+int sp_label_open(struct sp_labels **l, struct sp_error *err)
 {
-    _cleanup_(unload) struct lib l = {0};
+    struct sp_labels *loaded;
+
+    if (*l != NULL || !sp_label_on())
+        return 0;
+    loaded = calloc(1, sizeof(*loaded));
+    if (loaded == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for the policy's file contexts");
+    if (load(loaded, err) < 0) {
+        sp_label_close(&loaded);
+        return -1;
+    }
+    *l = loaded;
+    return 0;
+}
+
+int sp_label_set(struct sp_labels **l, int fd, const char *path, struct sp_error *err)
+{
     struct stat st;
     char *context = NULL;
     int r, saved;
 
-    if (!sp_label_on())
+    if (sp_label_open(l, err) != 0)
+        return -1;
+    if (*l == NULL)
         return 0;
     if (fstat(fd, &st) != 0)
         return sp_fail(err, SP_E_IO, errno, "fstat of %s failed", path);
-    if (load(&l, err) != 0)
-        return -1;
-    if (l.lookup(l.contexts, &context, path, (int)st.st_mode) != 0)
+    if ((*l)->lookup((*l)->contexts, &context, path, (int)st.st_mode) != 0)
         return errno == ENOENT ? 0 : sp_fail(err, SP_E_IO, errno, "no file context for %s", path);
-    r = l.set(fd, context);
+    r = (*l)->set(fd, context);
     saved = errno;
-    l.free(context);
+    (*l)->free(context);
     if (r != 0 && saved != EOPNOTSUPP)
         return sp_fail(err, SP_E_IO, saved, "cannot label %s", path);
     return 0;
 }
 
-int sp_label_set_at(int fd, int dirfd, const char *name, struct sp_error *err)
+int sp_label_set_at(struct sp_labels **l, int fd, int dirfd, const char *name, struct sp_error *err)
 {
     char link[64], dir[PATH_MAX], path[PATH_MAX + 256];
     ssize_t n;
@@ -95,7 +116,7 @@ int sp_label_set_at(int fd, int dirfd, const char *name, struct sp_error *err)
     dir[n] = '\0';
     if (sp_str_format(path, sizeof(path), "%s/%s", sp_streq(dir, "/") ? "" : dir, name) != 0)
         return sp_fail(err, SP_E_INVALID, 0, "the path of %s is too long", name);
-    return sp_label_set(fd, path, err);
+    return sp_label_set(l, fd, path, err);
 }
 
 int sp_label_copy(int from, int to, bool *ret_copied, struct sp_error *err)

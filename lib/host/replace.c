@@ -127,7 +127,7 @@ static int label(struct sp_host *h, int fd, int old, int dirfd, const char *name
 
     if (!h->real || (old >= 0 && sp_label_copy(old, fd, &done, err) != 0))
         return h->real ? -1 : 0;
-    return done ? 0 : sp_label_set_at(fd, dirfd, name, err);
+    return done ? 0 : sp_label_set_at(&h->labels, fd, dirfd, name, err);
 }
 
 static int copy_bytes(int from, int to, const char *name, struct sp_error *err)
