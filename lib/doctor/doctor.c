@@ -13,10 +13,10 @@
 /* In the order in which a login meets them (sshd: auth.c, then the method, then PAM's account phase, then
  * session.c). */
 static sp_doctor_layer *const layers[] = {
-    sp_doctor_port,     sp_doctor_firewall,  sp_doctor_other_firewalls, sp_doctor_wrappers, sp_doctor_user,
-    sp_doctor_sshd,     sp_doctor_host_keys, sp_doctor_lists,           sp_doctor_shell,    sp_doctor_key,
-    sp_doctor_password, sp_doctor_methods,   sp_doctor_account,         sp_doctor_session,  sp_doctor_jail,
-    sp_doctor_leaks,
+    sp_doctor_port, sp_doctor_firewall,  sp_doctor_other_firewalls, sp_doctor_wrappers, sp_doctor_user,
+    sp_doctor_sshd, sp_doctor_host_keys, sp_doctor_lists,           sp_doctor_shell,    sp_doctor_home,
+    sp_doctor_key,  sp_doctor_password,  sp_doctor_methods,         sp_doctor_account,  sp_doctor_session,
+    sp_doctor_jail, sp_doctor_leaks,
 };
 
 void sp_findings_clear(struct sp_findings *f)
@@ -109,7 +109,7 @@ int sp_doctor_examine(const struct sp_login *login, struct sp_findings *ret, str
 {
     _cleanup_(clear_visit) struct sp_visit v = {.login = login, .findings = ret};
 
-    for (size_t i = 0; i < SP_COUNT(layers); i++)
+    for (size_t i = 0; i < SP_COUNT(layers) && !v.hangs; i++)
         if (layers[i](&v, err) < 0)
             return -1;
     return 0;

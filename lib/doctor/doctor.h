@@ -65,6 +65,7 @@ struct sp_visit {
     struct sp_shadow shadow; /* sp_visit_shadow() */
     bool has_shadow;
     bool key_works, password_works; /* alone, each by itself */
+    bool hangs;                     /* the home or a root does not answer: nothing else is looked at */
     bool key_unknown;               /* sshd asks a command, or trusts certificates */
 };
 
@@ -84,12 +85,13 @@ int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state 
 /* The mend of the finding that was added last; returns 0. */
 int sp_finding_mend(struct sp_visit *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A layer adds at least one finding; -1 only when out of memory. */
+/* A layer adds at least one finding (home: only where it stops); -1 only when out of memory. */
 typedef int sp_doctor_layer(struct sp_visit *v, struct sp_error *err);
 
 sp_doctor_layer sp_doctor_port, sp_doctor_firewall, sp_doctor_other_firewalls, sp_doctor_wrappers;
 sp_doctor_layer sp_doctor_sshd, sp_doctor_host_keys, sp_doctor_user, sp_doctor_lists, sp_doctor_shell;
-sp_doctor_layer sp_doctor_key, sp_doctor_password, sp_doctor_methods, sp_doctor_account, sp_doctor_session;
+sp_doctor_layer sp_doctor_home, sp_doctor_key, sp_doctor_password, sp_doctor_methods, sp_doctor_account,
+    sp_doctor_session;
 sp_doctor_layer sp_doctor_jail, sp_doctor_leaks;
 
 /* The user's line of shadow(5), read once a walk. */

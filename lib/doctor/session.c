@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What runs once sshd has let somebody in: the login shell, or what stands in its place, and the jail. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "doctor/doctor.h"
+#include "host/alive.h"
 #include "host/fsat.h"
 #include "host/kernel.h"
 #include "host/layout.h"
@@ -121,6 +123,30 @@ int sp_doctor_session(struct sp_visit *v, struct sp_error *err)
         return sp_finding_mend(v, "mkhomedir_helper %s", v->user.name);
     }
     return sp_finding_add(v, "session", SP_FINDING_OK, err, "sshd runs the login shell");
+}
+
+/* --- what has to answer before anything of it is looked at --- */
+
+int sp_doctor_home(struct sp_visit *v, struct sp_error *err)
+{
+    const struct sp_account *a = v->login->account;
+    size_t n = 0, n_roots = a != NULL ? a->n_domains : 0;
+    _cleanup_free_ const char **paths = calloc(n_roots + 1, sizeof(*paths));
+    struct sp_error why;
+
+    if (paths == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (!v->has_user)
+        return 0;
+    paths[n++] = v->user.home;
+    for (size_t i = 0; i < n_roots; i++)
+        paths[n++] = a->domains[i].document_root;
+    if (sp_alive_ask(v->login->host, paths, n, &why) == 0)
+        return 0;
+    v->hangs = true;
+    if (sp_finding_add(v, "home", SP_FINDING_STOPS, err, "%s", why.text) < 0)
+        return -1;
+    return sp_finding_mend(v, "mount; umount -l the one that is dead");
 }
 
 /* --- the shell, run for real --- */

@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/check.h"
+#include "host/alive.h"
 #include "host/bulk.h"
 #include "host/fsat.h"
 #include "host/homepath.h"
@@ -279,6 +281,20 @@ static int judge_person(const struct sp_adoption *a, const struct sp_panels_site
     return 0;
 }
 
+/* One that hangs is told, and the next one is looked at. */
+static int ask_alive(const struct sp_adoption *a, const struct sp_user *found,
+                     const struct sp_panels_site *sites, size_t n, struct sp_error *why)
+{
+    _cleanup_free_ const char **paths = calloc(n + 1, sizeof(*paths));
+
+    if (paths == NULL)
+        return sp_fail(why, SP_E_NO_MEMORY, 0, "out of memory");
+    paths[0] = found->home;
+    for (size_t i = 0; i < n; i++)
+        paths[i + 1] = sites[i].site.document_root;
+    return sp_alive_ask(a->engine->host, paths, n + 1, why);
+}
+
 static int judge_account(const struct sp_adoption *a, const struct sp_user *found,
                          const struct sp_panels_site *sites, size_t n, struct sp_state *s, cJSON *report,
                          struct sp_error *why, struct sp_error *err)
@@ -287,6 +303,8 @@ static int judge_account(const struct sp_adoption *a, const struct sp_user *foun
     struct sp_user u = *found;
 
     why->code = SP_OK;
+    if (ask_alive(a, found, sites, n, why) < 0)
+        return 1;
     sp_homepath_resolve(a->engine->host, &u);
     (void)sp_str_copy(d->user, sizeof(d->user), u.name);
     d->uid = u.uid;

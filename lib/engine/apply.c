@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "engine/tight.h"
 #include "engine/unique.h"
 #include "engine/wake.h"
+#include "host/alive.h"
 #include "host/fsat.h"
 #include "host/homepath.h"
 #include "host/lock.h"
@@ -61,6 +63,26 @@ static void clear_flight(struct sp_flight *f)
     sp_account_clear(&f->before);
 }
 
+/* What takes access away goes on without the home; so does what is about the door alone. */
+static int ask_alive(struct sp_flight *f, struct sp_error *err)
+{
+    const struct sp_account *a = &f->out->state.desired;
+    _cleanup_free_ const char **paths = calloc(a->n_domains + 1, sizeof(*paths));
+    size_t n = 0;
+
+    if (paths == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    paths[n++] = f->out->passwd.home;
+    for (size_t i = 0; i < a->n_domains; i++)
+        paths[n++] = a->domains[i].document_root;
+    if (f->run->seen != NULL || sp_alive_ask(f->engine->host, paths, n, &f->why_hangs) == 0)
+        return 0; /* a reconcile has asked all of them */
+    f->hangs = (f->run->flags & (SP_RUN_WITHDRAWS | SP_RUN_LEAVE_HOME)) != 0;
+    if (!f->hangs)
+        *err = f->why_hangs;
+    return f->hangs ? 0 : -1;
+}
+
 static int look_up(struct sp_flight *f, const char *user, struct sp_error *err)
 {
     struct sp_outcome *o = f->out;
@@ -71,11 +93,14 @@ static int look_up(struct sp_flight *f, const char *user, struct sp_error *err)
         o->user_missing = true;
         return 0;
     }
-    sp_homepath_resolve(f->engine->host, &o->passwd);
     /* Somebody else by the same name: nothing of his is looked at or touched; our records of the other can
      * go. */
     f->stranger = o->state.exists && o->state.desired.uid != o->passwd.uid;
     o->user_missing = f->stranger;
+    if (ask_alive(f, err) < 0)
+        return -1;
+    if (!f->hangs)
+        sp_homepath_resolve(f->engine->host, &o->passwd);
     return 0;
 }
 
@@ -181,6 +206,7 @@ static int make_context(struct sp_flight *f, struct sp_error *err)
                              .leave_home = (f->run->flags & SP_RUN_LEAVE_HOME) != 0 && !o->state.pending,
                              .own_shut = sp_tight_is_own_shut(&o->state, o->user),
                              .keeps_tight = (f->run->flags & SP_RUN_KEEP_TIGHT) != 0,
+                             .hangs = f->hangs,
                              .thorough = (f->run->flags & SP_RUN_THOROUGH) != 0,
                              .keep_sessions = (f->run->flags & SP_RUN_KEEP_SESSIONS) != 0};
     return 0;
@@ -205,7 +231,8 @@ static int commit(struct sp_flight *f, struct sp_error *err)
         o->user_missing = err->code == SP_E_NOT_FOUND && !o->state.exists;
         return o->user_missing ? 0 : -1;
     }
-    sp_homepath_resolve(f->engine->host, &o->passwd);
+    if (!f->hangs)
+        sp_homepath_resolve(f->engine->host, &o->passwd);
     return 0;
 }
 

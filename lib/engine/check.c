@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/alive.h"
 #include "host/fsat.h"
 
 /* A document root is reached without a link, is a directory, and belongs to the user or to root; others do
@@ -17,6 +18,8 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     struct stat st;
 
     if (sp_policy_check_root(e->config, path, err) < 0)
+        return sp_field_prefix(err, "document_root");
+    if (sp_alive_ask(e->host, &path, 1, err) < 0)
         return sp_field_prefix(err, "document_root");
     fd = sp_fsat_open_dir(e->host->root_fd, path, SP_FSAT_NONE, err);
     if (fd < 0) {

@@ -16,6 +16,8 @@ struct sp_flight {
     bool stranger; /* the name has another uid now than when it was given access */
     bool edited;   /* desired differs from what the state held */
     bool keeps;    /* the names are kept for this transaction alone */
+    bool hangs;    /* the home or a document root does not answer */
+    struct sp_error why_hangs;
     struct sp_later later;
 };
 

@@ -47,6 +47,8 @@ int sp_flight_plan(struct sp_flight *f, struct sp_error *err)
 {
     if (f->desired.found.held)
         return 0;
+    if (f->hangs && sp_plan_warn(&f->out->plan, err, "%.400s", f->why_hangs.text) < 0)
+        return -1;
     for (size_t i = 0; sp_resources[i] != NULL; i++)
         if (sp_resources[i]->plan(&f->ctx, &f->out->plan, err) < 0)
             return -1;

@@ -126,12 +126,15 @@ static int fix(struct sp_engine *e, const struct question *q, cJSON *result, str
 }
 
 /* What stands on the host beside what was asked for. */
-static int add_drift(struct sp_engine *e, const struct question *q, cJSON *result, struct sp_error *err)
+static int add_drift(struct sp_engine *e, const struct question *q, const struct sp_finding *stop,
+                     cJSON *result, struct sp_error *err)
 {
     const struct sp_run run = {.flags = SP_RUN_DRY | SP_RUN_THOROUGH};
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
     struct sp_error why;
 
+    if (stop != NULL && sp_streq(stop->check, "home")) /* it would be waited for once more */
+        return cJSON_AddStringToObject(result, "drift_unknown", stop->text) != NULL ? 0 : no_memory(err);
     if (sp_engine_run(e, q->user, &run, &o, &why) < 0)
         return cJSON_AddStringToObject(result, "drift_unknown", why.text) != NULL ? 0 : no_memory(err);
     return sp_report_changes(&o.plan, result, "drift", err);
@@ -258,7 +261,7 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
     if (sp_doctor_examine(&login, &findings, err) < 0 || add_findings(&findings, result, err) < 0 ||
         add_refusals(e, q->user, result, err) < 0)
         return -1;
-    return managed ? add_drift(e, q, result, err) : 0;
+    return managed ? add_drift(e, q, sp_findings_first_stop(&findings), result, err) : 0;
 }
 
 SP_METHOD(sp_login_diagnose)

@@ -114,6 +114,18 @@ static void scan_clear(struct scan *s)
     sp_panels_sites_clear(&s->sites);
 }
 
+static int append(struct scan *s, const struct sp_panels_site *one, struct sp_error *err)
+{
+    if ((s->sites.n & (s->sites.n + 1)) == 0) { /* room for 1, 3, 7, 15, ... */
+        struct sp_panels_site *grown = reallocarray(s->sites.v, 2 * s->sites.n + 1, sizeof(*grown));
+        if (grown == NULL)
+            return no_memory(err);
+        s->sites.v = grown;
+    }
+    s->sites.v[s->sites.n++] = *one;
+    return 0;
+}
+
 static int add_site(const struct sp_panel_record *r, void *data, struct sp_error *err)
 {
     struct scan *s = data;
@@ -123,14 +135,17 @@ static int add_site(const struct sp_panel_record *r, void *data, struct sp_error
     if (rc == SP_PANEL_NO_SITE)
         return 0;
     one.problem = rc < 0;
-    if ((s->sites.n & (s->sites.n + 1)) == 0) { /* room for 1, 3, 7, 15, ... */
-        struct sp_panels_site *grown = reallocarray(s->sites.v, 2 * s->sites.n + 1, sizeof(*grown));
-        if (grown == NULL)
-            return no_memory(err);
-        s->sites.v = grown;
-    }
-    s->sites.v[s->sites.n++] = one;
-    return 0;
+    return append(s, &one, err);
+}
+
+/* Whose it is cannot be told, so no account is taken for it; but it is named. */
+static int add_hanging(const struct sp_found_file *f, struct scan *s, struct sp_error *err)
+{
+    struct sp_panels_site one = {.order = s->sites.n, .problem = 1, .why = *f->hangs};
+
+    (void)sp_str_copy(one.site.domain, sizeof(one.site.domain), f->name);
+    sp_str_make_printable(one.site.domain);
+    return append(s, &one, err);
 }
 
 static int describe(const struct scan *s, const struct sp_found_file *f, struct sp_panel_record *r,
@@ -190,6 +205,8 @@ static int visit(const struct sp_found_file *f, void *data, struct sp_error *err
     struct scan *s = data;
     int rc;
 
+    if (f->hangs != NULL)
+        return add_hanging(f, s, err);
     if ((s->source->format == SP_PANEL_DIRECTORY && !S_ISDIR(f->st.st_mode)) ||
         (s->source->format == SP_PANEL_LINK && !S_ISLNK(f->st.st_mode)))
         return 0;

@@ -18,8 +18,6 @@
 #include "base/mem.h"
 #include "host/child.h"
 
-#define END_MS 100
-
 /* What the child sends before its bytes. Both ends are one program. */
 struct reply {
     int result;
@@ -180,26 +178,6 @@ __attribute__((noreturn)) static void kept_child(const struct sp_host *h, int in
     _exit(0);
 }
 
-/* It has answered or it is late. A child that hangs in the kernel (a dead file server) cannot be reaped
- * now: it is left to init. */
-static void end_child(pid_t pid)
-{
-    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    const struct timespec ms = {.tv_nsec = 1000000};
-
-    (void)kill(pid, SIGKILL);
-    if (p.fd >= 0) {
-        (void)poll(&p, 1, END_MS);
-        (void)close(p.fd);
-    }
-    for (int i = 0; i < END_MS; i++) {
-        pid_t r = waitpid(pid, NULL, WNOHANG);
-        if (r == pid || (r < 0 && errno != EINTR) || p.fd >= 0)
-            return;
-        (void)nanosleep(&ms, NULL);
-    }
-}
-
 static int died(const struct sp_user *u, struct sp_error *err)
 {
     return sp_fail(err, SP_E_IO, 0, "the process that works in the home of %s died", u->name);
@@ -254,7 +232,7 @@ static int run_once(struct sp_host *h, const struct sp_asuser *a, const struct i
     if (pid == 0)
         child(h, a, ids, way, self);
     result = receive(way, a, ret, err);
-    end_child(pid);
+    sp_child_leave(pid);
     return result;
 }
 
@@ -266,7 +244,7 @@ static void drop_kept(struct sp_asuser_kept *k)
         return;
     (void)close(k->in);
     (void)close(k->out);
-    end_child(k->pid);
+    sp_child_leave(k->pid);
     k->pid = 0;
 }
 

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+
+#define END_MS 100
 
 pid_t sp_child_fork(int *ret_fd, struct sp_error *err)
 {
@@ -31,4 +36,22 @@ void sp_child_end(pid_t pid)
     (void)kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+void sp_child_leave(pid_t pid)
+{
+    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    const struct timespec ms = {.tv_nsec = 1000000};
+
+    (void)kill(pid, SIGKILL);
+    if (p.fd >= 0) {
+        (void)poll(&p, 1, END_MS);
+        (void)close(p.fd);
+    }
+    for (int i = 0; i < END_MS; i++) {
+        pid_t r = waitpid(pid, NULL, WNOHANG);
+        if (r == pid || (r < 0 && errno != EINTR) || p.fd >= 0)
+            return;
+        (void)nanosleep(&ms, NULL);
+    }
 }

@@ -14,4 +14,8 @@ pid_t sp_child_fork(int *ret_fd, struct sp_error *err);
 /* SIGKILL, and wait for its end. */
 void sp_child_end(pid_t pid);
 
+/* The same for one that has answered, or that is late: a child that hangs in the kernel (a dead file
+ * server) cannot be reaped now, and is left to init. */
+void sp_child_leave(pid_t pid);
+
 #endif

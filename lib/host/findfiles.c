@@ -9,9 +9,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/alive.h"
 #include "host/fsat.h"
 
 struct search {
+    struct sp_host *host;
     int (*visit)(const struct sp_found_file *, void *, struct sp_error *);
     void *data;
     struct sp_error *err;
@@ -38,16 +40,21 @@ static int one(const struct search *s, int dir, const char *path, const char *na
     struct sp_found_file f = {.captures = captures};
     struct sp_error ignored;
     char full[SP_PATH_SIZE];
+    const char *asked = full;
     _cleanup_close_ int fd = -1;
 
-    if (sp_str_format(full, sizeof(full), "%s/%s", path, name) < 0 ||
-        fstatat(dir, name, &f.st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (sp_str_format(full, sizeof(full), "%s/%s", path, name) < 0)
         return 0;
-    if (rest[0] == '\0') {
-        f.path = full;
-        f.name = strrchr(full, '/') + 1;
+    f.path = full;
+    f.name = strrchr(full, '/') + 1;
+    if (sp_alive_ask(s->host, &asked, 1, &ignored) < 0) {
+        f.hangs = &ignored;
         return s->visit(&f, s->data, s->err);
     }
+    if (fstatat(dir, name, &f.st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (rest[0] == '\0')
+        return s->visit(&f, s->data, s->err);
     if (!S_ISDIR(f.st.st_mode))
         return 0;
     fd = sp_fsat_open_dir(dir, name, SP_FSAT_NONE, &ignored);
@@ -83,7 +90,7 @@ int sp_findfiles(struct sp_host *h, const char *pattern,
                  int (*visit)(const struct sp_found_file *, void *, struct sp_error *), void *data,
                  struct sp_error *err)
 {
-    const struct search s = {visit, data, err};
+    const struct search s = {h, visit, data, err};
     const struct sp_panel_captures none = {0};
     const char *star = strchr(pattern, '*'), *slash = star != NULL ? star : pattern + strlen(pattern);
     char fixed[SP_PATH_SIZE];

@@ -15,6 +15,7 @@ struct sp_found_file {
     const char *name; /* its last component */
     struct stat st;   /* of the name itself: a link is a link */
     const struct sp_panel_captures *captures;
+    const struct sp_error *hangs; /* it does not answer (host/alive.h): st is not known */
 };
 
 /* Each name that fits, sorted within its directory. Up to the first '*' root's links are followed, behind

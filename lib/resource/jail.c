@@ -94,6 +94,10 @@ static int text_is_right(const struct sp_ctx *c, int what, const struct sp_buf *
 {
     _cleanup_(sp_buf_clear) struct sp_buf want = {0};
 
+    if (what == NAMES_GROUP && c->hangs) {
+        *ret = have->len > 0;
+        return 0;
+    }
     if (what == NAMES_GROUP)
         return sp_jail_group_stands(c, c->thorough ? SP_JAIL_NO_LOOK : SP_JAIL_LOOK, have, ret, err);
     if (file_text(c, what, &want, err) < 0)

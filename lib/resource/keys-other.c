@@ -20,6 +20,12 @@ bool sp_keys_is_dropped(const struct sp_ctx *c, const char *fingerprint)
            !sp_found_has_key(&c->desired->found, fingerprint);
 }
 
+int sp_keys_out_of_reach(const struct sp_ctx *c, struct sp_error *err)
+{
+    sp_fail(err, SP_E_BUSY, 0, "the home of %s does not answer", c->user->name);
+    return sp_hint(err, "is its file system alive?");
+}
+
 int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE])
 {
     return sp_str_format(out, SP_PATH_SIZE, SP_KEYS_ROOT_DIR "/%s", c->desired->user);

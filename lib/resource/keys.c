@@ -27,6 +27,8 @@ int sp_keys_read(const struct sp_ctx *c, struct sp_home_keys *ret, struct sp_err
     char path[SP_PATH_SIZE];
     struct stat st;
 
+    if (c->config->key_store == SP_KEY_STORE_HOME && c->hangs)
+        return sp_keys_out_of_reach(c, err);
     if (c->config->key_store == SP_KEY_STORE_HOME)
         return sp_home_read(c->host, c->user, SP_KEYS_HOME_FILE, ret, err);
     if (sp_keys_root_file(c, path) < 0)

@@ -36,4 +36,7 @@ bool sp_keys_is_named(const struct sp_account *a, const char *fingerprint);
 bool sp_keys_is_dropped(const struct sp_ctx *c, const char *fingerprint);
 int sp_keys_root_file(const struct sp_ctx *c, char out[SP_PATH_SIZE]);
 
+/* SP_E_BUSY, where c->hangs. */
+int sp_keys_out_of_reach(const struct sp_ctx *c, struct sp_error *err);
+
 #endif

@@ -157,7 +157,7 @@ static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
     const char *before[SP_ROOTS_MAX], *now[SP_ROOTS_MAX];
     size_t n_before = sp_account_roots(c->applied, before), n_now = sp_account_roots(c->desired, now);
 
-    if (sp_extra_is(&c->desired->extra)) /* they are its owner's */
+    if (sp_extra_is(&c->desired->extra) || c->hangs) /* they are its owner's; or out of reach */
         return 0;
     for (size_t i = 0; i < n_before; i++)
         if (!keeps(c->desired, before[i]) && plan_given_up(c, before[i], p, err) < 0)

@@ -76,6 +76,7 @@ struct sp_ctx {
     bool own_shut;    /* what is pending has shut the gate, for want of another way to keep a key out */
     bool keeps_tight; /* what somebody tightened is left: nothing is made ready for it */
     bool thorough;    /* reconcile: look behind what a request takes for granted */
+    bool hangs;       /* home or document root does not answer: neither is touched */
 };
 
 /* Is the account to be given up? */

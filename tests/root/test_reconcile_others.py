@@ -146,3 +146,72 @@ def test_a_home_that_never_answers_fails_alone_and_in_time(host):
         in_force(user)
         assert get(user)["pending"] is False
         sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+def in_time(method, params, seconds=12):
+    start = time.monotonic()
+    answer = sp.rpc(method, params)
+    assert time.monotonic() - start < seconds, (method, answer)
+    return answer
+
+
+def hangs(answer, path):
+    """The answer names the place, and how to look at it."""
+    assert answer.reason == "busy" and path in answer.error["message"] and answer.error["data"]["hint"], answer
+    return True
+
+
+def test_a_home_that_never_answers_holds_up_no_request_but_its_own(host):
+    good, dead = managed("chroot"), managed("chroot")
+    elsewhere = sp.make_user(docroot=f"/srv/{sp.unique('root')}")
+    sp.rpc("domain.apply", {"domain": elsewhere.domain, "user": elsewhere.name, "document_root": elsewhere.docroot, "shell": "chroot"}).ok()
+    homes = [Dead(dead.home), Dead(elsewhere.docroot)]
+    try:
+        assert hangs(in_time("domain.apply", {"domain": elsewhere.domain, "shell": "bash"}), elsewhere.docroot)
+        told = in_time("login.diagnose", {"domain": dead.domain}).ok()
+        assert told["verdict"] == "refused" and told["stop"]["check"] == "home" and dead.home in told["stop"]["text"] and told["stop"]["mend"], told
+        assert dead.home in told["drift_unknown"]
+        for method, params in (("keys.list", {}), ("keys.add", {"key": sp.keypair("more").public}), ("domain.get", {})):
+            assert hangs(in_time(method, {"domain": dead.domain, **params}), dead.home)
+        root = {"domain": f"new.{good.domain}", "user": good.name, "document_root": dead.home}
+        assert hangs(in_time("domain.apply", root), dead.home)
+        # The door is shut all the same, and says what it could not look at.
+        shut = in_time("account.suspend", {"domain": dead.domain}).ok()
+        assert any(dead.home in warning for warning in shut["warnings"]), shut
+        assert "gate" in [change["resource"] for change in shut["changes"]]
+        assert in_time("password.lock", {"domain": elsewhere.domain}).ok()
+        # Nobody else waits, and nothing is left behind that holds a lock.
+        assert in_time("keys.add", {"domain": good.domain, "key": sp.keypair("more").public}, 5).ok()["changed"]
+        assert in_time("login.diagnose", {"domain": good.domain}, 20).ok()["verdict"] == "lets_in"
+    finally:
+        for home in homes:
+            home.end()
+    in_time("account.resume", {"domain": dead.domain}).ok()
+    for user in (good, dead, elsewhere):
+        in_force(user)
+        sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+def test_adopt_passes_by_a_home_that_never_answers(host):
+    users = [sp.make_user() for _ in range(3)]
+    home = Dead(users[1].home)
+    try:
+        start = time.monotonic()
+        done = sp.run(["sallyport", "adopt", "--from", "generic", "--document-root", f"{os.path.dirname(users[0].home)}/*", "--json"], timeout=60)
+        body = json.loads(done.stdout)
+        assert time.monotonic() - start < 20, "one wait, not one for each"
+        told = {one["user"]: one for one in body["accounts"]}
+        assert [told[user.name]["result"] for user in (users[0], users[2])] == ["taken", "taken"], body
+        assert told[""]["result"] == "failed" and told[""]["reason"] == "busy" and users[1].home in told[""]["error"], body
+        sp.run(["sallyport", "adopt", "--undo"], check=True)
+        # Where the panel's files say whose it is, the account itself is named.
+        pathlib.Path("/etc/trueuserdomains").write_text("".join(f"{user.domain}: {user.name}\n" for user in users))
+        userdata = pathlib.Path("/etc/userdatadomains")
+        userdata.write_text("".join(f"{user.domain}: {user.name}==root==main=={user.domain}=={user.docroot}==192.0.2.1:80======0==\n" for user in users))
+        body = json.loads(sp.run(["sallyport", "adopt", "--from", "cpanel", "--json"], timeout=60).stdout)
+        told = {one["user"]: one for one in body["accounts"]}
+        assert [told[user.name]["result"] for user in users] == ["taken", "failed", "taken"], body
+        assert users[1].home in told[users[1].name]["error"], told
+    finally:
+        home.end()
+        sp.run(["sallyport", "adopt", "--undo"], check=True)
