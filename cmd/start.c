@@ -89,7 +89,7 @@ int sp_start_engine(struct sp_start *s, struct sp_error *err)
     if (sp_host_open(&s->host, err) < 0)
         return -1;
     s->engine.host = &s->host; /* from here on a refusal can be logged */
-    if (sp_config_load(&s->config, err) < 0 || check_caller(s, err) < 0)
+    if (sp_config_load(&s->host, &s->config, err) < 0 || check_caller(s, err) < 0)
         return -1;
     s->engine.config = &s->config;
     return 0;

@@ -1,97 +1,135 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
 #include <errno.h>
-#include <libeconf.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/engine.h"
+#include "host/fsat.h"
+#include "model/conffile.h"
 
-static void free_file(econf_file **f)
+#define VENDOR "/usr/share/sallyport/sallyport.conf"
+#define LOCAL "/etc/sallyport/sallyport.conf"
+#define DROP_INS ".d"
+
+enum { FILE_MAX_BYTES = 1 << 20 };
+
+struct names {
+    struct dirent **v; /* owned */
+    int n;
+};
+
+static void names_clear(struct names *l)
 {
-    if (*f != NULL)
-        (void)econf_freeFile(*f);
+    for (int i = 0; i < l->n; i++)
+        free(l->v[i]);
+    free(l->v);
 }
 
-static void free_keys(char ***keys)
+/* A link to /dev/null hides the vendor's file of that name. */
+static bool is_null(int fd)
 {
-    if (*keys != NULL)
-        econf_freeArray(*keys);
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
-static void free_groups(char ***groups)
+/* 1 read, 0 not there, -1: a file that is there and cannot be read might hold a refusal. */
+static int read_file(struct sp_host *h, const char *path, struct sp_config *c, struct sp_error *err)
 {
-    if (*groups != NULL)
-        econf_freeArray(*groups);
+    _cleanup_close_ int fd =
+        sp_fsat_open(h->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_FOLLOW, err);
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (is_null(fd))
+        return 1;
+    if (sp_fsat_read_fd(fd, path, FILE_MAX_BYTES, &text, NULL, err) < 0 ||
+        sp_conffile_parse(path, sp_buf_str(&text), text.len, c, err) < 0)
+        return -1;
+    return 1;
 }
 
-/* Whatever could not be read for want of memory might have been a refusal (denied_users). */
-static int no_memory(struct sp_error *err)
+static int is_drop_in(const struct dirent *e)
 {
-    return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for sallyport.conf");
+    size_t n = strlen(e->d_name);
+
+    return n > 5 && e->d_name[0] != '.' && sp_streq(e->d_name + n - 5, ".conf");
 }
 
-/* libeconf would read nothing below a [section], and denied_users would be gone without a word. */
-static int refuse_sections(econf_file *file, struct sp_error *err)
+/* In the order of their names, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
 {
-    _cleanup_(free_groups) char **groups = NULL;
-    size_t n = 0;
-    econf_err e = econf_getGroups(file, &n, &groups);
-
-    if (e == ECONF_NOMEM)
-        return no_memory(err);
-    if (e != ECONF_SUCCESS || n == 0)
-        return 0;
-    sp_fail(err, SP_E_INVALID, 0, "sallyport.conf has a section [%.60s]", groups[0]);
-    sp_hint(err, "the file has no sections: take the line out, what stands below it counts then");
-    return sp_field(err, "sallyport.conf");
+    return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int set_all(econf_file *file, struct sp_config *c, struct sp_error *err)
+static int list(struct sp_host *h, const char *dir, struct names *ret, struct sp_error *err)
 {
-    _cleanup_(free_keys) char **keys = NULL;
-    size_t n = 0;
-    econf_err e = econf_getKeys(file, NULL, &n, &keys);
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, dir, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_FOLLOW, err);
+    int n;
 
-    if (e == ECONF_NOKEY)
-        return 0;
-    if (e == ECONF_NOMEM)
-        return no_memory(err);
-    if (e != ECONF_SUCCESS)
-        return sp_fail(err, SP_E_INVALID, 0, "sallyport.conf: %s", econf_errString(e));
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_free_ char *value = NULL;
-        errno = 0;
-        e = keys[i] != NULL ? econf_getStringValue(file, NULL, keys[i], &value) : ECONF_NOMEM;
-        if (e == ECONF_NOMEM || errno == ENOMEM)
-            return no_memory(err);
-        if (e != ECONF_SUCCESS)
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    n = scandirat(fd, ".", &ret->v, is_drop_in, by_name);
+    if (n < 0)
+        return sp_fail(err, errno == ENOMEM ? SP_E_NO_MEMORY : SP_E_IO, errno, "cannot read %s", dir);
+    ret->n = n;
+    return 0;
+}
+
+static bool has(const struct names *l, const char *name)
+{
+    for (int i = 0; i < l->n; i++)
+        if (sp_streq(l->v[i]->d_name, name))
+            return true;
+    return false;
+}
+
+/* Those of `dir`, but for what `instead` has by the same name. */
+static int read_drop_ins(struct sp_host *h, const char *dir, const struct names *names,
+                         const struct names *instead, struct sp_config *c, struct sp_error *err)
+{
+    for (int i = 0; i < names->n; i++) {
+        char path[SP_PATH_SIZE];
+        if (instead != NULL && has(instead, names->v[i]->d_name))
             continue;
-        if (sp_config_set(c, keys[i], value != NULL ? value : "", err) < 0)
-            return sp_field_prefix(err, "sallyport.conf");
+        if (sp_str_format(path, sizeof(path), "%s/%s", dir, names->v[i]->d_name) < 0)
+            return sp_fail(err, SP_E_INVALID, 0, "a name in %s is too long", dir);
+        if (read_file(h, path, c, err) < 0)
+            return -1;
     }
     return 0;
 }
 
-int sp_config_load(struct sp_config *ret, struct sp_error *err)
+static int read_all(struct sp_host *h, struct sp_config *c, struct sp_error *err)
+{
+    _cleanup_(names_clear) struct names vendor = {0}, local = {0};
+    int found = read_file(h, LOCAL, c, err);
+
+    if (found < 0 || (found == 0 && read_file(h, VENDOR, c, err) < 0) ||
+        list(h, VENDOR DROP_INS, &vendor, err) < 0 || list(h, LOCAL DROP_INS, &local, err) < 0)
+        return -1;
+    if (read_drop_ins(h, VENDOR DROP_INS, &vendor, &local, c, err) < 0)
+        return -1;
+    return read_drop_ins(h, LOCAL DROP_INS, &local, NULL, c, err);
+}
+
+int sp_config_load(struct sp_host *h, struct sp_config *ret, struct sp_error *err)
 {
     _cleanup_(sp_config_clear) struct sp_config c = {0};
-    _cleanup_(free_file) econf_file *file = NULL;
-    econf_err e;
 
     if (sp_config_defaults(&c, err) < 0)
         return -1;
-    errno = 0;
-    e = econf_readDirs(&file, "/usr/share/sallyport", "/etc/sallyport", "sallyport", ".conf", "=", "#");
-    /* libeconf looks at no allocation of its own, and answers success with lines that are lost. */
-    if (e == ECONF_NOMEM || errno == ENOMEM)
-        return no_memory(err);
-    if (e != ECONF_SUCCESS && e != ECONF_NOFILE) {
-        sp_fail(err, SP_E_INVALID, 0, "sallyport.conf cannot be read: %s", econf_errString(e));
-        sp_hint(err, "see sallyport.conf(5); lines are NAME = VALUE");
-        return sp_field(err, "sallyport.conf");
-    }
-    if (e == ECONF_SUCCESS && (refuse_sections(file, err) < 0 || set_all(file, &c, err) < 0))
-        return -1;
+    if (read_all(h, &c, err) < 0)
+        return err->field[0] != '\0' ? sp_field_prefix(err, "sallyport.conf")
+                                     : sp_field(err, "sallyport.conf");
     if (c.foreign_keys == SP_FOREIGN_REFUSE && c.key_store == SP_KEY_STORE_HOME) {
         sp_fail(err, SP_E_INVALID, 0,
                 "foreign_keys = refuse cannot hold while users write the file themselves");

@@ -104,8 +104,8 @@ int sp_report_changes(const struct sp_plan *p, cJSON *object, const char *name, 
 int sp_report_first(cJSON *object, const char *resource, const char *target, const char *from,
                     const char *to, const char *read_back, struct sp_error *err);
 
-/* Read the configuration: built-in defaults, /usr/share/sallyport/sallyport.conf,
- * /etc/sallyport/sallyport.conf and its drop-ins in /etc/sallyport/sallyport.conf.d (libeconf's order). */
-int sp_config_load(struct sp_config *ret, struct sp_error *err);
+/* Read the configuration: built-in defaults, then what sallyport.conf(5) says, a later file over an earlier
+ * one. What cannot be read or understood is an error: a line that is lost might have been a refusal. */
+int sp_config_load(struct sp_host *h, struct sp_config *ret, struct sp_error *err);
 
 #endif

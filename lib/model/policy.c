@@ -16,7 +16,7 @@ void sp_words_clear(struct sp_words *w)
     *w = (struct sp_words){0};
 }
 
-static int add_word(struct sp_words *w, const char *word, size_t len, struct sp_error *err)
+int sp_words_add(struct sp_words *w, const char *word, size_t len, struct sp_error *err)
 {
     char **grown = realloc(w->v, (w->n + 1) * sizeof(*grown));
 
@@ -35,7 +35,7 @@ int sp_words_split(const char *text, const char *separators, struct sp_words *re
     sp_words_clear(ret);
     while (*text) {
         size_t n = strcspn(text, separators);
-        if (n > 0 && add_word(ret, text, n, err) < 0)
+        if (n > 0 && sp_words_add(ret, text, n, err) < 0)
             return -1;
         text += n + (text[n] != '\0');
     }

@@ -45,6 +45,7 @@ struct sp_config {
 };
 
 void sp_words_clear(struct sp_words *w);
+int sp_words_add(struct sp_words *w, const char *word, size_t len, struct sp_error *err);
 int sp_words_split(const char *text, const char *separators, struct sp_words *ret, struct sp_error *err);
 bool sp_words_have(const struct sp_words *w, const char *word);
 

@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import pathlib
 
 import pytest
@@ -333,3 +334,61 @@ def test_a_stale_generation_changes_nothing_not_even_the_firewall(host):
         assert get(user)["sources"] == ["198.51.100.0/24"]
     finally:
         sp.rpc("firewall.set", {"mode": "unmanaged"}).ok()
+
+
+# The configuration's files (sallyport.conf(5))
+
+def settings(**files):
+    """Files of the two drop-in directories by name: "vendor/10-a": text. None: a link to /dev/null. Gone afterwards."""
+    places = {"vendor": "/usr/share/sallyport/sallyport.conf.d", "local": "/etc/sallyport/sallyport.conf.d"}
+    for name, text in files.items():
+        place, _, name = name.partition("/")
+        path = pathlib.Path(places[place], f"{name}.conf")
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to("/dev/null") if text is None else path.write_text(text)
+        yield path
+
+
+@pytest.mark.parametrize("files, uid_max", [
+    ({"vendor/10": "uid_max = 5"}, 5),
+    ({"vendor/10": "uid_max = 5", "local/05": "uid_max = 6"}, 6),
+    ({"vendor/10": "uid_max = 5", "local/10": "# nothing"}, 2000000000),
+    ({"vendor/10": "uid_max = 5", "local/10": None}, 2000000000),
+    ({"local/10": "uid_max = 5", "local/20": "uid_max = 6 # more\n"}, 6),
+    ({"local/20": "uid_max = 6", "local/3": "uid_max = 7"}, 7),
+    ({"local/.10": "uid_max = 5"}, 2000000000),
+])
+def test_a_later_file_wins_and_one_of_the_same_name_hides(newcomer, files, uid_max):
+    written = list(settings(**files))
+    try:
+        answer = apply(newcomer, shell="bash", dry_run=True)
+        if uid_max == 2000000000:
+            answer.ok()
+        else:
+            assert f"outside 1000..{uid_max}" in refused(answer, "forbidden", "params.user")["message"]
+    finally:
+        for path in written:
+            path.unlink()
+
+
+@pytest.mark.parametrize("text, field", [("[main]\ndenied_users = x", "sallyport.conf"), ("denied_users", "sallyport.conf"),
+                                         ("\nuid_max = many", "sallyport.conf.uid_max"), ("surprise = 1", "sallyport.conf.surprise"),
+                                         ('denied_users = "x"', "sallyport.conf"), ("uid_max = 5\nuid_max = 6", "sallyport.conf")])
+def test_a_configuration_that_is_not_understood_allows_nothing_and_names_the_line(host, text, field):
+    path, = settings(**{"local/90": text})
+    try:
+        with nothing_written():
+            message = refused(sp.rpc_raw(json.dumps(request("system.info"))), "invalid", field)["message"]
+        assert f"{path}, line " in message, message
+    finally:
+        path.unlink()
+
+
+def test_a_configuration_that_cannot_be_read_allows_nothing(host):
+    path = pathlib.Path("/etc/sallyport/sallyport.conf.d/90.conf")
+    os.mkfifo(path)
+    try:
+        with nothing_written():
+            refused(sp.rpc_raw(json.dumps(request("system.info"))), {"unsafe_path", "io"}, "sallyport.conf")
+    finally:
+        path.unlink()
