@@ -13,6 +13,7 @@
 #include "host/lock.h"
 #include "host/spawn.h"
 #include "host/userdb.h"
+#include "model/pwline.h"
 
 #define MAX_BYTES ((size_t)64 << 20)
 #define LOCK_MS 5000
@@ -64,6 +65,7 @@ static void forget(struct sp_dbkept *k)
     if (k == NULL)
         return;
     sp_pwindex_clear(&k->index);
+    sp_buf_clear(&k->part);
     sp_dbfile_clear(&k->file);
     *k = (struct sp_dbkept){.file = SP_DBFILE_INIT};
 }
@@ -102,6 +104,38 @@ int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
         mine->file = fresh;
     }
     lend(mine, ret);
+    return 0;
+}
+
+static void gather(struct sp_dbkept *k, const char *text)
+{
+    const struct sp_buf *all = &k->file.bytes;
+    struct sp_pwline line;
+
+    sp_buf_clear(&k->part);
+    k->part_of[0] = '\0';
+    for (size_t at = 0; sp_pwline_with(all->data, all->len, at, text, &line); at = line.next) {
+        sp_buf_add(&k->part, line.text.p, line.text.len);
+        sp_buf_add(&k->part, "\n", 1);
+    }
+    sp_buf_add(&k->part, "", 0);
+    if (sp_buf_ok(&k->part)) /* else all of them are looked through */
+        (void)sp_str_copy(k->part_of, sizeof(k->part_of), text);
+}
+
+int sp_dbfile_look_for(struct sp_host *h, const char *name, const char *text, struct sp_dbfile *ret,
+                       struct sp_error *err)
+{
+    struct sp_dbkept *k = kept(h, name);
+
+    if (sp_dbfile_look(h, name, ret, err) != 0)
+        return -1;
+    if (k == NULL || !ret->exists || ret->index != NULL || text[0] == '\0')
+        return 0;
+    if (!sp_streq(k->part_of, text))
+        gather(k, text);
+    if (k->part_of[0] != '\0')
+        ret->bytes = k->part;
     return 0;
 }
 

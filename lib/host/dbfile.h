@@ -26,7 +26,9 @@ struct sp_dbfile {
 struct sp_dbkept {
     struct sp_dbfile file;
     struct sp_pwindex index;
-    unsigned looks; /* since it was read: a table pays for those who ask often */
+    unsigned looks;     /* since it was read: a table pays for those who ask often */
+    struct sp_buf part; /* owned; its lines that hold part_of; "": none were looked for */
+    char part_of[64];
 };
 
 struct sp_dbcache {
@@ -46,6 +48,11 @@ int sp_dbfile_read(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
 /* The same for those who only look: bytes that were read before (sp_userdb_keep()) are lent again as long
  * as the system shows the same file, by inode, size and times. */
 int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err);
+
+/* Likewise, but where there is no table: only the lines that hold `text` somewhere, which are lent again to
+ * who asks for the same. One request asks thirty times for groups of ours. */
+int sp_dbfile_look_for(struct sp_host *h, const char *name, const char *text, struct sp_dbfile *ret,
+                       struct sp_error *err);
 
 /* Replace it, with its owner, mode, ACL and label; NAME- keeps the old bytes. The caller holds the lock
  * since before the read. Somebody who writes without the lock is seen (SP_E_BUSY), if he was before us.

@@ -16,12 +16,13 @@
 #include "host/fsat.h"
 
 /* Below this many bytes of manifest, a thousand entries, a second thread costs more than it saves. */
-enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 65536, MAX_THREADS = 3, MAX_PARTS = 64 };
+enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 65536, MAX_THREADS = 3, MAX_PARTS = 64, WORTH_HOLDING = 2 };
 
 /* Looks entries up one after the other. Those of one directory follow each other, so it is held: half of
- * the time of a statx(2) by a long path is the walk. */
+ * the time of a statx(2) by a long path is the walk. But half of the directories have one entry or two. */
 struct eye {
     int top;           /* borrowed; where paths begin */
+    unsigned looks;    /* into this directory */
     int dir;           /* the directory of the last path; -1: it could not be opened */
     int dir_errno;     /* why; 0 with no directory: nothing was opened yet */
     char at[PATH_MAX]; /* its path */
@@ -33,26 +34,38 @@ static void eye_clear(struct eye *eye)
     sp_cleanup_close(&eye->dir);
 }
 
-/* The directory of path and its last component. -1 with errno where there is no such directory. */
+static void turn_to(struct eye *eye, const char *dir, size_t len)
+{
+    eye_clear(eye);
+    eye->dir = -1;
+    eye->dir_errno = 0;
+    eye->looks = 0;
+    memcpy(eye->at, dir, len);
+    eye->at[len] = '\0';
+    eye->at_len = len;
+}
+
+/* A directory, and what path is called from there. -1 with errno where there is no such directory. */
 static int look_into(struct eye *eye, const char *path, const char **ret_name)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash != NULL ? (size_t)(slash - path) : 0;
 
-    *ret_name = slash != NULL ? slash + 1 : path;
-    if (eye->at_len != len || memcmp(eye->at, path, len) != 0 || (eye->dir < 0 && eye->dir_errno == 0)) {
-        eye_clear(eye);
-        eye->dir = -1;
-        if (len >= sizeof(eye->at)) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        memcpy(eye->at, path, len);
-        eye->at[len] = '\0';
-        eye->at_len = len;
+    if (len >= sizeof(eye->at)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (eye->at_len != len || memcmp(eye->at, path, len) != 0)
+        turn_to(eye, path, len);
+    if (eye->looks++ < WORTH_HOLDING) {
+        *ret_name = path;
+        return eye->top;
+    }
+    if (eye->dir < 0 && eye->dir_errno == 0) {
         eye->dir = openat(eye->top, len > 0 ? eye->at : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         eye->dir_errno = eye->dir < 0 ? errno : 0;
     }
+    *ret_name = slash != NULL ? slash + 1 : path;
     errno = eye->dir_errno;
     return eye->dir;
 }

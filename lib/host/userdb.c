@@ -30,7 +30,7 @@ int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, stru
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_pwfile_line line;
 
-    if (sp_dbfile_look(h, "passwd", &f, err) != 0)
+    if (sp_dbfile_look_for(h, "passwd", name, &f, err) != 0)
         return -1;
     if (!f.exists)
         return no_passwd(err);

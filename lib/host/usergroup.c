@@ -11,6 +11,9 @@
 #include "model/pwfile.h"
 #include "model/pwline.h"
 
+/* Names of groups that are sallyport's own begin so. */
+#define OURS "sallyport"
+
 static int there_is(const struct sp_dbfile *f, struct sp_error *err)
 {
     return f->exists ? 0 : sp_fail(err, SP_E_IO, 0, "there is no /etc/group");
@@ -29,11 +32,15 @@ static int find_group(const struct sp_dbfile *f, const char *group, struct sp_gr
     return sp_name_check_user(group, err);
 }
 
-/* The line of one group, and the file that it stands in. */
+/* The line of one group, and what it stands in: for our own groups, their lines. */
 static int look_up(struct sp_host *h, const char *group, struct sp_dbfile *ret_file,
                    struct sp_grfile_line *ret, struct sp_error *err)
 {
-    return look_at_group(h, ret_file, err) != 0 ? -1 : find_group(ret_file, group, ret, err);
+    const char *text = sp_str_prefix(group, OURS, NULL) ? OURS : "";
+
+    if (sp_dbfile_look_for(h, "group", text, ret_file, err) != 0 || there_is(ret_file, err) != 0)
+        return -1;
+    return find_group(ret_file, group, ret, err);
 }
 
 static int read_group(struct sp_host *h, struct sp_dbfile *ret, struct sp_error *err)
@@ -315,9 +322,11 @@ int sp_userdb_group_lines(struct sp_host *h, const struct sp_user *user, const c
     while (next_group_of(&walk, &name, &gid))
         if (!is_named(also, &name))
             sp_buf_printf(out, "%.*s:x:%u:\n", (int)name.len, name.p, gid);
-    for (; *also != NULL; also++)
-        if (find_group(&f, *also, &line, err) == 0)
+    for (; *also != NULL; also++) {
+        _cleanup_(sp_dbfile_clear) struct sp_dbfile own = SP_DBFILE_INIT;
+        if (look_up(h, *also, &own, &line, err) == 0)
             sp_buf_printf(out, "%s:x:%u:\n", *also, line.gid);
+    }
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a list of groups");
 }
 

@@ -54,6 +54,42 @@ static void an_account_is_read_by_its_exact_name(void **state)
     assert_int_equal(err.code, SP_E_STATE);
 }
 
+/* Kept for a transaction: asked again, and after somebody else's change. */
+static void what_is_kept_of_the_names_says_what_the_files_say(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    struct sp_user u;
+    gid_t gid = 0;
+    bool is = false;
+
+    sp_userdb_keep(&t->h);
+    temp_put(t, "etc/group", "sallyport:x:990:a,example\nweb:x:50:b\nsallyport-chroot:x:991:", 0644);
+    for (int i = 0; i < 2; i++) {
+        an_account_is_read_by_its_exact_name(state);
+        assert_int_equal(sp_userdb_in_group(&t->h, "sallyport", "example", &is, &err), 0);
+        assert_true(is);
+        assert_int_equal(sp_userdb_in_group(&t->h, "sallyport-chroot", "example", &is, &err), 0);
+        assert_false(is);
+        assert_int_equal(sp_userdb_group_gid(&t->h, "web", &gid, &err), 0);
+        assert_int_equal(gid, 50);
+        assert_int_equal(sp_userdb_group_gid(&t->h, "sallyport-none", &gid, &err), -1);
+        assert_int_equal(err.code, SP_E_NOT_FOUND);
+    }
+    temp_put(t, "etc/group", "sallyport:x:990:a\nweb:x:50:b\nsallyport-chroot:x:991:example,b\n", 0644);
+    temp_put(t, "etc/passwd", "example:x:1001:1001:A, B:/elsewhere:/bin/sh\n", 0644);
+    assert_int_equal(sp_userdb_in_group(&t->h, "sallyport", "example", &is, &err), 0);
+    assert_false(is);
+    assert_int_equal(sp_userdb_in_group(&t->h, "sallyport-chroot", "example", &is, &err), 0);
+    assert_true(is);
+    assert_int_equal(sp_userdb_get(&t->h, "example", &u, &err), 0);
+    assert_string_equal(u.home, "/elsewhere");
+    temp_put(t, "etc/group", "sallyport:x:990:a\nsallyport:x:989:\n", 0644);
+    assert_int_equal(sp_userdb_group_gid(&t->h, "sallyport", &gid, &err), -1);
+    assert_int_equal(err.code, SP_E_STATE);
+    sp_userdb_forget(&t->h);
+}
+
 static void a_shell_is_written_and_every_other_byte_kept(void **state)
 {
     struct temp_host *t = *state;
@@ -245,11 +281,17 @@ static void a_missing_group_is_made_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(an_account_is_read_by_its_exact_name), T(a_shell_is_written_and_every_other_byte_kept),
-        T(the_same_shell_again_touches_nothing), T(what_may_not_be_written_changes_nothing),
-        T(many_shells_are_one_rewrite_or_none),  T(a_lock_that_stays_held_is_busy),
-        T(membership_is_kept_in_both_files),     T(a_half_done_membership_is_completed),
-        T(the_groups_of_an_account_are_found),   T(a_group_is_filled_from_others_and_emptied),
+        T(what_is_kept_of_the_names_says_what_the_files_say),
+        T(an_account_is_read_by_its_exact_name),
+        T(a_shell_is_written_and_every_other_byte_kept),
+        T(the_same_shell_again_touches_nothing),
+        T(what_may_not_be_written_changes_nothing),
+        T(many_shells_are_one_rewrite_or_none),
+        T(a_lock_that_stays_held_is_busy),
+        T(membership_is_kept_in_both_files),
+        T(a_half_done_membership_is_completed),
+        T(the_groups_of_an_account_are_found),
+        T(a_group_is_filled_from_others_and_emptied),
         T(a_missing_group_is_made_once),
     };
 
