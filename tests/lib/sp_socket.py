@@ -23,12 +23,12 @@ def setting(unit, name):
 
 
 @contextlib.contextmanager
-def listening(environment=()):
+def listening(environment=(), program=None):
     """The socket, as sallyport.socket has it, in front of what sallyport@.service starts."""
     assert setting("sallyport.socket", "ListenStream") == PATH and setting("sallyport.socket", "Accept") == "yes"
     assert setting("sallyport@.service", "StandardInput") == setting("sallyport@.service", "StandardOutput") == "socket"
     os.makedirs(os.path.dirname(PATH), mode=0o755, exist_ok=True)
-    program = setting("sallyport@.service", "ExecStart").removeprefix("-").split()
+    program = program or setting("sallyport@.service", "ExecStart").removeprefix("-").split()
     listener = subprocess.Popen(["systemd-socket-activate", "--accept", "--inetd", "-l", PATH,
                                  *[word for one in environment for word in ("-E", one)], *program],
                                 cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
