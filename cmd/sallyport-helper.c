@@ -3,7 +3,8 @@
  * sallyport-helper: one JSON-RPC 2.0 request, or a batch, on stdin; the answer on stdout and nothing else
  * there; the exit status is that of the first error (sallyport-helper(8)). Run by a panel as root or
  * through `sudo -n`, or by systemd for each connection to sallyport.socket (--socket); whatever
- * environment, limits and descriptors it brings are put in order before anything is read.
+ * environment, limits and descriptors it brings are put in order before anything is read. --jail is for
+ * what such a request may not do for itself (host/errand.h).
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/str.h"
 #include "cmd/start.h"
 #include "engine/dispatch.h"
+#include "engine/errands.h"
 #include "host/jsonchild.h"
 #include "model/json.h"
 
@@ -22,7 +24,7 @@
 #define DRAIN_DEADLINE_MS 2000
 #define DRAIN_MAX_BYTES (8 * SP_JSON_MAX_BYTES)
 
-enum way { BY_PIPE, BY_SOCKET };
+enum way { BY_PIPE, BY_SOCKET, FOR_JAILS };
 
 static int usage(const char *argument)
 {
@@ -32,7 +34,7 @@ static int usage(const char *argument)
     }
     (void)fprintf(stderr,
                   "sallyport-helper: takes no arguments: it reads one JSON-RPC 2.0 request from stdin\n"
-                  "(--socket: stdin and stdout are a connection, its peer is the caller)\n"
+                  "(--socket, --jail: stdin and stdout are a connection that systemd took)\n"
                   "see sallyport-helper(8); sallyport(8) is the command for people\n");
     return sp_streq(argument, "--help") ? 0 : sp_code_exit(SP_E_INVALID);
 }
@@ -66,6 +68,25 @@ static void drain(void)
         (void)sp_buf_read_fd(&rest, STDIN_FILENO, DRAIN_MAX_BYTES, DRAIN_DEADLINE_MS, &ignored);
 }
 
+/* Root's own processes alone send errands, whatever the mode of the socket is. */
+static int serve_errand(struct sp_start *start)
+{
+    struct sp_errand errand = {0};
+    struct sp_error err;
+    int rc = sp_start_peer(start, STDIN_FILENO, &err);
+
+    if (rc == 0 && start->engine.caller != 0)
+        rc = sp_fail(&err, SP_E_FORBIDDEN, 0, "uid %u may not ask", start->engine.caller);
+    if (rc == 0)
+        rc = sp_start_engine(start, &err);
+    if (rc == 0)
+        rc = sp_errands_serve(&start->engine, STDIN_FILENO, &errand, &err);
+    if (sp_errand_answer(STDOUT_FILENO, &errand, rc == 0 ? NULL : &err) < 0)
+        return sp_code_exit(SP_E_IO);
+    drain();
+    return rc == 0 ? 0 : sp_code_exit(err.code);
+}
+
 int main(int argc, char **argv)
 {
     _cleanup_(sp_start_clear) struct sp_start start = {0};
@@ -77,8 +98,12 @@ int main(int argc, char **argv)
         return sp_code_exit(SP_E_INTERNAL);
     if (argc == 2 && sp_streq(argv[1], "--socket"))
         way = BY_SOCKET;
+    else if (argc == 2 && sp_streq(argv[1], "--jail"))
+        way = FOR_JAILS;
     else if (argc > 1)
         return usage(argv[1]);
+    if (way == FOR_JAILS)
+        return serve_errand(&start);
     status = serve(&start, way, &answer);
     /* Written before anything is torn down: a netlink socket that closes after a delete holds a process up
      * for milliseconds. */

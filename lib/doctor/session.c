@@ -12,7 +12,7 @@
 #include "host/fsat.h"
 #include "host/kernel.h"
 #include "host/layout.h"
-#include "host/spawn.h"
+#include "host/tryshell.h"
 #include "model/loginshell.h"
 #include "resource/sshd.h"
 
@@ -151,8 +151,6 @@ int sp_doctor_home(struct sp_visit *v, struct sp_error *err)
 
 /* --- the shell, run for real --- */
 
-#define SHELL_DEADLINE_MS 15000
-
 static bool takes_commands(const char *shell)
 {
     static const char *const names[] = {"bash", "sh", "dash", "zsh", "ksh", "chroot-bash"};
@@ -179,33 +177,9 @@ static int blame_kernel(struct sp_visit *v, const char *said, struct sp_error *e
     return v->login->account != NULL ? sp_finding_mend(v, "sallyport reconcile") : 0;
 }
 
-/* As sshd would start it: the user's ids and nothing of ours. What it starts runs where root's helper runs,
- * outside of the limits of his logins: so it has bounds of its own, and all of it ends with it, wherever it
- * went (pid_namespaces(7)). */
 int sp_doctor_jail(struct sp_visit *v, struct sp_error *err)
 {
-    char uid[32], gid[32];
-    const char *argv[] = {"/usr/bin/unshare",
-                          "--pid",
-                          "--fork",
-                          "--kill-child",
-                          "/usr/bin/prlimit",
-                          "--nproc=1024",
-                          "--cpu=10",
-                          "--core=0",
-                          "--fsize=67108864",
-                          "/usr/bin/setpriv",
-                          uid,
-                          gid,
-                          "--init-groups",
-                          "--inh-caps=-all",
-                          "--",
-                          shell_of(v),
-                          "-c",
-                          "exec true",
-                          NULL};
-    _cleanup_(sp_spawn_clear) struct sp_spawn run = {
-        .argv = argv, .deadline_ms = SHELL_DEADLINE_MS, .max_output = 4096};
+    struct sp_tryshell run = {.deadline_ms = SP_TRYSHELL_DEADLINE_MS};
     struct sp_error why;
 
     if (!v->has_user || v->user.uid == 0 || !takes_commands(shell_of(v)) ||
@@ -213,16 +187,12 @@ int sp_doctor_jail(struct sp_visit *v, struct sp_error *err)
         return 0;
     if (v->login->shell_ms != 0 && v->login->shell_ms < run.deadline_ms)
         run.deadline_ms = v->login->shell_ms;
-    if (sp_str_format(uid, sizeof(uid), "--reuid=%u", v->user.uid) != 0 ||
-        sp_str_format(gid, sizeof(gid), "--regid=%u", v->user.gid) != 0)
-        return 0;
-    if (sp_spawn_run(v->login->host, &run, &why) < 0)
+    if (sp_tryshell_run(v->login->host, &v->user, &run, &why) < 0)
         return why.code == SP_E_BUSY ? blame_kernel(v, "it did not end in time", err)
                                      : sp_finding_add(v, "jail", SP_FINDING_UNKNOWN, err,
                                                       "the shell could not be tried: %s", why.text);
     if (run.status == 0)
         return sp_finding_add(v, "jail", SP_FINDING_OK, err, "%s was started as %s and ran a command",
                               shell_of(v), v->user.name);
-    return blame_kernel(v, run.err_out.len > 0 ? sp_buf_str(&run.err_out) : "it failed and said nothing",
-                        err);
+    return blame_kernel(v, run.said[0] != '\0' ? run.said : "it failed and said nothing", err);
 }

@@ -179,3 +179,11 @@ int sp_process_sanitise(void)
         return -1;
     return geteuid() == 0 ? drop_capabilities() : 0;
 }
+
+bool sp_process_may(unsigned cap)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+
+    return syscall(SYS_capget, &head, data) == 0 && (data[cap / 32].effective >> cap % 32 & 1) != 0;
+}

@@ -16,8 +16,6 @@
 #include "host/prove.h"
 #include "host/shown.h"
 
-#define STAGE ".tmp-build"
-
 enum { MAX_OLD = 6 };
 
 /* passwd and group are there to be mounted upon. */
@@ -191,9 +189,9 @@ static int fill(struct build *b)
 
 static int make_stage(struct build *b)
 {
-    if (sp_fsat_remove_tree(b->s->gens, STAGE, b->err) < 0)
+    if (sp_fsat_remove_tree(b->s->gens, SP_GENBUILD_STAGE, b->err) < 0)
         return -1;
-    b->fd = sp_fsat_make_dirs(b->s->gens, STAGE, 0755, b->err);
+    b->fd = sp_fsat_make_dirs(b->s->gens, SP_GENBUILD_STAGE, 0755, b->err);
     if (b->fd < 0)
         return -1;
     return b->h->ops->chown(b->h, b->fd, 0, 0) == 0
@@ -213,10 +211,11 @@ static int run(struct build *b, const char *set, const struct sp_profile *const 
         put_manifest(b, hash) < 0)
         return -1;
     /* A directory of the tests has no root to change into. */
-    if (b->h->real && sp_prove_run(STAGE, profiles, n, &shown, b->err) < 0)
+    if (b->h->real && sp_prove_run(SP_GENBUILD_STAGE, profiles, n, &shown, b->err) < 0)
         return -1;
     /* One syncfs(2) for thousands of files; then the names, each after what it names. */
-    if (syncfs(b->fd) < 0 || renameat(b->s->gens, STAGE, b->s->gens, hash) < 0 || fsync(b->s->gens) < 0)
+    if (syncfs(b->fd) < 0 || renameat(b->s->gens, SP_GENBUILD_STAGE, b->s->gens, hash) < 0 ||
+        fsync(b->s->gens) < 0)
         return sp_fail(b->err, SP_E_IO, errno, "storing a generation");
     if (sp_genstore_point(b->h, b->s, set, hash, b->err) < 0)
         return -1;
@@ -234,6 +233,6 @@ int sp_genbuild_run(struct sp_host *h, const struct sp_genstore *s, const char *
 
     sp_cleanup_close(&b.fd);
     if (r < 0)
-        (void)sp_fsat_remove_tree(s->gens, STAGE, &ignored);
+        (void)sp_fsat_remove_tree(s->gens, SP_GENBUILD_STAGE, &ignored);
     return r;
 }

@@ -10,6 +10,8 @@
 #include "model/manifest.h"
 #include "model/profile.h"
 
+#define SP_GENBUILD_STAGE ".tmp-build" /* in gen/, until it has a name */
+
 enum { SP_GENBUILD_OWN_FILES = 3 }; /* what a generation has beside the files of the host */
 
 /* Copy, prove, sync, name, make current; m gets its nonce. The caller holds the store's lock. On failure

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/errand.h"
 #include "host/fsat.h"
 #include "host/generation.h"
 #include "host/layout.h"
@@ -61,6 +62,22 @@ static int make_node(int dirfd, const struct node *n, struct sp_error *err)
     return 0;
 }
 
+static bool have_nodes(int dirfd)
+{
+    for (size_t i = 0; i < SP_COUNT(nodes); i++)
+        if (!is_right(dirfd, &nodes[i]))
+            return false;
+    return true;
+}
+
+static int make_nodes(int dirfd, struct sp_error *err)
+{
+    for (size_t i = 0; i < SP_COUNT(nodes); i++)
+        if (make_node(dirfd, &nodes[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 static int make_link(int dirfd, const char *name, const char *target, struct sp_error *err)
 {
     char is[PATH_MAX];
@@ -92,9 +109,12 @@ int sp_generation_ensure_dev(struct sp_host *h, struct sp_error *err)
     if (dirfd < 0)
         return -1;
     /* Below a test's directory there is nobody to make devices for. */
-    for (size_t i = 0; h->real && i < SP_COUNT(nodes); i++)
-        if (make_node(dirfd, &nodes[i], err) < 0)
+    if (h->real && !have_nodes(dirfd)) {
+        if (!sp_errand_is_ours(SP_ERRAND_DEV))
+            return sp_errand_run(&(struct sp_errand){.kind = SP_ERRAND_DEV}, err);
+        if (make_nodes(dirfd, err) < 0)
             return -1;
+    }
     for (size_t i = 0; i < SP_COUNT(links); i++)
         if (make_link(dirfd, links[i].name, links[i].target, err) < 0)
             return -1;

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/errand.h"
 #include "host/fsat.h"
 
 /* <sys/mount.h> clashes with <linux/mount.h> before glibc 2.37. */
@@ -170,6 +171,16 @@ static int keep(const struct sp_idmap *m, const int hold[2], const int ready[2],
     return rc;
 }
 
+static int elsewhere(enum sp_errand_kind kind, const struct sp_idmap *m, const char *path,
+                     struct sp_error *err)
+{
+    struct sp_errand e = {.kind = kind, .map = *m};
+
+    if (sp_str_copy(e.path, sizeof(e.path), path) < 0)
+        return sp_fail(err, SP_E_INTERNAL, 0, "path too long");
+    return sp_errand_run(&e, err);
+}
+
 int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *err)
 {
     _cleanup_close_ int hold_read = -1, hold_write = -1, ready_read = -1, ready_write = -1;
@@ -188,6 +199,8 @@ int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *
         file = openat(dir, strrchr(path, '/') + 1, O_CREAT | O_CLOEXEC | O_WRONLY, 0444);
         return file < 0 ? sp_fail(err, SP_E_IO, errno, "%s", path) : 0;
     }
+    if (!sp_errand_is_ours(SP_ERRAND_KEEP))
+        return elsewhere(SP_ERRAND_KEEP, m, "", err);
     if (pipe2(hold, O_CLOEXEC) < 0)
         return sp_fail(err, SP_E_IO, errno, "pipe");
     hold_read = hold[0];
@@ -210,6 +223,8 @@ int sp_idmap_drop(struct sp_host *h, const struct sp_idmap *m, struct sp_error *
         return unlinkat(h->root_fd, path + 1, 0) < 0 && errno != ENOENT
                    ? sp_fail(err, SP_E_IO, errno, "%s", path)
                    : 0;
+    if (!sp_errand_is_ours(SP_ERRAND_DROP))
+        return elsewhere(SP_ERRAND_DROP, m, "", err);
     pid = fork();
     if (pid == 0) {
         fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -263,6 +278,8 @@ int sp_idmap_try(struct sp_host *h, const struct sp_idmap *m, const char *path, 
 
     if (!h->real)
         return 0;
+    if (!sp_errand_is_ours(SP_ERRAND_TRY))
+        return elsewhere(SP_ERRAND_TRY, m, path, err);
     dir = sp_fsat_open_dir(h->root_fd, path, SP_FSAT_NONE, err);
     map = dir < 0 ? -1 : open_map(m, err);
     if (map < 0)

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/errand.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 
@@ -404,6 +405,8 @@ static int broken(const struct sp_profile *p, const char *promise, struct sp_err
 int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n,
                  const struct sp_shown *shown, struct sp_error *err)
 {
+    if (!sp_errand_is_ours(SP_ERRAND_PROVE))
+        return sp_errand_prove(name, profiles, n, err);
     for (size_t i = 0; i < n; i++) {
         const char *promise = NULL;
 

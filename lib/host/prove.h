@@ -11,7 +11,8 @@
 
 enum { SP_PROVE_DEADLINE_MS = 20000 };
 
-/* name: the directory in gen/ of the store, which may not be its final name. The real "/" only.
+/* Where this process may make no namespaces, another does it (errand.h).
+ * name: the directory in gen/ of the store, which may not be its final name. The real "/" only.
  * SP_E_NOT_IN_FORCE quotes the command and what it printed; SP_E_UNSUPPORTED when this host allows no
  * namespaces. The trees among `shown` are there as in a jail. */
 int sp_prove_run(const char *name, const struct sp_profile *const *profiles, size_t n,

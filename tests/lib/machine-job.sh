@@ -87,10 +87,13 @@ said "the shell, the key and the limits of an account change in the sandbox" \
     "$(change "\"shell\":\"bash\",\"limits\":{\"processes\":70},$key" | grep -o '"resource": "[a-z_]*"' | sort -u | cut -d'"' -f4 | tr '\n' ' ')" \
     '.*(limits|slice).*shell .*'
 said "a jail is built and proved in the sandbox" "$(change '"shell":"chroot","jail":{"profiles":["git"]}' | grep -o 'built and proved' | head -1)" 'built and proved'
+said "in the unit that is for that, which root alone can ask" "$(stat -c '%a %U %G' /run/sallyport/jail.socket)" '600 root root'
 said "and is logged in to" "$(login two 'git --version' | cut -d' ' -f1)" git
+said "the doctor tries a shell from the sandbox" "$(by_socket panel login.diagnose '{"user":"two"}' | grep -o 'was started as two and ran a command')" \
+    'was started as two and ran a command'
 said "a password is set by PAM in the sandbox" "$(by_socket panel password.set '{"domain":"two.example","password":"Sandboxed-Word-49"}' |
     grep -o '"domain": "two.example"')" '"domain": "two.example"'
-said "no unit of a request has failed" "$(systemctl list-units --failed --no-legend 'sallyport@*' | wc -l)" 0
+said "no unit of a request has failed" "$(systemctl list-units --failed --no-legend 'sallyport@*' 'sallyport-jail@*' | wc -l)" 0
 
 request one '"shell":"bash"' >/dev/null
 forks=$(login one './attack forks 300')

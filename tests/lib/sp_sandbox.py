@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox of a unit without systemd as pid 1: what its settings say, written down for tests/tools/sandboxed.c.
+"""The sandboxes of the units without systemd as pid 1: what its settings say, written down for tests/tools/sandboxed.c.
 
 install() puts that program in the helper's place, so that every call, by sudo and by socket too, runs the helper in the
 sandbox: `SALLYPORT_TEST_SANDBOX=1 tests/run PATTERN` does this for any end-to-end test.
@@ -13,24 +13,31 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 DIRECTORY = pathlib.Path("/run/sandbox")
-UNIT = pathlib.Path("/usr/lib/systemd/system/sallyport@.service")
+UNITS = pathlib.Path("/usr/lib/systemd/system")
+PANEL, JAIL = "sallyport@.service", "sallyport-jail@.service"
 HELPER = pathlib.Path("/usr/libexec/sallyport/sallyport-helper")
 REAL = HELPER.with_name("sallyport-helper.sandboxed")
+JAIL_SOCKET = pathlib.Path("/run/sallyport/jail.socket")
+listener = None
 
-EPERM, EAFNOSUPPORT = 1, 97
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 ALLOW, ERRNO = 0x7fff0000, 0x00050000
 NE, EQ, MASKED_EQ = 1, 4, 7
 NAMESPACES = {"mnt": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000,
               "net": 0x40000000}
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 # What systemd.exec(5) says of each, as mounts and as system calls; a setting that is in neither is not known here.
-MOUNTS = {"ProtectSystem=yes": ["ro /usr", "ro /boot", "ro /efi"], "PrivateTmp=yes": ["tmp /tmp", "tmp /var/tmp"],
+MOUNTS = {"PrivateNetwork=yes": ["net /"], "PrivateDevices=yes": ["dev /dev"], "ProtectProc=invisible": ["proc /proc"],
+          "ProtectSystem=yes": ["ro /usr", "ro /boot", "ro /efi"], "ProtectSystem=full": ["ro /usr", "ro /boot", "ro /efi", "ro /etc"],
+          "ProtectHome=read-only": ["ro /home", "ro /root", "ro /run/user"], "PrivateTmp=yes": ["tmp /tmp", "tmp /var/tmp"],
           "ProtectControlGroups=yes": ["ro /sys/fs/cgroup"], "ProtectKernelTunables=yes": ["ro /proc/sys", "ro /sys", "ro /proc/irq", "ro /proc/bus"],
           "ProtectKernelModules=yes": ["none /usr/lib/modules"], "ProtectKernelLogs=yes": ["none /dev/kmsg"]}
 CALLS = {"ProtectClock=yes": ["@clock"], "ProtectHostname=yes": ["sethostname", "setdomainname"], "ProtectKernelLogs=yes": ["syslog"],
-         "ProtectKernelModules=yes": ["@module"], "LockPersonality=yes": [], "RestrictRealtime=yes": []}
+         "ProtectKernelModules=yes": ["@module"], "PrivateDevices=yes": ["@raw-io"], "LockPersonality=yes": [], "RestrictRealtime=yes": [],
+         "MemoryDenyWriteExecute=yes": []}
 ELSEWHERE = {"PrivateMounts=yes", "DevicePolicy=closed", "NoNewPrivileges=yes", "UMask=0077", "SystemCallArchitectures=native",
              "SystemCallErrorNumber=EPERM", "IPAddressDeny=any", "StandardInput=socket", "StandardOutput=socket", "StandardError=journal",
              "RuntimeMaxSec=30min"}
@@ -40,9 +47,9 @@ class Argument(ctypes.Structure):
     _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
 
 
-def settings():
+def settings(unit):
     """The [Service] lines: [(name, value)]."""
-    lines = UNIT.read_text().partition("[Service]")[2].splitlines()
+    lines = (UNITS / unit).read_text().partition("[Service]")[2].splitlines()
     return [tuple(line.split("=", 1)) for line in lines if "=" in line and not line.startswith("#")]
 
 
@@ -80,7 +87,18 @@ def only_words(values):
     return [word for value in values for word in value.split()]
 
 
-def write_filter(of):
+PROT_WRITE, PROT_EXEC, SHM_EXEC = 2, 4, 0o100000
+
+
+def refuse_executable_memory(out):
+    both = PROT_WRITE | PROT_EXEC
+    out.refuse("mmap", EPERM, Argument(2, MASKED_EQ, both, both))
+    out.refuse("mprotect", EPERM, Argument(2, MASKED_EQ, PROT_EXEC, PROT_EXEC))
+    out.refuse("pkey_mprotect", EPERM, Argument(2, MASKED_EQ, PROT_EXEC, PROT_EXEC))
+    out.refuse("shmat", EPERM, Argument(2, MASKED_EQ, SHM_EXEC, SHM_EXEC))
+
+
+def write_filter(of, directory):
     out = Filter()
     refused = set()
     for name, value in of:
@@ -95,29 +113,34 @@ def write_filter(of):
         flag = NAMESPACES[name]
         for call, at in (("unshare", 0), ("clone", 0), ("setns", 1)):
             out.refuse(call, EPERM, Argument(at, MASKED_EQ, flag, flag))
+    out.refuse("clone3", ENOSYS)
+    if ("MemoryDenyWriteExecute", "yes") in of:
+        refuse_executable_memory(out)
     families = {FAMILIES[name] for name in only_words(value for name, value in of if name == "RestrictAddressFamilies")}
     for family in set(range(46)) - families:
         out.refuse("socket", EAFNOSUPPORT, Argument(0, EQ, family, 0))
     out.refuse("personality", EPERM, Argument(0, NE, 0, 0))
     for policy in (1, 2, 6):
         out.refuse("sched_setscheduler", EPERM, Argument(1, MASKED_EQ, 0xff, policy))
-    out.write(DIRECTORY / "seccomp")
+    out.write(directory / "seccomp")
 
 
-def write_mounts(of):
+def write_mounts(of, directory):
     lines = []
     for name, value in of:
         lines += MOUNTS.get(f"{name}={value}", [])
         if name == "InaccessiblePaths":
             lines += [f"none {path.lstrip('-')}" for path in value.split()]
-    (DIRECTORY / "mounts").write_text("\n".join(lines) + "\n")
+    # What is mounted anew comes before what is shut in it.
+    lines.sort(key=lambda line: line.split()[0] not in ("dev", "proc", "net"))
+    (directory / "mounts").write_text("\n".join(lines) + "\n")
 
 
-def write_capabilities(of):
+def write_capabilities(of, directory):
     numbers = {name: int(number) for name, number in re.findall(r"#define (CAP_\w+)\s+(\d+)$",
                                                                 pathlib.Path("/usr/include/linux/capability.h").read_text(), re.M)}
     kept = only_words(value for name, value in of if name == "CapabilityBoundingSet")
-    (DIRECTORY / "caps").write_text(f"{sum(1 << numbers[name] for name in kept):x}\n")
+    (directory / "caps").write_text(f"{sum(1 << numbers[name] for name in kept):x}\n")
 
 
 def unknown(of):
@@ -127,20 +150,48 @@ def unknown(of):
             if name not in handled and f"{name}={value}" not in {*MOUNTS, *CALLS, *ELSEWHERE}]
 
 
+def write(unit, directory):
+    """What the unit says, and the beginning of the line that starts a program in it."""
+    directory.mkdir(exist_ok=True)
+    of = settings(unit)
+    assert not unknown(of), unknown(of)
+    write_filter(of, directory)
+    write_mounts(of, directory)
+    write_capabilities(of, directory)
+    shutil.copy(pathlib.Path(os.environ["SALLYPORT_BUILD"]) / "tests/sandboxed", directory / "sandboxed")
+    return [str(directory / "sandboxed"), str(directory)]
+
+
+def start_jail():
+    """sallyport-jail.socket, which sallyport@.service wants, and its unit behind it."""
+    global listener
+    program, argument = dict(settings(JAIL))["ExecStart"].removeprefix("-").split()
+    assert program == str(HELPER)
+    JAIL_SOCKET.parent.mkdir(mode=0o755, exist_ok=True)
+    line = [*write(JAIL, DIRECTORY / "jail"), REAL, argument]
+    listener = subprocess.Popen(["systemd-socket-activate", "--accept", "--inetd", "-l", JAIL_SOCKET, *line],
+                                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": "/usr/bin"})
+    while not JAIL_SOCKET.is_socket():
+        assert listener.poll() is None
+        time.sleep(0.02)
+    JAIL_SOCKET.chmod(0o600)
+
+
+def stop_jail():
+    listener.terminate()
+    listener.wait(10)
+    JAIL_SOCKET.unlink(missing_ok=True)
+
+
 def install():
     """From now on the helper runs in the sandbox, whoever starts it."""
-    DIRECTORY.mkdir(exist_ok=True)
-    of = settings()
-    assert not unknown(of), unknown(of)
-    write_filter(of)
-    write_mounts(of)
-    write_capabilities(of)
-    program = pathlib.Path(os.environ["SALLYPORT_BUILD"]) / "tests/sandboxed"
-    shutil.copy(program, DIRECTORY / "sandboxed")
+    line = write(PANEL, DIRECTORY)
     HELPER.rename(REAL)
-    HELPER.write_text(f'#!/bin/sh\nexec {DIRECTORY}/sandboxed {DIRECTORY} {REAL} "$@"\n')
+    HELPER.write_text(f'#!/bin/sh\nexec {" ".join(line)} {REAL} "$@"\n')
     HELPER.chmod(0o755)
+    start_jail()
 
 
 def remove():
+    stop_jail()
     REAL.replace(HELPER)

@@ -15,11 +15,10 @@ if inside.why_not():
     pytest.exit(f"this changes the machine it runs on and runs only inside tests/host: {inside.why_not()}", 125)
 
 import sp  # noqa: E402
+import sp_sandbox  # noqa: E402
 
 # SALLYPORT_TEST_SANDBOX=1 tests/run: the helper runs in the sandbox of its unit, whatever is tested.
 if os.environ.get("SALLYPORT_TEST_SANDBOX") and not os.path.exists("/run/sandbox"):
-    import sp_sandbox
-
     sp_sandbox.install()
 
 
@@ -30,6 +29,17 @@ def host():
     one.start()
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """The helper runs in the sandbox of its unit; the line that starts another program in it."""
+    installed = sp_sandbox.REAL.exists()
+    if not installed:
+        sp_sandbox.install()
+    yield [str(sp_sandbox.DIRECTORY / "sandboxed"), str(sp_sandbox.DIRECTORY)]
+    if not installed:
+        sp_sandbox.remove()
 
 
 @pytest.fixture

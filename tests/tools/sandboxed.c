@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * sandboxed DIR PROGRAM ARG...: PROGRAM in the sandbox of a unit as tests/lib/sp_sandbox.py wrote it into
- * DIR: mounts (lines of "ro PATH", "tmp PATH" and "none PATH"), caps (a mask) and seccomp (a filter, as the
- * kernel has it). What systemd does for a service, without being systemd.
+ * DIR: mounts (lines of "ro PATH", "tmp PATH", "none PATH", "dev /dev", "proc /proc" and "net /"), caps (a
+ * mask) and seccomp (a filter, as the kernel has it). What systemd does for a service, without being
+ * systemd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,12 +38,52 @@ static int hide(const char *on)
     return mount("/dev/null", on, NULL, MS_BIND, NULL);
 }
 
+/* What stays in a /dev of its own; log is where the tests' syslog listens. */
+static const struct {
+    const char *name;
+    mode_t kind;
+} devices[] = {
+    {"null", S_IFREG}, {"zero", S_IFREG}, {"full", S_IFREG}, {"random", S_IFREG}, {"urandom", S_IFREG},
+    {"tty", S_IFREG},  {"log", S_IFREG},  {"pts", S_IFDIR},  {"shm", S_IFDIR},
+};
+enum { DEVICES = sizeof(devices) / sizeof(devices[0]) };
+
+static int private_devices(const char *on)
+{
+    int fds[DEVICES];
+    char path[224], from[64];
+
+    for (int i = 0; i < DEVICES; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", on, devices[i].name);
+        fds[i] = open(path, O_PATH | O_CLOEXEC);
+    }
+    if (mount("dev", on, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") != 0)
+        return -1;
+    for (int i = 0; i < DEVICES; i++) {
+        if (fds[i] < 0)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", on, devices[i].name);
+        (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fds[i]);
+        if ((devices[i].kind == S_IFDIR ? mkdir(path, 0755) : mknod(path, S_IFREG | 0644, 0)) != 0 ||
+            mount(from, path, NULL, MS_BIND | MS_REC, NULL) != 0)
+            return -1;
+        (void)close(fds[i]);
+    }
+    return symlink("pts/ptmx", "/dev/ptmx");
+}
+
 static int shut(const char *how, const char *on)
 {
     if (strcmp(how, "tmp") == 0)
         return mount("tmp", on, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     if (strcmp(how, "none") == 0)
         return hide(on);
+    if (strcmp(how, "dev") == 0)
+        return private_devices(on);
+    if (strcmp(how, "proc") == 0)
+        return mount("proc", on, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible");
+    if (strcmp(how, "net") == 0)
+        return unshare(CLONE_NEWNET);
     if (access(on, F_OK) != 0)
         return 0;
     if (mount(on, on, NULL, MS_BIND | MS_REC, NULL) != 0)
