@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import sp  # noqa: E402  goes on only inside tests/host
+import why  # noqa: E402
 from callers import goal_14  # noqa: E402
 from firewall import goal_12  # noqa: E402
 from frame import (  # noqa: E402
@@ -483,8 +484,8 @@ def table(rows):
         print("  ".join(text.rjust(width) if i in (3, 4, 5, 6) else text.ljust(width)
                         for i, (text, width) in enumerate(zip(line, widths))).rstrip())
     reasons = {row.why: row for row in rows if row.why}
-    for why, row in reasons.items():
-        print("\n" + textwrap.fill(f"{row.goal}, {row.what.strip()}: {why}", 120, subsequent_indent="    "))
+    for reason, row in reasons.items():
+        print("\n" + textwrap.fill(f"{row.goal}, {row.what.strip()}: {reason}", 120, subsequent_indent="    "))
 
 
 def main(arguments):
@@ -496,11 +497,13 @@ def main(arguments):
     rows = measure(wanted)
     load, seconds = os.getloadavg()[0], round(time.monotonic() - start)
     if "--json" in arguments:
-        json.dump({"rows": [row.as_json() for row in rows], "met": sum(row.met for row in rows), "load": load, "seconds": seconds}, sys.stdout,
-                  indent=2)
+        json.dump({"rows": [row.as_json() for row in rows], "met": sum(row.met for row in rows), "load": load, "busy": why.of_load(load),
+                   "seconds": seconds}, sys.stdout, indent=2)
         print()
         return
     table(rows)
+    if why.of_load(load):
+        print("\n" + textwrap.fill(why.of_load(load), 120))
     print(f"\n{sum(row.met for row in rows)} of {len(rows)} met; load {load:.1f}; {seconds} s")
 
 
