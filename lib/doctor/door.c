@@ -145,7 +145,7 @@ int sp_doctor_firewall(struct sp_visit *v, struct sp_error *err)
 
     if (sp_nft_open(v->login->host, &nft, &why) < 0)
         return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err, "nf_tables: %s", why.text);
-    result = sp_nft_read(&nft, v->login->host->ops->now(v->login->host), &r, &why);
+    result = sp_nft_read(&nft, v->login->host->ops->now(v->login->host), &r, NULL, &why);
     sp_nft_close(&nft);
     if (result < 0)
         return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err, "sallyport's own table: %s",

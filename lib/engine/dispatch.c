@@ -26,6 +26,14 @@ static int no_such_method(const char *name, struct sp_error *err)
     return sp_field(err, "method");
 }
 
+/* Text of JSON says itself how many it has: engine/firewall.h. */
+static int count_of(const cJSON *changes)
+{
+    if (changes == NULL)
+        return 0;
+    return cJSON_IsRaw(changes) ? (int)changes->valuedouble : cJSON_GetArraySize(changes);
+}
+
 /* Who asked, for what, and what became of it. Never a key, never a password: names and counts only. */
 static void log_call(struct sp_engine *e, const char *method, const char *id, const struct sp_params *p,
                      const cJSON *result, const struct sp_error *failure)
@@ -48,7 +56,7 @@ static void log_call(struct sp_engine *e, const char *method, const char *id, co
                                             {NULL, NULL}};
 
     (void)snprintf(caller, sizeof(caller), "%u", e->caller);
-    (void)snprintf(count, sizeof(count), "%d", cJSON_GetArraySize(changes));
+    (void)snprintf(count, sizeof(count), "%d", count_of(changes));
     (void)snprintf(message, sizeof(message), "%s%s%s: %s%s%s", method, about[0] != '\0' ? " " : "", about,
                    outcome, failure != NULL ? ": " : "", failure != NULL ? failure->text : "");
     sp_audit(e->host, message, fields);

@@ -29,7 +29,7 @@ int sp_fwplan_lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err)
 /* What has expired is forgotten, in silence: it is neither a change nor worth a write. */
 int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err)
 {
-    if (sp_fwstore_load(p->host, which, &p->old, err) < 0 || sp_fwtrial_settle(p, err) < 0)
+    if (sp_fwstore_load(p->host, which, &p->old, &p->sum, err) < 0 || sp_fwtrial_settle(p, err) < 0)
         return -1;
     sp_fw_policy_drop_expired(&p->old, p->now);
     return sp_fw_policy_copy(&p->want, &p->old, err);
@@ -42,24 +42,31 @@ static int hear_warning(void *data, const char *text)
     return sp_fwplan_warn(data, &ignored, "%s", text);
 }
 
+struct still_open {
+    struct sp_fwplan *plan;
+    struct sp_error *err;
+    size_t said;
+};
+
 /* What was taken away and is open all the same. */
+static int hear_gone(void *data, const struct sp_fw_entry *from, const struct sp_fw_entry *to)
+{
+    struct still_open *s = data;
+    char source[SP_CIDR_SIZE];
+
+    if (to != NULL || !sp_fw_covers(&s->plan->target.allow, &from->source, NULL) ||
+        s->said == SP_FWWARN_MAX)
+        return 0;
+    s->said++;
+    sp_cidr_format(&from->source, source);
+    return sp_fwplan_warn(s->plan, s->err, "%s stays open: another source covers it", source);
+}
+
 static int warn_still_open(struct sp_fwplan *p, struct sp_error *err)
 {
-    size_t said = 0;
+    struct still_open s = {.plan = p, .err = err};
 
-    for (size_t i = 0; p->want.mode == SP_FW_RESTRICTED && i < p->old.n && said < SP_FWWARN_MAX; i++) {
-        const struct sp_fw_entry *e = &p->old.v[i];
-        char source[SP_CIDR_SIZE];
-
-        if (sp_fw_policy_find(&p->want, &e->source, e->owner) != NULL ||
-            !sp_fw_covers(&p->target.allow, &e->source, NULL))
-            continue;
-        sp_cidr_format(&e->source, source);
-        if (sp_fwplan_warn(p, err, "%s stays open: another source covers it", source) < 0)
-            return -1;
-        said++;
-    }
-    return 0;
+    return p->want.mode == SP_FW_RESTRICTED ? sp_fw_policy_diff(&p->old, &p->want, hear_gone, &s) : 0;
 }
 
 static int warn_blocked(struct sp_fwplan *p, struct sp_error *err)
@@ -107,6 +114,7 @@ static int carry_out(struct sp_fwplan *p, cJSON *result, struct sp_error *err)
     /* Ours first: what others open must not let in whom ours holds back. */
     if ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwplan_apply(p, err) < 0)
         return -1;
+    sp_fwplan_note(p);
     if (beside(p, err) < 0)
         return -1;
     return sp_fwreport(p, SP_FWREPORT_CHANGES, result, err);
@@ -118,13 +126,19 @@ static int finish(struct sp_fwplan *p, enum sp_fwplan_kind kind, cJSON *result, 
     return look_and_plan(p, kind, err) < 0 ? -1 : carry_out(p, result, err);
 }
 
-int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result, struct sp_error *err)
+static enum sp_firewall_flags with(enum sp_firewall_flags flags, enum sp_firewall_flags more)
+{
+    return (enum sp_firewall_flags)((unsigned)flags | more);
+}
+
+int sp_firewall_get(struct sp_host *h, const struct sp_config *c, enum sp_firewall_flags flags,
+                    cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
     struct sp_sshports found = {0};
     struct sp_error why;
 
-    if (sp_fwplan_begin(&p, h, c, SP_FIREWALL_DRY, result, err) < 0 ||
+    if (sp_fwplan_begin(&p, h, c, with(flags, SP_FIREWALL_DRY), result, err) < 0 ||
         sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 || sp_fwplan_look(&p, err) < 0)
         return -1;
     /* Managed, the question is what is guarded; else, what there would be to guard. */
@@ -144,15 +158,17 @@ int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result,
 }
 
 int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct sp_fw_request *request,
-                    cJSON *result, struct sp_error *err)
+                    enum sp_firewall_flags flags, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_fwplan_clear) struct sp_fwplan p = {0};
     _cleanup_close_ int fd = -1;
-    const unsigned flags =
-        (request->dry_run ? SP_FIREWALL_DRY : 0) | (request->force ? SP_FIREWALL_FORCE : 0);
 
-    if (sp_fwplan_begin(&p, h, c, (enum sp_firewall_flags)flags, result, err) < 0 ||
-        sp_fwplan_lock(&p, &fd, err) < 0 || sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0)
+    if (request->dry_run)
+        flags = with(flags, SP_FIREWALL_DRY);
+    if (request->force)
+        flags = with(flags, SP_FIREWALL_FORCE);
+    if (sp_fwplan_begin(&p, h, c, flags, result, err) < 0 || sp_fwplan_lock(&p, &fd, err) < 0 ||
+        sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0)
         return -1;
     if (p.trial == SP_FWTRIAL_RUNS)
         return sp_fwtrial_refuse(&p, err);
@@ -175,8 +191,7 @@ static int put_domain(struct sp_fwplan *p, const char *domain, const struct sp_c
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     sp_fw_policy_drop_owner(&p->want, domain);
     for (size_t i = 0; i < n; i++)
-        entries[i] =
-            (struct sp_fw_entry){.source = sources->v[i], .comment = (char *)"", .owner = (char *)domain};
+        entries[i] = (struct sp_fw_entry){.source = sources->v[i], .comment = "", .owner = domain};
     /* All at once: each call copies the whole policy. */
     return sp_fw_policy_put(&p->want, entries, n, p->now, err) < 0 ? sp_field_prefix(err, "sources") : 0;
 }

@@ -28,17 +28,21 @@ enum sp_firewall_flags {
     SP_FIREWALL_DRY = 1 << 0,   /* nothing is written, no lock is taken */
     SP_FIREWALL_FORCE = 1 << 1, /* though somebody who is connected would be shut out */
     SP_FIREWALL_BOOT = 1 << 2,  /* restore: a broken state file is answered with its last good copy */
+    /* The result is printed and not looked at: `sources` and `changes` are text of JSON (cJSON_Raw, whose
+     * valuedouble counts), since ten thousand of them as values cost more than all else. */
+    SP_FIREWALL_TEXT = 1 << 3,
 };
 
 /* SP_E_STATE: the state file is broken or of a newer sallyport; nothing is changed, what is in force stays
  * in force. So for all of these, but for restore at boot. */
-int sp_firewall_get(struct sp_host *h, const struct sp_config *c, cJSON *result, struct sp_error *err);
+int sp_firewall_get(struct sp_host *h, const struct sp_config *c, enum sp_firewall_flags flags,
+                    cJSON *result, struct sp_error *err);
 
 /* SP_E_LOCKOUT: would shut out everybody (field mode or sources) or somebody who is connected (field
  * force). SP_E_CONFLICT: a narrowing while sshd's configuration and its sockets name different ports, or a
  * removal of what a domain brought. SP_E_INVALID: see model/fwrequest.h. */
 int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct sp_fw_request *request,
-                    cJSON *result, struct sp_error *err);
+                    enum sp_firewall_flags flags, cJSON *result, struct sp_error *err);
 
 /* The policy on trial becomes the stored one. SP_E_NOT_FOUND: none runs (any more), and what was stored
  * before is in force. SP_E_LOCKOUT: nobody has connected anew. SP_E_CONFLICT: another trial's token. */

@@ -6,6 +6,7 @@
 
 #include "engine/firewall.h"
 #include "engine/fwbeside.h"
+#include "engine/fwseen.h"
 #include "engine/fwstore.h"
 #include "host/nft.h"
 
@@ -25,7 +26,13 @@ struct sp_fwplan {
     struct sp_nft_ruleset before, target; /* in the kernel; to be in the kernel */
     struct sp_nft_ruleset after;          /* read back, if kernel_changed */
     struct sp_fw_compiled del, add;       /* from before to target */
-    struct sp_fw_policy stored;           /* read back; filled only where it changed */
+    uint64_t sum;                         /* of the state file: model/fwfile.h */
+    struct sp_nft nft;                    /* open from the first look on */
+    uint32_t generation;                  /* of the ruleset, when it was read or changed; 0: not known */
+    struct sp_fwmark seen;                /* what was remembered, brought up to date */
+    bool seen_is_new;                     /* it is to be kept, whatever else is done */
+    bool remembered;                      /* `before` was not read: it is as it was left */
+    bool acknowledged;                    /* `after` is `target`: see sp_fwplan_apply() */
     bool state_changes, kernel_changes;   /* what is to be done */
     bool kernel_changed;                  /* what was done */
     bool frozen;                          /* the state file is broken: never written */
@@ -54,7 +61,8 @@ int sp_fwplan_begin(struct sp_fwplan *p, struct sp_host *h, const struct sp_conf
 int sp_fwplan_lock(const struct sp_fwplan *p, int *ret_fd, struct sp_error *err);
 int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_error *err);
 
-/* p->before alone, once. */
+/* p->before alone, once: from the kernel, or from memory where nobody has changed anything since
+ * (engine/fwseen.h). */
 int sp_fwplan_read(struct sp_fwplan *p, struct sp_error *err);
 
 /* p->before, from the kernel. A host without nf_tables is no failure while the port is not
@@ -70,8 +78,13 @@ enum sp_fwplan_kind {
 /* p->target, del, add and what changes; refuses what must not be. */
 int sp_fwplan_make(struct sp_fwplan *p, enum sp_fwplan_kind kind, struct sp_error *err);
 
-/* State, then kernel, then p->after and p->stored by reading back. */
+/* State, then kernel, then p->after by reading back. Where `before` was remembered, the kernel is told of
+ * which generation it was and makes the change only on that one; when its next one is exactly ours, what it
+ * has is what it had and what it acknowledged, and only the elements of a small change are asked for. */
 int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err);
+
+/* Remember what the kernel has, where it is what is stored. */
+void sp_fwplan_note(struct sp_fwplan *p);
 
 enum sp_nft_body sp_fwplan_body(enum sp_fw_mode mode); /* the table that a mode stands for */
 

@@ -5,19 +5,25 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "host/lock.h"
 #include "host/replace.h"
+#include "model/fwfile.h"
 #include "model/fwstate.h"
 
 #define LOCK SP_STORE "/firewall.lock"
 #define PENDING "firewall.pending"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define LOCK_DEADLINE_MS 10000
 
+#define CURRENT "firewall.json"
+#define COPY "firewall.json-"
+
 static const char *const paths[] = {
-    [SP_FWSTORE_CURRENT] = SP_STORE "/firewall.json",
-    [SP_FWSTORE_LAST_GOOD] = SP_STORE "/firewall.json-",
+    [SP_FWSTORE_CURRENT] = SP_STORE "/" CURRENT,
+    [SP_FWSTORE_LAST_GOOD] = SP_STORE "/" COPY,
 };
 
 static int make_store(struct sp_host *h, struct sp_error *err)
@@ -35,13 +41,27 @@ int sp_fwstore_lock(struct sp_host *h, struct sp_error *err)
     return make_store(h, err) < 0 ? -1 : sp_lock_take(h, LOCK, LOCK_DEADLINE_MS, err);
 }
 
-int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_policy *ret,
-                    struct sp_error *err)
+int sp_fwstore_boot_id(struct sp_host *h, char ret[SP_FW_BOOT_ID_SIZE], struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
 
-    if (sp_fsat_read(h->root_fd, paths[which], SP_FWSTATE_MAX_BYTES, &text, NULL, err) == 0)
-        return sp_fwstate_parse(sp_buf_str(&text), text.len, ret, err);
+    if (sp_fsat_read(h->root_fd, BOOT_ID, 64, &text, NULL, err) < 0)
+        return -1;
+    if (text.len > 0)
+        text.data[strcspn(text.data, "\n")] = '\0';
+    return sp_str_copy(ret, SP_FW_BOOT_ID_SIZE, sp_buf_str(&text)) < 0
+               ? sp_fail(err, SP_E_IO, 0, "%s cannot be read", BOOT_ID)
+               : 0;
+}
+
+int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_policy *ret,
+                    uint64_t *ret_sum, struct sp_error *err)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+
+    *ret_sum = 0;
+    if (sp_fsat_read(h->root_fd, paths[which], SP_FWFILE_MAX_BYTES, &text, NULL, err) == 0)
+        return sp_fwfile_parse(sp_buf_str(&text), text.len, ret, ret_sum, err);
     if (err->code != SP_E_NOT_FOUND)
         return -1;
     if (which == SP_FWSTORE_CURRENT && !sp_fsat_exists(h->root_fd, paths[SP_FWSTORE_LAST_GOOD]))
@@ -51,17 +71,36 @@ int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_
                    "what is in force stays in force; copy firewall.json- back, or remove it to begin anew");
 }
 
-/* The copy comes second: between the two it is one change behind, never half of one. */
-int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_error *err)
+/* What others find under that name now. */
+static int read_back(struct sp_host *h, const struct sp_buf *text, struct sp_error *err)
 {
-    const struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf back = {0};
 
-    if (sp_fwstate_format(p, &text, err) < 0 || make_store(h, err) < 0)
+    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_CURRENT], SP_FWFILE_MAX_BYTES, &back, NULL, err) < 0)
         return -1;
-    if (sp_replace_path(h, paths[SP_FWSTORE_CURRENT], text.data, text.len, &how, err) < 0)
+    return back.len == text->len && memcmp(back.data, text->data, back.len) == 0
+               ? 0
+               : sp_fail(err, SP_E_IO, 0, "%s is not what was written", paths[SP_FWSTORE_CURRENT]);
+}
+
+/* The copy comes second: between the two it is one change behind, never half of one. */
+int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, uint64_t *ret_sum,
+                    struct sp_error *err)
+{
+    struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_close_ int dir = -1;
+
+    if (sp_fwfile_format(p, &text, ret_sum, err) < 0 || make_store(h, err) < 0)
         return -1;
-    return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], text.data, text.len, &how, err);
+    dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
+    if (dir < 0 || sp_stage_add(h, &stage, dir, CURRENT, text.data, text.len, &how, err) < 0)
+        return -1;
+    how.lazy = true;
+    if (sp_stage_add(h, &stage, dir, COPY, text.data, text.len, &how, err) < 0)
+        return -1;
+    return sp_stage_commit(h, &stage, err) < 0 ? -1 : read_back(h, &text, err);
 }
 
 int sp_fwstore_follow(struct sp_host *h, struct sp_error *err)
@@ -70,10 +109,10 @@ int sp_fwstore_follow(struct sp_host *h, struct sp_error *err)
     _cleanup_(sp_buf_clear) struct sp_buf current = {0}, copy = {0};
     struct sp_error ignored;
 
-    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_CURRENT], SP_FWSTATE_MAX_BYTES, &current, NULL, err) < 0)
+    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_CURRENT], SP_FWFILE_MAX_BYTES, &current, NULL, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_LAST_GOOD], SP_FWSTATE_MAX_BYTES, &copy, NULL,
-                     &ignored) == 0 &&
+    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_LAST_GOOD], SP_FWFILE_MAX_BYTES, &copy, NULL, &ignored) ==
+            0 &&
         current.len == copy.len && memcmp(sp_buf_str(&current), sp_buf_str(&copy), copy.len) == 0)
         return 0;
     return sp_replace_path(h, paths[SP_FWSTORE_LAST_GOOD], current.data, current.len, &how, err);

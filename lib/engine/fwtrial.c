@@ -13,24 +13,9 @@
 #include "model/json.h"
 #include "model/when.h"
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-
 static int no_memory(struct sp_error *err)
 {
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-}
-
-static int read_boot_id(struct sp_host *h, char ret[SP_FW_BOOT_ID_SIZE], struct sp_error *err)
-{
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-
-    if (sp_fsat_read(h->root_fd, BOOT_ID, 64, &text, NULL, err) < 0)
-        return -1;
-    if (text.len > 0)
-        text.data[strcspn(text.data, "\n")] = '\0';
-    return sp_str_copy(ret, SP_FW_BOOT_ID_SIZE, sp_buf_str(&text)) < 0
-               ? sp_fail(err, SP_E_IO, 0, "%s cannot be read", BOOT_ID)
-               : 0;
 }
 
 /* Is the policy that was on trial what the kernel has committed? */
@@ -60,7 +45,7 @@ static int roll_forward(struct sp_fwplan *p, struct sp_error *err)
         return -1;
     sp_fw_policy_clear(&p->old);
     if (sp_fw_policy_copy(&p->old, &p->pending.policy, err) < 0 ||
-        ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwstore_save(p->host, &p->old, err) < 0))
+        ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwstore_save(p->host, &p->old, &p->sum, err) < 0))
         return -1;
     return clear_away(p, err);
 }
@@ -74,7 +59,7 @@ int sp_fwtrial_settle(struct sp_fwplan *p, struct sp_error *err)
         return err->code == SP_E_STATE ? clear_away(p, err) : -1;
     if (p->pending.token[0] == '\0')
         return 0;
-    if (read_boot_id(p->host, boot_id, err) < 0)
+    if (sp_fwstore_boot_id(p->host, boot_id, err) < 0)
         return -1;
     if (sp_streq(boot_id, p->pending.boot_id)) {
         if (sp_fwplan_read(p, err) < 0)
@@ -140,7 +125,7 @@ int sp_fwtrial_start(struct sp_fwplan *p, struct sp_error *err)
 
     if (!p->kernel_changes && !p->state_changes)
         return 0;
-    if (make_token(p->pending.token, err) < 0 || read_boot_id(p->host, p->pending.boot_id, err) < 0)
+    if (make_token(p->pending.token, err) < 0 || sp_fwstore_boot_id(p->host, p->pending.boot_id, err) < 0)
         return -1;
     move_to_trial(p);
     /* Behind it stands what is stored now. Unmanaged, that is a table that holds nobody back. */
@@ -277,21 +262,18 @@ static int check_proof(const struct sp_fwplan *p, const char *token, struct sp_e
 /* State comes second here: the kernel alone can say whether the trial was still on. */
 static int commit(struct sp_fwplan *p, struct sp_error *err)
 {
-    _cleanup_(sp_nft_close) struct sp_nft nft = {0};
-
     p->pending.phase = SP_FW_CONFIRMING;
-    if (sp_fwstore_save_pending(p->host, &p->pending, err) < 0 || sp_nft_open(p->host, &nft, err) < 0)
+    if (sp_fwstore_save_pending(p->host, &p->pending, err) < 0)
         return -1;
-    if (sp_nft_commit(&nft, &p->before.trial, &p->target, p->now, err) < 0) {
+    if (sp_nft_commit(&p->nft, &p->before.trial, &p->target, p->now, err) < 0) {
         if (err->os_errno != ENOENT)
             return -1;
         return clear_away(p, err) < 0 ? -1 : no_trial(err);
     }
-    if (sp_fwstore_save(p->host, &p->want, err) < 0 || sp_fwstore_drop_pending(p->host, err) < 0 ||
-        sp_fwstore_load(p->host, SP_FWSTORE_CURRENT, &p->stored, err) < 0)
+    if (sp_fwstore_save(p->host, &p->want, &p->sum, err) < 0 || sp_fwstore_drop_pending(p->host, err) < 0)
         return -1;
     p->state_changes = p->kernel_changed = true;
-    return sp_nft_read(&nft, p->now, &p->after, err);
+    return sp_nft_read(&p->nft, p->now, &p->after, &p->generation, err);
 }
 
 int sp_firewall_confirm(struct sp_host *h, const struct sp_config *c, const char *token, cJSON *result,

@@ -5,11 +5,18 @@
 #include "engine/methods.h"
 #include "engine/store.h"
 
+/* A panel's answer is printed as it is; who called by the command looks at it. */
+static enum sp_firewall_flags flags_of(const struct sp_engine *e, bool dry_run)
+{
+    return (enum sp_firewall_flags)((e->for_panel ? SP_FIREWALL_TEXT : 0) |
+                                    (dry_run ? SP_FIREWALL_DRY : 0));
+}
+
 SP_METHOD(sp_method_firewall_get)
 {
     (void)p;
     (void)raw;
-    return sp_firewall_get(e->host, e->config, result, err);
+    return sp_firewall_get(e->host, e->config, flags_of(e, false), result, err);
 }
 
 SP_METHOD(sp_method_firewall_set)
@@ -20,14 +27,14 @@ SP_METHOD(sp_method_firewall_set)
     if (sp_fwrequest_decode(raw, &request, err) < 0 ||
         (!request.dry_run && sp_store_prepare(e->host, err) < 0))
         return -1;
-    return sp_firewall_set(e->host, e->config, &request, result, err);
+    return sp_firewall_set(e->host, e->config, &request, flags_of(e, request.dry_run), result, err);
 }
 
 SP_METHOD(sp_method_firewall_restore)
 {
     (void)raw;
     return sp_firewall_restore(e->host, e->config,
-                               p->dry_run ? SP_FIREWALL_BOOT | SP_FIREWALL_DRY : SP_FIREWALL_BOOT, result,
+                               (enum sp_firewall_flags)(SP_FIREWALL_BOOT | flags_of(e, p->dry_run)), result,
                                err);
 }
 

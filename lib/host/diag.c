@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/procnet.h"
+#include "model/siphash.h"
 
 void sp_diag_peers_clear(struct sp_diag_peers *l)
 {
@@ -183,6 +184,30 @@ int sp_diag_listening(struct sp_host *h, struct sp_diag_listeners *ret, struct s
         dump(AF_INET6, TCP_LISTEN, visit_listening, &l, err) < 0)
         return -1;
     return sp_procnet_owners(h, &l, ret, err);
+}
+
+/* In any order. */
+static int visit_sum(const struct nlmsghdr *nlh, void *data)
+{
+    static const uint64_t key[2] = {1, 2};
+    const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
+    uint64_t *sum = data;
+    const uint32_t what[4] = {m->id.idiag_cookie[0], m->id.idiag_cookie[1], m->id.idiag_sport,
+                              m->idiag_inode};
+
+    if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*m))
+        *sum += sp_siphash(key, what, sizeof(what));
+    return MNL_CB_OK;
+}
+
+int sp_diag_listening_sum(struct sp_host *h, uint64_t *ret, struct sp_error *err)
+{
+    *ret = 0;
+    if (!h->real)
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "a directory has no sockets");
+    if (dump(AF_INET, TCP_LISTEN, visit_sum, ret, err) < 0)
+        return -1;
+    return dump(AF_INET6, TCP_LISTEN, visit_sum, ret, err);
 }
 
 int sp_diag_caller(struct sp_host *h, struct sp_diag_peer *ret, bool *ret_found, struct sp_error *err)

@@ -45,6 +45,10 @@ struct sp_diag_listeners {
 
 int sp_diag_listening(struct sp_host *h, struct sp_diag_listeners *ret, struct sp_error *err);
 
+/* A sum over all listening TCP sockets, by the number that each has for itself alone until the next boot.
+ */
+int sp_diag_listening_sum(struct sp_host *h, uint64_t *ret, struct sp_error *err);
+
 /* Where the caller comes from: the nearest ancestor (this process first) whose SSH_CONNECTION names a
  * connection that the kernel shows established. sudo(8) takes the variable from its child; the shell before
  * it keeps it. A panel's call has none: *ret_found is false. */

@@ -43,4 +43,7 @@ void sp_host_close(struct sp_host *h)
     sp_cleanup_close(&h->root_fd);
     h->root_fd = -1;
     sp_label_close(&h->labels);
+    if (h->left_fd > 0)
+        (void)close(h->left_fd);
+    h->left_fd = 0;
 }

@@ -40,6 +40,7 @@ struct sp_host {
     struct sp_later *later;       /* directories still to be synced; borrowed; sp_sync_dir() */
     struct sp_asuser_kept *users; /* the child that works in homes; sp_asuser_keep() */
     struct sp_home_later *homes;  /* what is to be settled there; sp_home_keep() */
+    int left_fd;                  /* 0: none; owned; sp_nft_leave() */
 };
 
 /* The real host, rooted at "/". */

@@ -21,11 +21,18 @@ struct mnl_socket;
 struct sp_nft {
     struct mnl_socket *nl; /* owned */
     uint32_t seq;
+    /* Not 0: a change is made only while this is the ruleset's generation, else it is -1 with os_errno
+     * ERESTART, and nothing was changed. */
+    uint32_t expect;
 };
 
 /* SP_E_UNSUPPORTED where h is a directory and not the real host. */
 int sp_nft_open(struct sp_host *h, struct sp_nft *ret, struct sp_error *err);
 void sp_nft_close(struct sp_nft *nft);
+
+/* Close it when h is closed: the close of a socket waits for the kernel to free what was deleted, some
+ * milliseconds, and the answer need not. */
+void sp_nft_leave(struct sp_host *h, struct sp_nft *nft);
 
 /* In the order of strength: rules are chosen by comparing it. */
 enum sp_nft_body {
@@ -59,9 +66,14 @@ void sp_nft_ruleset_clear(struct sp_nft_ruleset *r);
 /* The number of the whole ruleset's last change by anybody (an element that times out is none). */
 int sp_nft_generation(struct sp_nft *nft, uint32_t *ret, struct sp_error *err);
 
+/* The number of this network namespace, which no other has until the next boot. 0: this kernel has none. */
+uint64_t sp_nft_namespace(const struct sp_nft *nft);
+
 /* What the kernel has under our name; `now` turns what is left of a timeout into an expiry. Ports and
- * elements are read only where the table is whole. SP_E_BUSY when others change it without pause. */
-int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, struct sp_error *err);
+ * elements are read only where the table is whole. SP_E_BUSY when others change it without pause.
+ * ret_generation (may be NULL): that of what was read. */
+int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, uint32_t *ret_generation,
+                struct sp_error *err);
 
 /* Replace the whole table (body OPEN or GUARDED), with the trial that `want` has. */
 int sp_nft_rebuild(struct sp_nft *nft, const struct sp_nft_ruleset *want, int64_t now,
@@ -76,6 +88,11 @@ int sp_nft_commit(struct sp_nft *nft, const struct sp_nft_trial *trial, const st
  * ignore its timeout. */
 int sp_nft_edit(struct sp_nft *nft, const struct sp_fw_compiled *del, const struct sp_fw_compiled *add,
                 int64_t now, struct sp_error *err);
+
+/* After such an edit: is each element of `add` there, as it should be, and none of `del`? Asked one by one:
+ * for a few of them. */
+int sp_nft_check_edit(struct sp_nft *nft, const struct sp_fw_compiled *del,
+                      const struct sp_fw_compiled *add, int64_t now, bool *ret, struct sp_error *err);
 
 /* Replace all elements of allow4 and allow6. Other ports are a rebuild. */
 int sp_nft_replace(struct sp_nft *nft, const struct sp_fw_compiled *want, int64_t now,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host/nftlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
@@ -100,6 +101,8 @@ struct nlmsghdr *sp_nftlink_batch_put(struct sp_nftlink_batch *b, uint16_t type,
 
     if (at != NULL && b->len == 0) {
         b->open = nftnl_batch_begin(at, b->seq++);
+        if (b->expect != 0)
+            mnl_attr_put_u32(b->open, NFNL_BATCH_GENID, htonl(b->expect));
         at = reserve(b);
     }
     if (at == NULL)

@@ -35,7 +35,8 @@ struct sp_nftlink_batch {
     size_t len, size;
     struct nlmsghdr *open; /* the message that is being built, or NULL */
     uint32_t seq;
-    bool failed; /* out of memory; sticky */
+    uint32_t expect; /* host/nft.h, struct sp_nft */
+    bool failed;     /* out of memory; sticky */
 };
 
 void sp_nftlink_batch_clear(struct sp_nftlink_batch *b);

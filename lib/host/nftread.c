@@ -263,11 +263,17 @@ static int reopen(struct sp_nft *nft, struct sp_error *err)
 {
     struct sp_host real = {.root_fd = -1, .real = true};
 
+    const uint32_t expect = nft->expect;
+
     sp_nft_close(nft);
-    return sp_nft_open(&real, nft, err);
+    if (sp_nft_open(&real, nft, err) < 0)
+        return -1;
+    nft->expect = expect;
+    return 0;
 }
 
-int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, struct sp_error *err)
+int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, uint32_t *ret_generation,
+                struct sp_error *err)
 {
     for (int attempt = 0; attempt < 20; attempt++) {
         _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset r = {0};
@@ -287,6 +293,8 @@ int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, str
             continue; /* one half of one table, the other half of the next */
         *ret = r;
         r = (struct sp_nft_ruleset){0};
+        if (ret_generation != NULL)
+            *ret_generation = after;
         return 0;
     }
     return sp_fail(err, SP_E_BUSY, 0, "the packet filter changes too often to be read");

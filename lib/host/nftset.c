@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -267,4 +268,49 @@ int sp_nftset_read_allow(struct sp_nft *nft, enum sp_nftrules_set set, int64_t n
             return -1;
     }
     return 0;
+}
+
+/* The element at an address: asked for so, the kernel answers with the nearest one, too. 1, 0 or -1. */
+static int ask(struct sp_nft *nft, enum sp_nftrules_set set, sp_fw_address key, uint32_t flags,
+               struct element *ret, struct sp_error *err)
+{
+    const uint32_t len = sp_nftrules_sets[set].key_len;
+    _cleanup_(elements_clear) struct elements l = {.key_len = len};
+    struct sp_nftlink_ask q;
+    struct nlattr *list;
+    uint8_t bytes[16];
+
+    sp_fw_address_store(key, bytes, len);
+    sp_nftlink_ask(&q, NFT_MSG_GETSETELEM, NFPROTO_INET, SP_NFTLINK_ONE);
+    mnl_attr_put_strz(q.nlh, NFTA_SET_ELEM_LIST_TABLE, SP_NFT_TABLE);
+    mnl_attr_put_strz(q.nlh, NFTA_SET_ELEM_LIST_SET, sp_nftrules_sets[set].name);
+    list = mnl_attr_nest_start(q.nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+    put_element(q.nlh, bytes, len, flags, 0);
+    mnl_attr_nest_end(q.nlh, list);
+    if (sp_nftlink_talk(nft, &q, visit_elements, &l, err) < 0)
+        return err->os_errno == ENOENT ? 0 : -1;
+    if (l.n != 1 || l.odd || l.v[0].key != key || (l.v[0].flags & NFT_SET_ELEM_INTERVAL_END) != flags)
+        return 0;
+    *ret = l.v[0];
+    return 1;
+}
+
+int sp_nftset_has(struct sp_nft *nft, enum sp_nftrules_set set, const struct sp_fw_interval *i, int64_t now,
+                  struct sp_error *err)
+{
+    const unsigned bits = 8 * sp_nftrules_sets[set].key_len;
+    struct element e = {0};
+    int64_t apart, until;
+    int r = ask(nft, set, i->first, 0, &e, err);
+
+    if (r != 1)
+        return r;
+    until = e.left_ms != 0 ? now + (e.left_ms + 500) / 1000 : 0;
+    apart = until - i->expires_at;
+    if ((until == 0) != (i->expires_at == 0) || apart < -SP_FW_SLACK || apart > SP_FW_SLACK)
+        return 0;
+    /* Behind the very last address there is no end. */
+    if (i->last + 1 == 0 || (bits < 128 && i->last + 1 == (sp_fw_address)1 << bits))
+        return 1;
+    return ask(nft, set, i->last + 1, NFT_SET_ELEM_INTERVAL_END, &e, err);
 }

@@ -23,4 +23,8 @@ int sp_nftset_read_trial_ports(struct sp_nft *nft, struct sp_nft_trial *ret, str
 int sp_nftset_read_allow(struct sp_nft *nft, enum sp_nftrules_set set, int64_t now,
                          struct sp_fw_intervals *ret, struct sp_error *err);
 
+/* Is this very interval in the set? 1, 0 or -1 with err. Expiries are compared as by sp_fw_diff(). */
+int sp_nftset_has(struct sp_nft *nft, enum sp_nftrules_set set, const struct sp_fw_interval *i, int64_t now,
+                  struct sp_error *err);
+
 #endif

@@ -181,7 +181,7 @@ int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *n
     _cleanup_close_ int old = open_old(dirfd, name, &st, &missing, err);
     uid_t uid = how->uid != (uid_t)-1 ? how->uid : st.st_uid;
     gid_t gid = how->gid != (gid_t)-1 ? how->gid : st.st_gid;
-    const struct sp_staged *t;
+    struct sp_staged *t;
 
     if (old < 0 && !missing)
         return -1;
@@ -193,6 +193,7 @@ int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *n
         return -1;
     if (sp_write_all(t->fd, bytes, len) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot write %s", t->temp);
+    t->lazy = how->lazy;
     return 0;
 }
 
@@ -201,7 +202,7 @@ static int settle(struct sp_staged *t, struct sp_error *err)
 {
     int fd = sp_steal_fd(&t->fd);
 
-    if (fsync(fd) != 0) {
+    if (!t->lazy && fsync(fd) != 0) {
         (void)sp_fail(err, SP_E_IO, errno, "fsync of %s failed", t->temp);
         (void)close(fd);
         return -1;

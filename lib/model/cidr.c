@@ -34,13 +34,14 @@ bool sp_cidr_equal(const struct sp_cidr *a, const struct sp_cidr *b)
 
 bool sp_cidr_contains(const struct sp_cidr *outer, const struct sp_cidr *inner)
 {
-    struct sp_cidr m = *inner;
+    size_t whole = outer->prefix / 8;
+    unsigned mask = 0xff00U >> outer->prefix % 8 & 0xff;
 
-    if (outer->family != inner->family || outer->prefix > inner->prefix)
+    if (outer->family != inner->family || outer->prefix > inner->prefix || whole > sizeof(outer->addr))
         return false;
-    m.prefix = outer->prefix;
-    m = masked(&m);
-    return memcmp(m.addr, outer->addr, sizeof(m.addr)) == 0;
+    if (memcmp(outer->addr, inner->addr, whole) != 0)
+        return false;
+    return whole == sizeof(outer->addr) || (inner->addr[whole] & mask) == outer->addr[whole];
 }
 
 /* Blocks that are nobody's source address. In order: the first that contains the block names the reason. */
@@ -86,11 +87,27 @@ static int refuse_special(const struct sp_cidr *c, const struct special *s, stru
     return sp_hint(err, "write %s", text);
 }
 
+/* Most of ten thousand: IPv4, outside every special block, without bits behind its prefix. */
+static bool is_plain_v4(const struct sp_cidr *c)
+{
+    static const uint8_t rest[12];
+    uint32_t a =
+        (uint32_t)c->addr[0] << 24 | (uint32_t)c->addr[1] << 16 | (uint32_t)c->addr[2] << 8 | c->addr[3];
+
+    if (c->family != 4 || c->prefix < 8 || c->prefix > 32 || c->addr[0] == 0 || c->addr[0] == 127 ||
+        c->addr[0] >= 224)
+        return false;
+    return (a & (uint32_t)((UINT64_C(1) << (32 - c->prefix)) - 1)) == 0 &&
+           memcmp(c->addr + 4, rest, sizeof(rest)) == 0;
+}
+
 int sp_cidr_check(const struct sp_cidr *c, struct sp_error *err)
 {
     char text[SP_CIDR_SIZE];
     struct sp_cidr m;
 
+    if (is_plain_v4(c))
+        return 0;
     if ((c->family != 4 && c->family != 6) || c->prefix > addr_bits(c)) {
         sp_fail(err, SP_E_INVALID, 0, "this is no block of IPv4 or IPv6");
         return sp_hint(err, "write an address such as 203.0.113.7 or a block such as 203.0.113.0/24");
@@ -142,8 +159,9 @@ static int refuse_text(const char *text, struct sp_error *err)
     return sp_hint(err, "%s", rows[i].hint);
 }
 
-/* Four decimal numbers without leading zeros: nft's own reader takes 010.1.2.3 for 8.1.2.3. */
-static bool read_v4(const char *s, uint8_t addr[16])
+/* Four decimal numbers without leading zeros: nft's own reader takes 010.1.2.3 for 8.1.2.3. What stands
+ * behind them, or NULL. */
+static const char *read_numbers(const char *s, uint8_t addr[16])
 {
     for (int i = 0; i < 4; i++) {
         unsigned v = 0;
@@ -151,12 +169,38 @@ static bool read_v4(const char *s, uint8_t addr[16])
 
         for (; *s >= '0' && *s <= '9' && s - start < 3; s++)
             v = v * 10 + (unsigned)(*s - '0');
-        if (s == start || v > 255 || (*start == '0' && s - start > 1) || *s != (i < 3 ? '.' : '\0'))
-            return false;
+        if (s == start || v > 255 || (*start == '0' && s - start > 1) || (i < 3 && *s++ != '.'))
+            return NULL;
         addr[i] = (uint8_t)v;
-        s++;
     }
-    return true;
+    return s;
+}
+
+static bool read_v4(const char *s, uint8_t addr[16])
+{
+    s = read_numbers(s, addr);
+    return s != NULL && *s == '\0';
+}
+
+/* The short way for what needs no second look; whatever else is read as ever. */
+static bool read_plain_v4(const char *text, struct sp_cidr *c)
+{
+    const char *s = read_numbers(text, c->addr);
+    unsigned prefix = 32;
+
+    if (s == NULL || (*s != '\0' && *s != '/'))
+        return false;
+    if (*s == '/') {
+        size_t n = strspn(++s, "0123456789");
+        if (n < 1 || n > 2 || s[n] != '\0' || *s == '0')
+            return false;
+        prefix = (unsigned)(s[0] - '0');
+        if (n == 2)
+            prefix = prefix * 10 + (unsigned)(s[1] - '0');
+    }
+    c->family = 4;
+    c->prefix = (uint8_t)prefix;
+    return is_plain_v4(c);
 }
 
 /* inet_pton(3) takes what RFC 4291 section 2.2 allows, and glibc's refuses leading zeros in a v4 tail. */
@@ -173,6 +217,11 @@ int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err)
     size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
     uint64_t prefix;
 
+    if (read_plain_v4(text, &c)) {
+        *ret = c;
+        return 0;
+    }
+    c = (struct sp_cidr){0};
     if (!sp_str_is_clean(text, strlen(text))) {
         sp_fail(err, SP_E_INVALID, 0, "the source has a control byte or is not UTF-8");
         return sp_hint(err, "write an address such as 203.0.113.7 or a block such as 203.0.113.0/24");
@@ -222,11 +271,39 @@ int sp_cidr_read(const char *text, struct sp_cidr *ret)
     return 0;
 }
 
+/* Decimal, up to 255; what stands behind it. */
+static char *put_number(char *at, unsigned n)
+{
+    if (n >= 100)
+        *at++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *at++ = (char)('0' + n / 10 % 10);
+    *at++ = (char)('0' + n % 10);
+    return at;
+}
+
+static void format_v4(const struct sp_cidr *c, char *at)
+{
+    for (int i = 0; i < 4; i++) {
+        at = put_number(at, c->addr[i]);
+        *at++ = i < 3 ? '.' : '/';
+    }
+    if (c->prefix == 32)
+        at--;
+    else
+        at = put_number(at, c->prefix);
+    *at = '\0';
+}
+
 void sp_cidr_format(const struct sp_cidr *c, char out[SP_CIDR_SIZE])
 {
     char addr[INET6_ADDRSTRLEN];
 
-    if (inet_ntop(c->family == 4 ? AF_INET : AF_INET6, c->addr, addr, sizeof(addr)) == NULL)
+    if (c->family == 4) {
+        format_v4(c, out);
+        return;
+    }
+    if (inet_ntop(AF_INET6, c->addr, addr, sizeof(addr)) == NULL)
         addr[0] = '\0';
     if (c->prefix == addr_bits(c))
         (void)sp_str_copy(out, SP_CIDR_SIZE, addr);

@@ -133,21 +133,42 @@ static int compare_block(const void *a, const void *b)
     return (x->last < y->last) - (x->last > y->last);
 }
 
+/* A policy's own order is this one already: only always_allow stands out of it. */
+static void sort(struct sp_fw_intervals *blocks)
+{
+    for (size_t i = 1; i < blocks->n; i++) {
+        if (compare_block(&blocks->v[i - 1], &blocks->v[i]) <= 0)
+            continue;
+        qsort(blocks->v, blocks->n, sizeof(*blocks->v), compare_block);
+        return;
+    }
+}
+
+static int end_sweep(struct sweep *s)
+{
+    if (close_blocks(s, NULL) < 0)
+        return -1;
+    for (size_t i = 0; i < s->out->n; i++)
+        if (s->out->v[i].expires_at == NEVER)
+            s->out->v[i].expires_at = 0;
+    return 0;
+}
+
+/* One family's, from its own array. */
 static int sweep(struct sp_fw_intervals *blocks, struct sp_fw_intervals *out, struct sp_error *err)
 {
     struct sweep s = {.out = out, .err = err};
 
-    if (blocks->n > 0)
-        qsort(blocks->v, blocks->n, sizeof(*blocks->v), compare_block);
+    sort(blocks);
     for (size_t i = 0; i < blocks->n; i++)
         if (open_block(&s, &blocks->v[i]) < 0)
             return -1;
-    if (close_blocks(&s, NULL) < 0)
-        return -1;
-    for (size_t i = 0; i < out->n; i++)
-        if (out->v[i].expires_at == NEVER)
-            out->v[i].expires_at = 0;
-    return 0;
+    return end_sweep(&s);
+}
+
+static struct sp_fw_intervals *of_family(struct sp_fw_compiled *c, uint8_t family)
+{
+    return family == 4 ? &c->v4 : &c->v6;
 }
 
 static int add_block(struct sp_fw_compiled *blocks, const struct sp_cidr *c, int64_t expires_at,
@@ -156,29 +177,87 @@ static int add_block(struct sp_fw_compiled *blocks, const struct sp_cidr *c, int
     struct sp_fw_interval i = block_interval(c);
 
     i.expires_at = expires_at;
-    return sp_fw_intervals_add(c->family == 4 ? &blocks->v4 : &blocks->v6, &i, err);
+    return sp_fw_intervals_add(of_family(blocks, c->family), &i, err);
+}
+
+static int reserve(struct sp_fw_intervals *l, size_t n, struct sp_error *err)
+{
+    if (n == 0)
+        return 0;
+    l->v = malloc(n * sizeof(*l->v));
+    if (l->v == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    l->size = n;
+    return 0;
+}
+
+/* Room at once for what there is, unless an expiry cuts a block in parts. */
+static int reserve_both(const struct sp_fw_policy *p, struct sp_fw_compiled *c, struct sp_error *err)
+{
+    size_t n4 = 0;
+
+    while (n4 < p->n && p->v[n4].source.family == 4)
+        n4++;
+    return reserve(&c->v4, n4, err) < 0 || reserve(&c->v6, p->n - n4, err) < 0 ? -1 : 0;
+}
+
+/* False for what has expired. */
+static bool block_of(const struct sp_fw_entry *e, int64_t now, struct sp_fw_interval *ret)
+{
+    if (e->expires_at != 0 && e->expires_at <= now)
+        return false;
+    *ret = block_interval(&e->source);
+    ret->expires_at = e->expires_at == 0 || e->expires_at - now > SP_FW_FAR ? NEVER : e->expires_at;
+    return true;
+}
+
+/* A policy's own order is the sweep's: without always_allow nothing is copied, and nothing sorted. */
+static int sweep_policy(const struct sp_fw_policy *p, int64_t now, struct sp_fw_compiled *out,
+                        struct sp_error *err)
+{
+    struct sweep s4 = {.out = &out->v4, .err = err}, s6 = {.out = &out->v6, .err = err};
+
+    if (reserve_both(p, out, err) < 0)
+        return -1;
+    for (size_t i = 0; i < p->n; i++) {
+        struct sp_fw_interval block;
+        if (block_of(&p->v[i], now, &block) &&
+            open_block(p->v[i].source.family == 4 ? &s4 : &s6, &block) < 0)
+            return -1;
+    }
+    return end_sweep(&s4) < 0 || end_sweep(&s6) < 0 ? -1 : 0;
+}
+
+static int sweep_both(const struct sp_fw_policy *p, const struct sp_cidr_list *always_allow, int64_t now,
+                      struct sp_fw_compiled *out, struct sp_error *err)
+{
+    _cleanup_(sp_fw_compiled_clear) struct sp_fw_compiled blocks = {0};
+
+    for (size_t i = 0; i < always_allow->n; i++)
+        if (add_block(&blocks, &always_allow->v[i], NEVER, err) < 0)
+            return -1;
+    for (size_t i = 0; p->mode == SP_FW_RESTRICTED && i < p->n; i++) {
+        struct sp_fw_interval block;
+        if (block_of(&p->v[i], now, &block) &&
+            sp_fw_intervals_add(of_family(&blocks, p->v[i].source.family), &block, err) < 0)
+            return -1;
+    }
+    return sweep(&blocks.v4, &out->v4, err) < 0 || sweep(&blocks.v6, &out->v6, err) < 0 ? -1 : 0;
 }
 
 int sp_fw_compile(const struct sp_fw_policy *p, const struct sp_cidr_list *always_allow, int64_t now,
                   struct sp_fw_compiled *ret, struct sp_error *err)
 {
-    _cleanup_(sp_fw_compiled_clear) struct sp_fw_compiled blocks = {0}, out = {0};
+    _cleanup_(sp_fw_compiled_clear) struct sp_fw_compiled out = {0};
+    int r;
 
     if (p->mode != SP_FW_RESTRICTED && p->mode != SP_FW_CLOSED)
         return 0;
-    for (size_t i = 0; always_allow != NULL && i < always_allow->n; i++)
-        if (add_block(&blocks, &always_allow->v[i], NEVER, err) < 0)
-            return -1;
-    for (size_t i = 0; p->mode == SP_FW_RESTRICTED && i < p->n; i++) {
-        int64_t at = p->v[i].expires_at;
-        if (at != 0 && at <= now)
-            continue;
-        if (at == 0 || at - now > SP_FW_FAR)
-            at = NEVER;
-        if (add_block(&blocks, &p->v[i].source, at, err) < 0)
-            return -1;
-    }
-    if (sweep(&blocks.v4, &out.v4, err) < 0 || sweep(&blocks.v6, &out.v6, err) < 0)
+    if (always_allow != NULL && always_allow->n > 0)
+        r = sweep_both(p, always_allow, now, &out, err);
+    else
+        r = p->mode == SP_FW_RESTRICTED ? sweep_policy(p, now, &out, err) : 0;
+    if (r < 0)
         return -1;
     *ret = out;
     out = (struct sp_fw_compiled){0};
@@ -200,15 +279,16 @@ static size_t find(const struct sp_fw_intervals *l, sp_fw_address a)
     return low;
 }
 
-/* Is every address of [first, last] in some interval? *ret_earliest: the first expiry among them, or 0. */
-static bool covers(const struct sp_fw_intervals *l, sp_fw_address first, sp_fw_address last,
+/* Is every address of [first, last] in some interval, of which `at` is the first that ends at or behind
+ * `first`? *ret_earliest: the first expiry among them, or 0. */
+static bool covers(const struct sp_fw_intervals *l, size_t at, sp_fw_address first, sp_fw_address last,
                    int64_t *ret_earliest)
 {
     *ret_earliest = 0;
-    for (size_t i = find(l, first); i < l->n && l->v[i].first <= first; i++) {
-        int64_t at = l->v[i].expires_at;
-        if (at != 0 && (*ret_earliest == 0 || at < *ret_earliest))
-            *ret_earliest = at;
+    for (size_t i = at; i < l->n && l->v[i].first <= first; i++) {
+        int64_t until = l->v[i].expires_at;
+        if (until != 0 && (*ret_earliest == 0 || until < *ret_earliest))
+            *ret_earliest = until;
         if (l->v[i].last >= last)
             return true;
         first = l->v[i].last + 1;
@@ -218,10 +298,11 @@ static bool covers(const struct sp_fw_intervals *l, sp_fw_address first, sp_fw_a
 
 bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
 {
+    const struct sp_fw_intervals *l = block->family == 4 ? &c->v4 : &c->v6;
     struct sp_fw_interval want = block_interval(block);
     int64_t earliest;
 
-    if (!covers(block->family == 4 ? &c->v4 : &c->v6, want.first, want.last, &earliest))
+    if (!covers(l, find(l, want.first), want.first, want.last, &earliest))
         return false;
     if (ret_expires_at != NULL)
         *ret_expires_at = earliest;
@@ -230,11 +311,15 @@ bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, i
 
 static bool narrows(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want)
 {
+    size_t at = 0;
+
     for (size_t i = 0; i < have->n; i++) {
         const struct sp_fw_interval *h = &have->v[i];
         int64_t until;
 
-        if (!covers(want, h->first, h->last, &until))
+        while (at < want->n && want->v[at].last < h->first)
+            at++;
+        if (!covers(want, at, h->first, h->last, &until))
             return true;
         if (until != 0 && (h->expires_at == 0 || until < h->expires_at - SP_FW_SLACK))
             return true;

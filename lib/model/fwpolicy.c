@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/fwpolicy.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,62 +34,60 @@ int sp_fw_mode_parse(const char *name, enum sp_fw_mode *ret, struct sp_error *er
     return sp_hint(err, "one of unmanaged, open, restricted, closed");
 }
 
-void sp_fw_entry_clear(struct sp_fw_entry *e)
-{
-    free(e->comment);
-    free(e->owner);
-    *e = (struct sp_fw_entry){0};
-}
-
 void sp_fw_policy_clear(struct sp_fw_policy *p)
 {
-    for (size_t i = 0; i < p->n; i++)
-        sp_fw_entry_clear(&p->v[i]);
     free(p->v);
+    sp_fw_text_drop(p->text);
     *p = (struct sp_fw_policy){0};
-}
-
-static int entry_copy(struct sp_fw_entry *dst, const struct sp_fw_entry *src, struct sp_error *err)
-{
-    *dst = *src;
-    dst->comment = strdup(src->comment != NULL ? src->comment : "");
-    dst->owner = strdup(src->owner != NULL ? src->owner : "");
-    if (dst->comment != NULL && dst->owner != NULL)
-        return 0;
-    sp_fw_entry_clear(dst);
-    return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
 int sp_fw_policy_copy(struct sp_fw_policy *dst, const struct sp_fw_policy *src, struct sp_error *err)
 {
-    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy copy = *src;
+    struct sp_fw_entry *v = malloc((src->n + 1) * sizeof(*v));
 
-    copy.n = 0;
-    copy.v = calloc(src->n + 1, sizeof(*copy.v));
-    if (copy.v == NULL)
+    if (v == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    for (; copy.n < src->n; copy.n++)
-        if (entry_copy(&copy.v[copy.n], &src->v[copy.n], err) < 0)
-            return -1;
-    *dst = copy;
-    copy = (struct sp_fw_policy){0};
+    if (src->n > 0)
+        memcpy(v, src->v, src->n * sizeof(*v));
+    *dst = *src;
+    dst->v = v;
+    dst->text = sp_fw_text_share(src->text);
     return 0;
+}
+
+static uint64_t half(const uint8_t *bytes)
+{
+    uint64_t n;
+
+    memcpy(&n, bytes, sizeof(n));
+    return be64toh(n);
 }
 
 static int compare_source(const struct sp_cidr *a, const struct sp_cidr *b)
 {
-    int d = (int)a->family - (int)b->family;
+    const uint64_t high[2] = {half(a->addr), half(b->addr)},
+                   low[2] = {half(a->addr + 8), half(b->addr + 8)};
 
-    if (d == 0)
-        d = memcmp(a->addr, b->addr, sizeof(a->addr));
-    return d != 0 ? d : (int)a->prefix - (int)b->prefix;
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    if (high[0] != high[1])
+        return high[0] < high[1] ? -1 : 1;
+    if (low[0] != low[1])
+        return low[0] < low[1] ? -1 : 1;
+    return (int)a->prefix - (int)b->prefix;
 }
 
-static int compare_entry(const struct sp_fw_entry *a, const struct sp_fw_entry *b)
+/* Shared strings are most often one and the same. */
+static int compare_text(const char *a, const char *b)
+{
+    return a == b ? 0 : strcmp(a != NULL ? a : "", b != NULL ? b : "");
+}
+
+int sp_fw_entry_compare(const struct sp_fw_entry *a, const struct sp_fw_entry *b)
 {
     int d = compare_source(&a->source, &b->source);
 
-    return d != 0 ? d : strcmp(a->owner, b->owner);
+    return d != 0 ? d : compare_text(a->owner, b->owner);
 }
 
 /* Entries of one array, equal ones in the order they stand in: qsort(3) itself promises no stability. */
@@ -96,15 +95,20 @@ static int compare_pointer(const void *a, const void *b)
 {
     const struct sp_fw_entry *x = *(const struct sp_fw_entry *const *)a;
     const struct sp_fw_entry *y = *(const struct sp_fw_entry *const *)b;
-    int d = compare_entry(x, y);
+    int d = sp_fw_entry_compare(x, y);
 
     return d != 0 ? d : (x > y) - (x < y);
 }
 
+/* Of one source and owner: the rest. */
+static bool same_value(const struct sp_fw_entry *a, const struct sp_fw_entry *b)
+{
+    return a->expires_at == b->expires_at && compare_text(a->comment, b->comment) == 0;
+}
+
 bool sp_fw_entry_equal(const struct sp_fw_entry *a, const struct sp_fw_entry *b)
 {
-    return compare_entry(a, b) == 0 && a->expires_at == b->expires_at &&
-           strcmp(a->comment, b->comment) == 0;
+    return sp_fw_entry_compare(a, b) == 0 && same_value(a, b);
 }
 
 bool sp_fw_policy_equal(const struct sp_fw_policy *a, const struct sp_fw_policy *b)
@@ -134,7 +138,7 @@ static int check_comment(const char *comment, struct sp_error *err)
     return sp_field(err, "comment");
 }
 
-static int check_entry(const struct sp_fw_entry *e, int64_t now, struct sp_error *err)
+int sp_fw_entry_check(const struct sp_fw_entry *e, int64_t now, struct sp_error *err)
 {
     unsigned most = e->source.family == 4 ? 32 : 128;
 
@@ -149,83 +153,120 @@ static int check_entry(const struct sp_fw_entry *e, int64_t now, struct sp_error
         (void)sp_hint(err, "a later expires_at, or none for a permanent entry");
         return sp_field(err, "expires_at");
     }
-    if (e->comment != NULL && check_comment(e->comment, err) < 0)
+    if (e->comment != NULL && e->comment[0] != '\0' && check_comment(e->comment, err) < 0)
         return -1;
     if (e->owner != NULL && e->owner[0] != '\0' && sp_name_check_domain(e->owner, err) < 0)
         return sp_field(err, "owner");
     return 0;
 }
 
-/* Sort all[0..n), of which the first n_old stood there before: a later one replaces an earlier equal one.
- * Two new ones that contradict each other are an error. Entries move to out; *ret_n says how many. */
-static int merge(struct sp_fw_entry *all, size_t n, size_t n_old, struct sp_fw_entry *out, size_t *ret_n,
-                 struct sp_error *err)
+/* The new entries in order, each once; two that contradict each other are an error. *n is how many. */
+static int sort_new(const struct sp_fw_entry *v, const struct sp_fw_entry **order, size_t *n,
+                    struct sp_error *err)
 {
-    _cleanup_free_ struct sp_fw_entry **order = calloc(n + 1, sizeof(struct sp_fw_entry *));
+    bool sorted = true;
     size_t kept = 0;
 
-    if (order == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        order[i] = &all[i];
-    qsort(order, n, sizeof(struct sp_fw_entry *), compare_pointer);
-    for (size_t i = 0; i + 1 < n; i++) {
-        bool both_new = order[i] >= all + n_old;
-        if (!both_new || compare_entry(order[i], order[i + 1]) != 0 ||
-            sp_fw_entry_equal(order[i], order[i + 1]))
+    for (size_t i = 0; i < *n; i++) {
+        order[i] = &v[i];
+        sorted &= i == 0 || sp_fw_entry_compare(&v[i - 1], &v[i]) < 0;
+    }
+    if (sorted)
+        return 0;
+    qsort(order, *n, sizeof(struct sp_fw_entry *), compare_pointer);
+    for (size_t i = 0; i < *n; i++) {
+        if (kept == 0 || sp_fw_entry_compare(order[kept - 1], order[i]) != 0) {
+            order[kept++] = order[i];
+            continue;
+        }
+        if (sp_fw_entry_equal(order[kept - 1], order[i]))
             continue;
         (void)sp_fail(err, SP_E_INVALID, 0, "the same source twice, with another comment or expiry");
         (void)sp_hint(err, "name each source once");
-        return sp_field(err, "[%zu]", (size_t)(order[i + 1] - all) - n_old);
+        return sp_field(err, "[%zu]", (size_t)(order[i] - v));
     }
-    for (size_t i = 0; i < n; i++)
-        if (i + 1 == n || compare_entry(order[i], order[i + 1]) != 0)
-            kept++;
-    if (kept > SP_FW_MAX_ENTRIES) {
-        (void)sp_fail(err, SP_E_INVALID, 0, "more than %d sources", SP_FW_MAX_ENTRIES);
-        return sp_hint(err, "join neighbouring addresses into blocks");
-    }
-    *ret_n = kept;
-    kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i + 1 == n || compare_entry(order[i], order[i + 1]) != 0) {
-            out[kept++] = *order[i];
-            *order[i] = (struct sp_fw_entry){0};
-        }
-    }
+    *n = kept;
     return 0;
 }
 
+/* Both are in order; where they have one alike, the new one counts. How many there are. */
+static size_t merge(const struct sp_fw_entry *old, size_t n_old, const struct sp_fw_entry *const *order,
+                    size_t n, struct sp_fw_entry *out)
+{
+    size_t o = 0, k = 0, at = 0;
+
+    while (o < n_old || k < n) {
+        int d = o == n_old ? 1 : k == n ? -1 : sp_fw_entry_compare(&old[o], order[k]);
+        out[at++] = d < 0 ? old[o] : *order[k];
+        o += d <= 0;
+        k += d >= 0;
+    }
+    return at;
+}
+
+/* With the strings where nobody changes them: a block above those of the policy. NULL: out of memory. */
+static struct sp_fw_text *keep_text(const struct sp_fw_policy *p, const struct sp_fw_entry **order,
+                                    size_t n, struct sp_fw_entry *out)
+{
+    struct sp_fw_text *below = sp_fw_text_share(p->text), *text;
+    size_t size = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = *order[i];
+        order[i] = &out[i];
+        size += (out[i].comment != NULL ? strlen(out[i].comment) + 1 : 0) +
+                (out[i].owner != NULL ? strlen(out[i].owner) + 1 : 0);
+    }
+    text = sp_fw_text_new(size, below);
+    if (text == NULL)
+        sp_fw_text_drop(below);
+    for (size_t i = 0; text != NULL && i < n; i++) {
+        out[i].comment = sp_fw_text_add(text, out[i].comment);
+        out[i].owner = sp_fw_text_add(text, out[i].owner);
+    }
+    return text;
+}
+
+static int too_many(struct sp_error *err)
+{
+    (void)sp_fail(err, SP_E_INVALID, 0, "more than %d sources", SP_FW_MAX_ENTRIES);
+    return sp_hint(err, "join neighbouring addresses into blocks");
+}
+
+static void drop_text(struct sp_fw_text **t)
+{
+    sp_fw_text_drop(*t);
+}
+
+/* What fails leaves *p as it was: everything is made beside it. */
 int sp_fw_policy_put(struct sp_fw_policy *p, const struct sp_fw_entry *v, size_t n, int64_t now,
                      struct sp_error *err)
 {
-    /* A copy of everything, so that a failure leaves *p as it was. */
-    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy all = {0};
-    struct sp_fw_entry *merged = NULL;
-    size_t n_merged = 0;
+    _cleanup_free_ const struct sp_fw_entry **order = calloc(n + 1, sizeof(struct sp_fw_entry *));
+    _cleanup_free_ struct sp_fw_entry *fresh = malloc((n + 1) * sizeof(*fresh));
+    _cleanup_free_ struct sp_fw_entry *merged = malloc((p->n + n + 1) * sizeof(*merged));
+    _cleanup_(drop_text) struct sp_fw_text *text = NULL;
+    size_t n_merged;
 
-    for (size_t i = 0; i < n; i++)
-        if (check_entry(&v[i], now, err) < 0)
-            return sp_field_prefix(err, "[%zu]", i);
-    all.v = calloc(p->n + n + 1, sizeof(*all.v));
-    merged = calloc(p->n + n + 1, sizeof(*merged));
-    if (all.v == NULL || merged == NULL) {
-        free(merged);
+    if (order == NULL || merged == NULL || fresh == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    }
-    for (; all.n < p->n + n; all.n++) {
-        const struct sp_fw_entry *src = all.n < p->n ? &p->v[all.n] : &v[all.n - p->n];
-        if (entry_copy(&all.v[all.n], src, err) < 0)
-            break;
-    }
-    if (all.n < p->n + n || merge(all.v, all.n, p->n, merged, &n_merged, err) < 0) {
-        free(merged);
+    for (size_t i = 0; i < n; i++)
+        if (sp_fw_entry_check(&v[i], now, err) < 0)
+            return sp_field_prefix(err, "[%zu]", i);
+    if (n == 0)
+        return 0;
+    if (sort_new(v, order, &n, err) < 0)
         return -1;
-    }
-    for (size_t i = 0; i < p->n; i++)
-        sp_fw_entry_clear(&p->v[i]);
+    text = keep_text(p, order, n, fresh);
+    if (text == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    n_merged = merge(p->v, p->n, order, n, merged);
+    if (n_merged > SP_FW_MAX_ENTRIES)
+        return too_many(err);
+    sp_fw_text_drop(p->text);
+    p->text = sp_steal_ptr(text);
     free(p->v);
-    p->v = merged;
+    p->v = sp_steal_ptr(merged);
     p->n = n_merged;
     return 0;
 }
@@ -238,9 +279,10 @@ static void filter(struct sp_fw_policy *p, bool (*keep)(const struct sp_fw_entry
 
     for (size_t i = 0; i < p->n; i++) {
         if (!keep(&p->v[i], data))
-            sp_fw_entry_clear(&p->v[i]);
-        else
-            p->v[kept++] = p->v[i];
+            continue;
+        if (kept != i)
+            p->v[kept] = p->v[i];
+        kept++;
     }
     p->n = kept;
 }
@@ -267,15 +309,36 @@ void sp_fw_policy_drop_expired(struct sp_fw_policy *p, int64_t now)
 
 static int compare_key(const void *key, const void *entry)
 {
-    return compare_entry(key, entry);
+    return sp_fw_entry_compare(key, entry);
 }
 
 const struct sp_fw_entry *sp_fw_policy_find(const struct sp_fw_policy *p, const struct sp_cidr *source,
                                             const char *owner)
 {
-    const struct sp_fw_entry key = {.source = *source, .owner = (char *)owner};
+    const struct sp_fw_entry key = {.source = *source, .owner = owner};
 
     return p->n == 0 ? NULL : bsearch(&key, p->v, p->n, sizeof(*p->v), compare_key);
+}
+
+int sp_fw_policy_diff(const struct sp_fw_policy *from, const struct sp_fw_policy *to,
+                      int (*visit)(void *data, const struct sp_fw_entry *from,
+                                   const struct sp_fw_entry *to),
+                      void *data)
+{
+    size_t f = 0, t = 0;
+    int r = 0;
+
+    while (r == 0 && (f < from->n || t < to->n)) {
+        const struct sp_fw_entry *a = f < from->n ? &from->v[f] : NULL;
+        const struct sp_fw_entry *b = t < to->n ? &to->v[t] : NULL;
+        int d = a == NULL ? 1 : b == NULL ? -1 : sp_fw_entry_compare(a, b);
+
+        f += d <= 0;
+        t += d >= 0;
+        if (d != 0 || !same_value(a, b))
+            r = visit(data, d <= 0 ? a : NULL, d >= 0 ? b : NULL);
+    }
+    return r;
 }
 
 bool sp_fw_policy_drop(struct sp_fw_policy *p, const struct sp_cidr *source, const char *owner)
@@ -286,7 +349,6 @@ bool sp_fw_policy_drop(struct sp_fw_policy *p, const struct sp_cidr *source, con
     if (found == NULL)
         return false;
     at = (size_t)(found - p->v);
-    sp_fw_entry_clear(&p->v[at]);
     memmove(&p->v[at], &p->v[at + 1], (p->n - at - 1) * sizeof(*p->v));
     p->n--;
     return true;

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/cidr.h"
+#include "model/fwtext.h"
 
 #define SP_FW_MAX_ENTRIES 10000
 #define SP_FW_MAX_COMMENT 1024 /* bytes */
@@ -31,9 +32,9 @@ enum sp_fw_mode {
 
 struct sp_fw_entry {
     struct sp_cidr source;
-    int64_t expires_at; /* 0: permanent */
-    char *comment;      /* owned; "" when there is none */
-    char *owner;        /* owned; "" or a domain */
+    int64_t expires_at;  /* 0: permanent */
+    const char *comment; /* "" (a policy's are never NULL) when there is none */
+    const char *owner;   /* "" or a domain */
 };
 
 /* Entries are sorted by family, address, prefix and owner, without repeats. */
@@ -41,6 +42,7 @@ struct sp_fw_policy {
     enum sp_fw_mode mode;
     struct sp_fw_entry *v; /* owned */
     size_t n;
+    struct sp_fw_text *text;         /* owned: a reference to what the entries' strings lie in */
     uint16_t ports[SP_FW_MAX_PORTS]; /* guarded when it was last put in force; ascending */
     size_t n_ports;
 };
@@ -48,7 +50,11 @@ struct sp_fw_policy {
 const char *sp_fw_mode_name(enum sp_fw_mode mode);
 int sp_fw_mode_parse(const char *name, enum sp_fw_mode *ret, struct sp_error *err);
 
-void sp_fw_entry_clear(struct sp_fw_entry *e);
+/* Is it one that a policy may have? `now` as for sp_fw_policy_put(). */
+int sp_fw_entry_check(const struct sp_fw_entry *e, int64_t now, struct sp_error *err);
+/* In the order of a policy: less than, equal to or greater than 0. */
+int sp_fw_entry_compare(const struct sp_fw_entry *a, const struct sp_fw_entry *b);
+
 void sp_fw_policy_clear(struct sp_fw_policy *p);
 int sp_fw_policy_copy(struct sp_fw_policy *dst, const struct sp_fw_policy *src, struct sp_error *err);
 
@@ -67,6 +73,13 @@ const struct sp_fw_entry *sp_fw_policy_find(const struct sp_fw_policy *p, const 
                                             const char *owner);
 bool sp_fw_entry_equal(const struct sp_fw_entry *a, const struct sp_fw_entry *b);
 bool sp_fw_policy_equal(const struct sp_fw_policy *a, const struct sp_fw_policy *b);
+
+/* Every entry that the two have not alike, in order: from NULL is a new one, to NULL one that is gone.
+ * Ends at the first answer that is not 0, and returns it. */
+int sp_fw_policy_diff(const struct sp_fw_policy *from, const struct sp_fw_policy *to,
+                      int (*visit)(void *data, const struct sp_fw_entry *from,
+                                   const struct sp_fw_entry *to),
+                      void *data);
 
 /* What holds for the whole: `restricted` has a permanent entry of firewall.set, so that neither an expiry
  * nor the removal of a domain can turn it into `closed`. SP_E_LOCKOUT. */

@@ -12,7 +12,7 @@
 static void entries_clear(struct sp_fw_entries *l)
 {
     for (size_t i = 0; i < l->n; i++)
-        sp_fw_entry_clear(&l->v[i]);
+        free((char *)l->v[i].comment);
     free(l->v);
     *l = (struct sp_fw_entries){0};
 }
@@ -41,7 +41,6 @@ static int decode_comment(const cJSON *value, void *dst, struct sp_error *err)
 {
     struct sp_fw_entry *e = dst;
 
-    free(e->comment);
     e->comment = strdup(value->valuestring);
     return e->comment != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
@@ -69,10 +68,7 @@ static const struct sp_json_field entry_fields[] = {
 
 static int decode_entry(const cJSON *value, struct sp_fw_entry *e, struct sp_error *err)
 {
-    e->comment = strdup("");
-    e->owner = strdup("");
-    if (e->comment == NULL || e->owner == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    e->owner = "";
     if (cJSON_IsObject(value))
         return sp_json_decode(value, entry_fields, e, err);
     (void)sp_fail(err, SP_E_INVALID, 0, "not an object");

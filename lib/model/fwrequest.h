@@ -19,7 +19,7 @@
 #include "model/fwpolicy.h"
 
 struct sp_fw_entries {
-    struct sp_fw_entry *v; /* owned, each entry too */
+    struct sp_fw_entry *v; /* owned, each comment too; NULL: none */
     size_t n;
 };
 

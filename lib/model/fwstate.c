@@ -73,13 +73,6 @@ int sp_fwstate_seal(const struct cJSON *j, struct sp_buf *out, struct sp_error *
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-int sp_fwstate_format(const struct sp_fw_policy *p, struct sp_buf *out, struct sp_error *err)
-{
-    _cleanup_json_ cJSON *j = sp_fwstate_to_json(p);
-
-    return sp_fwstate_seal(j, out, err);
-}
-
 static int broken(struct sp_error *err, const char *why)
 {
     (void)sp_fail(err, SP_E_STATE, 0, "the firewall's state file is broken: %s", why);
@@ -101,8 +94,8 @@ static int read_entry(const cJSON *j, struct sp_fw_entry *ret, struct sp_error *
         (when != NULL && sp_when_parse(when, &ret->expires_at, err) < 0))
         return -1;
     /* Borrowed from j until sp_fw_policy_put() copies. */
-    ret->comment = (char *)(comment != NULL ? comment : "");
-    ret->owner = (char *)(owner != NULL ? owner : "");
+    ret->comment = comment;
+    ret->owner = owner;
     return 0;
 }
 

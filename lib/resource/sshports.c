@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "resource/sshports.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/diag.h"
 #include "host/fsat.h"
 #include "host/spawn.h"
+#include "model/siphash.h"
+#include "resource/sshd-files.h"
 #include "resource/sshd.h"
 
 #define SYSTEMCTL "/usr/bin/systemctl"
@@ -105,6 +110,7 @@ static int find_listening(struct sp_host *h, struct sp_sshports *s, struct sp_er
     }
     if (unknown)
         ask_systemd(h, wanted, &n_wanted);
+    s->lasts = !unknown;
     for (size_t i = 0; i < l.n_init; i++)
         if (have(wanted, n_wanted, l.init[i]))
             (void)sp_fw_ports_add(s->listening, &s->n_listening, l.init[i]);
@@ -160,6 +166,63 @@ int sp_sshports_find(struct sp_host *h, const struct sp_config *c, struct sp_ssh
             return sp_fail(err, SP_E_UNSUPPORTED, 0, "sshd has more than %d ports", SP_FW_MAX_PORTS);
     if (s.n == 0)
         return sp_fail(err, SP_E_REJECTED, 0, "no port of sshd was found");
+    s.lasts &= s.disagreement[0] == '\0';
     *ret = s;
     return 0;
+}
+
+/* --- what the answer depends on --- */
+
+static const uint64_t key[2] = {UINT64_C(0x7373682e706f7274), UINT64_C(0x732e6f662e686f73)};
+
+static void add_text(struct sp_siphash *sum, const char *text)
+{
+    sp_siphash_add(sum, text, strlen(text) + 1);
+}
+
+/* Our own drop-in is not among them: it names no port. */
+static int add_line(const struct sp_sshd_line *l, void *data)
+{
+    if (l->keyword == NULL ||
+        (strcasecmp(l->keyword, "include") == 0 && strstr(l->value, "sshd_config.d/*.conf") == NULL))
+        return 1;
+    add_text(data, l->file);
+    add_text(data, l->keyword);
+    add_text(data, l->value);
+    return 0;
+}
+
+static int add_program(struct sp_host *h, const char *path, struct sp_siphash *sum)
+{
+    struct sp_error ignored;
+    struct stat st;
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_PATH, 0, SP_FSAT_FOLLOW, &ignored);
+    uint64_t what[5];
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    what[0] = st.st_ino;
+    what[1] = (uint64_t)st.st_size;
+    what[2] = (uint64_t)st.st_mtim.tv_sec;
+    what[3] = (uint64_t)st.st_mtim.tv_nsec;
+    what[4] = (uint64_t)st.st_ctim.tv_sec;
+    add_text(sum, path);
+    sp_siphash_add(sum, what, sizeof(what));
+    return 0;
+}
+
+uint64_t sp_sshports_key(struct sp_host *h, const struct sp_config *c)
+{
+    struct sp_ctx ctx = {.host = h, .config = c};
+    struct sp_siphash sum;
+    struct sp_error ignored;
+    uint64_t listening;
+
+    sp_siphash_begin(&sum, key);
+    if (add_program(h, c->sshd, &sum) < 0 || sp_sshd_each_line(&ctx, add_line, &sum) != 0 ||
+        sp_diag_listening_sum(h, &listening, &ignored) < 0)
+        return 0;
+    add_text(&sum, c->sshd_config);
+    sp_siphash_add(&sum, &listening, sizeof(listening));
+    return sp_siphash_end(&sum) | 1;
 }

@@ -475,3 +475,102 @@ def test_19_a_foreign_set_of_a_hundred_thousand_does_not_slow_an_addition(host, 
     beside = addition(30)
     # nft itself needs 570 ms for this; ours does not look at others' sets.
     assert beside < 2 * alone + 0.02, (alone, beside)
+
+
+def traced(*how, method="firewall.restore", during=None, **params):
+    """One request under strace; (its answer, what strace wrote)."""
+    log = pathlib.Path("/run/strace.out")
+    log.unlink(missing_ok=True)
+    request = json.dumps({"jsonrpc": "2.0", "id": "1", "method": method, "params": params})
+    with subprocess.Popen(["strace", "-f", "-qq", "-o", log, *how, sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdin.write(request)
+        process.stdin.close()
+        if during:
+            during(log)
+        answer = json.loads(process.stdout.read())
+    return answer, log.read_text()
+
+
+def test_what_nobody_has_changed_is_not_read_again():
+    """The kernel's own number of the ruleset is asked for, and nothing else; sshd is not."""
+    restrict(sp.OUTSIDE4_B)
+    for params in ({"dry_run": True}, {}):
+        answer, log = traced("-e", "trace=execve,sendto", **params)
+        assert answer["result"]["in_force"] and not answer["result"]["changed"] and answer["result"]["ports"] == [22]
+        asked = [line for line in log.splitlines() if "NFNL_SUBSYS_NFTABLES" in line]
+        assert len(asked) == 1 and "GETGEN" in asked[0], log
+        assert log.count("execve(") == 1, log
+    # A source more: one transaction, bound to that number; then the element itself is asked for.
+    answer, log = traced("-e", "trace=sendto", method="firewall.set", add=sources("203.0.113.9"))
+    assert answer["result"]["changes"][0]["read_back"] == "allowed" and "GETSETELEM" in log and "GETTABLE" not in log, log
+    assert elements("allow4") == ["192.0.2.3", "203.0.113.9"]
+    # Whoever changes anything makes it look.
+    sp.run(["nft", "add table ip stranger"], check=True)
+    _, log = traced("-e", "trace=sendto")
+    assert "GETTABLE" in log
+    _, log = traced("-e", "trace=sendto")
+    assert "GETTABLE" not in log
+
+
+def test_a_change_that_comes_between_look_and_transaction_is_noticed():
+    """What was remembered is then worth nothing: the whole table is made anew."""
+    restrict(sp.OUTSIDE4_B)
+
+    def flush(log):
+        sp.wait_for(lambda: log.exists() and "fsync(" in log.read_text(), what="the state's fsync")
+        sp.run(["nft", "flush set inet sallyport allow4"], check=True)
+
+    answer, _ = traced("-e", "trace=fsync", "-e", "inject=fsync:delay_exit=1000000:when=1", method="firewall.set", during=flush,
+                       add=sources("203.0.113.9"))
+    assert answer["result"]["in_force"], answer
+    assert elements("allow4") == ["192.0.2.3", "203.0.113.9"]
+    assert sp.probe(sp.OUTSIDE4_B) == "open" and shut(sp.OUTSIDE4)
+    assert not reconcile()["changed"]
+
+
+def test_another_port_of_sshds_is_noticed_though_the_kernel_is_as_it_was(host):
+    restrict(sp.OUTSIDE4_B)
+    assert reconcile()["ports"] == [22]
+    conf = pathlib.Path("/etc/ssh/sshd_config.d/50-port.conf")
+    conf.write_text("Port 22\nPort 2222\n")
+    try:
+        answer = reconcile()
+        assert answer["ports"] == [22, 2222] and any("2222" in text for text in answer["warnings"])
+    finally:
+        conf.unlink()
+    assert reconcile()["ports"] == [22]
+
+
+def test_a_configuration_that_changes_is_noticed_though_the_kernel_is_as_it_was():
+    restrict(sp.OUTSIDE4_B)
+    conf = pathlib.Path("/etc/sallyport/sallyport.conf.d/90-test.conf")
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(f"always_allow={sp.OUTSIDE4}\n")
+    try:
+        assert reconcile()["changed"] and sp.probe(sp.OUTSIDE4) == "open"
+    finally:
+        conf.unlink()
+    assert reconcile()["changed"] and shut(sp.OUTSIDE4)
+
+
+@pytest.mark.parametrize("harm", [lambda text: b"", lambda text: text[:-2], lambda text: text.replace(b" 1 ", b" 2 "), lambda text: os.urandom(300)])
+def test_a_memory_that_is_broken_is_none(harm):
+    restrict(sp.OUTSIDE4_B)
+    memory = STORE / "firewall.seen"
+    memory.write_bytes(harm(memory.read_bytes()))
+    _, log = traced("-e", "trace=sendto")
+    assert "GETTABLE" in log
+    _, log = traced("-e", "trace=sendto")
+    assert "GETTABLE" not in log
+
+
+def test_another_network_namespace_has_no_part_in_the_memory():
+    """Numbers of rulesets begin anew in each: the same number says nothing."""
+    restrict(sp.OUTSIDE4_B)
+    number = int((STORE / "firewall.seen").read_text().split()[3], 16)
+    request = pathlib.Path("/run/request.json")
+    request.write_text(json.dumps({"jsonrpc": "2.0", "id": "1", "method": "firewall.get", "params": {}}))
+    step = f"nft add table ip t$i && {sp.HELPER} <{request} | grep -o '\"in_force\":[a-z]*'"
+    done = sp.run(["unshare", "-n", "sh", "-c", f"for i in $(seq {number + 2}); do {step}; done"])
+    assert done.stdout.split() == ['"in_force":false'] * (number + 2), done
+    assert sp.rpc("firewall.get").ok()["in_force"]

@@ -31,7 +31,7 @@ int main(int argc, char **argv)
     if (argc != 3 || sp_str_to_u64(argv[1], 100000, &times) < 0 || sp_str_to_u64(argv[2], 999, &ms) < 0)
         return fail("usage: nft-rebuild TIMES MILLISECONDS");
     pause.tv_nsec = (long)ms * 1000000;
-    if (sp_nft_open(&h, &nft, &err) < 0 || sp_nft_read(&nft, time(NULL), &r, &err) < 0)
+    if (sp_nft_open(&h, &nft, &err) < 0 || sp_nft_read(&nft, time(NULL), &r, NULL, &err) < 0)
         return fail(err.text);
     for (uint64_t i = 0; i < times; i++) {
         if (sp_nft_rebuild(&nft, &r, time(NULL), &err) < 0)

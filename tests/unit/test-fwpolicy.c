@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/fwfile.h"
 #include "model/fwpolicy.h"
-#include "model/fwstate.h"
 #include "model/fwwarn.h"
 
 #define NOW 1000000
@@ -192,12 +192,12 @@ static void the_state_survives_a_round_trip(void **state)
     assert_int_equal(sp_fw_ports_add(p.ports, &p.n_ports, 2222), 0);
     assert_int_equal(sp_fw_ports_add(p.ports, &p.n_ports, 22), 0);
     assert_int_equal(sp_fw_ports_add(p.ports, &p.n_ports, 22), 0);
-    assert_int_equal(sp_fwstate_format(&p, &text, &err), 0);
-    if (sp_fwstate_parse(text.data, text.len, &q, &err) < 0)
+    assert_int_equal(sp_fwfile_format(&p, &text, NULL, &err), 0);
+    if (sp_fwfile_parse(text.data, text.len, &q, NULL, &err) < 0)
         fail_msg("%s", err.text);
     assert_true(sp_fw_policy_equal(&p, &q));
     assert_int_equal(q.n_ports, 2);
-    assert_int_equal(sp_fwstate_format(&q, &again, &err), 0);
+    assert_int_equal(sp_fwfile_format(&q, &again, NULL, &err), 0);
     assert_string_equal(text.data, again.data);
 }
 
@@ -209,18 +209,18 @@ static void a_broken_state_is_told_apart(void **state)
 
     (void)state;
     put(&p, "192.0.2.0/24", 0, "");
-    assert_int_equal(sp_fwstate_format(&p, &text, &err), 0);
+    assert_int_equal(sp_fwfile_format(&p, &text, NULL, &err), 0);
     for (size_t len = 0; len < text.len; len++) {
-        assert_int_equal(sp_fwstate_parse(text.data, len, &q, &err), -1);
+        assert_int_equal(sp_fwfile_parse(text.data, len, &q, NULL, &err), -1);
         assert_int_equal(err.code, SP_E_STATE);
     }
     for (size_t at = 0; at < text.len; at++) {
         text.data[at] ^= 1;
-        assert_int_equal(sp_fwstate_parse(text.data, text.len, &q, &err), -1);
+        assert_int_equal(sp_fwfile_parse(text.data, text.len, &q, NULL, &err), -1);
         assert_int_equal(err.code, SP_E_STATE);
         text.data[at] ^= 1;
     }
-    assert_int_equal(sp_fwstate_parse(text.data, text.len, &q, &err), 0);
+    assert_int_equal(sp_fwfile_parse(text.data, text.len, &q, NULL, &err), 0);
 }
 
 struct said {
