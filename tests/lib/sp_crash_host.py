@@ -147,7 +147,7 @@ def _krl(content):
     return "\n".join(line for line in _revoked[content].splitlines() if line.startswith("serial")).encode()
 
 
-MATTERS_NOT = re.compile(rf"{STORE}/(sshd\.proofs|reconcile\.seen|state/generation|ca/revoked\.sum|gen/[0-9a-f]{{64}})|/etc/(passwd|group|gshadow|shadow)-")
+MATTERS_NOT = re.compile(rf"{STORE}/(sshd\.proofs|reconcile\.seen|firewall\.seen|state/generation|ca/revoked\.sum|gen/[0-9a-f]{{64}})|/etc/(passwd|group|gshadow|shadow)-")
 PLAIN = ((re.compile(rf"{STORE}/ca/revoked(\.made)?"), _krl),
          (re.compile(rf"{STORE}/ca/issued"), lambda content: re.sub(rb"\b(\d{10}|[0-9a-f]{32})\b", b"N", content)),
          (re.compile(rf"{STORE}/sets/.*"), lambda content: b"(a generation)"),

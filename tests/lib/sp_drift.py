@@ -454,7 +454,7 @@ class View:
     FILES = ("passwd", "shadow", "group", "gshadow")
 
     def __init__(self, paths):
-        self.tree = sp.snapshot(paths, exclude=[STORE / "gen", STORE / "sshd.proofs", STORE / "reconcile.seen", *(f"/etc/{name}{end}" for name in self.FILES for end in ("", "-"))])
+        self.tree = sp.snapshot(paths, exclude=[STORE / "gen", STORE / "sshd.proofs", STORE / "reconcile.seen", STORE / "firewall.seen", *(f"/etc/{name}{end}" for name in self.FILES for end in ("", "-"))])
         self.lines = {}
         for name in self.FILES:
             for line in pathlib.Path("/etc", name).read_text().splitlines():
