@@ -136,11 +136,11 @@ uint64_t sp_certlog_next(const char *tail, size_t len, size_t *ret_whole)
 
     *ret_whole = end != NULL ? (size_t)(end - tail) + 1 : 0;
     if (end == NULL)
-        return 1;
+        return len < SP_CERTLOG_TAIL ? 1 : 0;
     start = end > tail ? memrchr(tail, '\n', (size_t)(end - tail)) : NULL;
     for (start = start != NULL ? start + 1 : tail; *start >= '0' && *start <= '9'; start++)
         n = n * 10 + (uint64_t)(*start - '0');
-    return n + 1;
+    return n > 0 && *start == '\t' ? n + 1 : 0;
 }
 
 /* A field is clean text without tabs; what is not is a bug of the caller's. */

@@ -49,8 +49,10 @@ struct sp_certlog {
 void sp_certlog_clear(struct sp_certlog *l);
 int sp_certlog_parse(const char *bytes, size_t len, struct sp_certlog *ret, struct sp_error *err);
 
-/* The number of the line behind the last one, from the end of the file alone. `whole` as above, within
- * these bytes. */
+/* The number of the line behind the last one, from the end of the file alone: all of it, or so many bytes.
+ * 0 where the last whole line is none of ours: to begin anew would give serials twice. `whole` as above,
+ * within these bytes. */
+#define SP_CERTLOG_TAIL 8192 /* more than two lines */
 uint64_t sp_certlog_next(const char *tail, size_t len, size_t *ret_whole);
 
 /* Append a line. Tabs and control bytes cannot get in. */

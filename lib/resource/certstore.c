@@ -19,7 +19,6 @@
 
 #define LOCK_DEADLINE_MS 10000
 #define ISSUED_MAX_BYTES (256U << 20)
-#define TAIL_BYTES 8192 /* more than two lines */
 
 void sp_cas_clear(struct sp_cas *c)
 {
@@ -136,7 +135,7 @@ int sp_certstore_read(struct sp_host *h, struct sp_certlog *ret, struct sp_error
 /* The file's end; *ret_whole is where its last whole line ends. */
 static int look_at_end(int fd, uint64_t *ret_next, off_t *ret_whole, struct sp_error *err)
 {
-    char tail[TAIL_BYTES];
+    char tail[SP_CERTLOG_TAIL];
     struct stat st;
     size_t whole = 0;
     off_t from;
@@ -144,13 +143,17 @@ static int look_at_end(int fd, uint64_t *ret_next, off_t *ret_whole, struct sp_e
 
     if (fstat(fd, &st) < 0)
         return sp_fail(err, SP_E_IO, errno, SP_CA_ISSUED);
-    from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
+    from = st.st_size > SP_CERTLOG_TAIL ? st.st_size - SP_CERTLOG_TAIL : 0;
     n = pread(fd, tail, sizeof(tail), from);
     if (n < 0)
         return sp_fail(err, SP_E_IO, errno, SP_CA_ISSUED);
     *ret_next = sp_certlog_next(tail, (size_t)n, &whole);
     *ret_whole = from + (off_t)whole;
-    return 0;
+    if (*ret_next > 0)
+        return 0;
+    sp_fail(err, SP_E_STATE, 0, SP_CA_ISSUED " ends in a line that is none of ours");
+    return sp_hint(err,
+                   "restore it: what it does not list cannot be revoked, and no serial may be given twice");
 }
 
 int sp_certstore_next(struct sp_host *h, uint64_t *ret, struct sp_error *err)

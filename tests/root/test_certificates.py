@@ -622,3 +622,25 @@ def test_without_a_ca_sshd_is_as_before(site):
     assert "TrustedUserCAKeys" not in sp_sshd.OURS.read_text()
     assert sp.ssh(site, "echo in", key=key()).stdout == "in\n"
     refused(issue_raw(site, key()), "unsupported")
+
+
+def test_a_first_ca_that_sshd_was_not_told_of_is_made_anew_by_the_next_request(site):
+    """Behind the test above: there is none."""
+    broken = pathlib.Path("/etc/ssh/sshd_config.d/99-broken.conf")
+    broken.write_text("NoSuchSetting yes\n")
+    try:
+        assert verb("ca", "create", check=False).rc
+    finally:
+        broken.unlink()
+    refused(issue_raw(site, key()), "unsupported")
+    assert [one["signs"] for one in verb("ca", "create")["cas"]] == [True]
+    assert login(site, issue(site)).stdout == "in\n"
+
+
+def test_a_record_that_ends_in_anothers_line_gives_no_serial_twice(site):
+    record = CA / "issued"
+    before = record.read_text()
+    record.write_text(before + "# moved here\n")
+    refused(issue_raw(site, key()), "broken_state")
+    record.write_text(before)
+    assert issue(site)["serial"] > 0

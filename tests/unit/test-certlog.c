@@ -78,6 +78,7 @@ static void a_line_that_a_crash_cut_counts_for_nothing(void **state)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
     struct sp_certificate c = one(1, 1000), d = one(2, 2000);
+    static const char zeros[SP_CERTLOG_TAIL];
     size_t whole = 0, first;
 
     (void)state;
@@ -97,6 +98,12 @@ static void a_line_that_a_crash_cut_counts_for_nothing(void **state)
     }
     assert_int_equal(sp_certlog_next(b.data, b.len, &whole), 3);
     assert_int_equal(sp_certlog_next("", 0, &whole), 1);
+    assert_int_equal(sp_certlog_next("1\tiss", 5, &whole), 1); /* the first line, cut off */
+    /* what somebody wrote behind it, or a crash: serials do not begin anew */
+    assert_int_equal(sp_certlog_next("7\tpruned\n# moved\n", 17, &whole), 0);
+    assert_int_equal(sp_certlog_next("7\tpruned\n\n", 10, &whole), 0);
+    assert_int_equal(sp_certlog_next("7\n", 2, &whole), 0);
+    assert_int_equal(sp_certlog_next(zeros, sizeof(zeros), &whole), 0);
 }
 
 static void strange_lines_take_nothing_away(void **state)
