@@ -118,7 +118,7 @@ __attribute__((noreturn)) static void child(const struct sp_host *h, const struc
         (void)sp_fail(&r.err, SP_E_IO, errno, "cannot let go of descriptors");
     else
         do_work(&mine, a, ids, parent, &bytes, &r);
-    _exit(answer(out, &r, &bytes) != 0);
+    _exit(answer(out, &r, &bytes) == 0 ? 0 : 1);
 }
 
 /* Root's again. The saved ids are; with the effective uid the capabilities come back. */
