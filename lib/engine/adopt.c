@@ -116,7 +116,7 @@ static int drop_record(const struct adoption *a, struct sp_error *err)
 
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_replace_remove(dir, a->old, err);
+    return sp_replace_remove(a->engine->host, dir, a->old, err);
 }
 
 static int move_keys(const struct adoption *a, struct sp_error *err)

@@ -92,7 +92,7 @@ int sp_fwopened_save(struct sp_host *h, const struct sp_fwopened *l, struct sp_e
 
     if (l->n == 0) {
         dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
-        return dir < 0 ? -1 : sp_replace_remove(dir, NAME, err);
+        return dir < 0 ? -1 : sp_replace_remove(h, dir, NAME, err);
     }
     if (sp_fwstate_seal(j, &text, err) < 0)
         return -1;

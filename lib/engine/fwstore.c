@@ -141,5 +141,5 @@ int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err)
 {
     _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
 
-    return dir < 0 ? -1 : sp_replace_remove(dir, PENDING, err);
+    return dir < 0 ? -1 : sp_replace_remove(h, dir, PENDING, err);
 }

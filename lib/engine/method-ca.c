@@ -305,7 +305,7 @@ static int distrust(struct sp_engine *e, const struct sp_cas *cas, size_t which,
     memmove(&left.v[which], &left.v[which + 1], (--left.n - which) * sizeof(left.v[0]));
     if (left.n > 0)
         return sp_cas_trust(e->host, &left, NULL, err);
-    return sp_replace_remove(dir, "trusted", err) < 0 ? -1 : sp_sshd_write_dropin(&c, err);
+    return sp_replace_remove(e->host, dir, "trusted", err) < 0 ? -1 : sp_sshd_write_dropin(&c, err);
 }
 
 /* The public half goes last: until then it is there to be dropped, by a second request where a first one
@@ -319,9 +319,9 @@ static int drop(struct sp_engine *e, const struct sp_cas *cas, size_t which, str
     (void)sp_str_format(private, sizeof(private), "%u", ca->number);
     (void)sp_str_format(public, sizeof(public), "%u.pub", ca->number);
     if (dir < 0 || distrust(e, cas, which, err) < 0 || end_sessions(e, ca->key.fingerprint, err) < 0 ||
-        sp_replace_remove(dir, private, err) < 0)
+        sp_replace_remove(e->host, dir, private, err) < 0)
         return -1;
-    return sp_replace_remove(dir, public, err);
+    return sp_replace_remove(e->host, dir, public, err);
 }
 
 SP_METHOD(sp_certificate_ca_drop)

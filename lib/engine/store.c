@@ -236,7 +236,7 @@ static int remove_name(struct sp_host *h, const char *dir, const char *name, str
 
     if (fd < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_replace_remove(fd, name, err);
+    return sp_replace_remove(h, fd, name, err);
 }
 
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err)
@@ -384,7 +384,7 @@ int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
         return sp_fail(err, SP_E_IO, errno, DOMAIN_DIR);
     }
     while ((e = readdir(dir)) != NULL)
-        if (is_nobodys(h, fd, e->d_name) && sp_replace_remove(fd, e->d_name, err) < 0)
+        if (is_nobodys(h, fd, e->d_name) && sp_replace_remove(h, fd, e->d_name, err) < 0)
             return -1;
     return 0;
 }

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/dbfile.h"
+#include "host/fsat.h"
 #include "host/pamchild.h"
 #include "host/userdb.h"
 #include "model/pwline.h"
@@ -70,6 +72,16 @@ int sp_password_generate(unsigned groups, char ret[SP_PASSWORD_MADE_SIZE], struc
     return 0;
 }
 
+/* pam_unix renames the new shadow into place and leaves it to the kernel when that reaches the disk. */
+static int make_durable(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int etc = sp_fsat_open_dir(h->root_fd, "etc", SP_FSAT_NONE, err);
+
+    if (etc < 0)
+        return -1;
+    return fsync(etc) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "fsync of /etc failed");
+}
+
 int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err)
 {
     struct sp_user u;
@@ -80,7 +92,7 @@ int sp_password_set(struct sp_host *h, const char *name, const char *secret, str
         return sp_fail(err, SP_E_FORBIDDEN, 0, "the password of uid 0 is not changed");
     if (!h->real)
         return sp_fail(err, SP_E_UNSUPPORTED, 0, "PAM knows one root directory only");
-    if (sp_pamchild_change(u.name, secret, err) != 0)
+    if (sp_pamchild_change(u.name, secret, err) != 0 || make_durable(h, err) != 0)
         return -1;
     sp_dbfile_flush_caches(h);
     return 0;

@@ -244,26 +244,46 @@ int sp_replace_at(struct sp_host *h, int dirfd, const char *name, const void *by
     return sp_stage_commit(h, &s, err);
 }
 
+/* The directory that holds a path's last component. */
+static int open_parent(struct sp_host *h, const char *path, const char **ret_base, struct sp_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *dir = strndup(path, slash != NULL ? (size_t)(slash - path) : 0);
+
+    *ret_base = slash != NULL ? slash + 1 : path;
+    if (dir == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a path");
+    return sp_fsat_open_dir(h->root_fd, dir, SP_FSAT_NONE, err);
+}
+
 int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size_t len,
                     const struct sp_replace *how, struct sp_error *err)
 {
-    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
-    _cleanup_free_ char *dir = strndup(path, slash != NULL ? (size_t)(slash - path) : 0);
-    _cleanup_close_ int fd = -1;
+    const char *base = NULL;
+    _cleanup_close_ int fd = open_parent(h, path, &base, err);
 
-    if (dir == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a path");
-    fd = sp_fsat_open_dir(h->root_fd, dir, SP_FSAT_NONE, err);
     return fd < 0 ? -1 : sp_replace_at(h, fd, base, bytes, len, how, err);
 }
 
-int sp_replace_remove(int dirfd, const char *name, struct sp_error *err)
+int sp_replace_remove(struct sp_host *h, int dirfd, const char *name, struct sp_error *err)
 {
     char temp[256];
 
+    if (sp_sync_now(h, err) != 0)
+        return -1;
     if (sp_str_format(temp, sizeof(temp), "%s" SP_REPLACE_SUFFIX, name) == 0)
         (void)unlinkat(dirfd, temp, 0);
     if (unlinkat(dirfd, name, 0) != 0 && errno != ENOENT)
         return sp_fail(err, SP_E_IO, errno, "cannot remove %s", name);
     return fsync(dirfd) != 0 ? sp_fail(err, SP_E_IO, errno, "cannot remove %s for good", name) : 0;
+}
+
+int sp_replace_remove_empty(struct sp_host *h, const char *path, struct sp_error *err)
+{
+    const char *base = NULL;
+    _cleanup_close_ int fd = open_parent(h, path, &base, err);
+
+    if (fd < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return sp_fsat_remove_empty(fd, base, err) < 0 ? -1 : sp_sync_dir(h, fd, err);
 }

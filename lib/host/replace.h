@@ -59,13 +59,16 @@ int sp_replace_path(struct sp_host *h, const char *path, const void *bytes, size
 /* What a kill leaves behind bears the file's name and this. */
 #define SP_REPLACE_SUFFIX ".sallyport"
 
-/* Remove a file, and what a killed replacement of it left; fsync the directory. A missing one is success.
- */
-int sp_replace_remove(int dirfd, const char *name, struct sp_error *err);
+/* Sync what was put off (sp_sync_dir()); remove a file, and what a killed replacement of it left; fsync the
+ * directory. A missing one is success. */
+int sp_replace_remove(struct sp_host *h, int dirfd, const char *name, struct sp_error *err);
+
+/* Remove a directory of ours by path beneath root_fd, as sp_fsat_remove_empty() does, for good. */
+int sp_replace_remove_empty(struct sp_host *h, const char *path, struct sp_error *err);
 
 /* Directories whose entries have changed and are not durable yet. A transaction has one of these in
- * h->later: a directory's fsync then waits until just before the next rename, whose own fsync has mostly
- * carried it to the disk already. So no rename can be durable before one that was made earlier. */
+ * h->later: a directory's fsync then waits until just before the next rename or removal, whose own fsync
+ * has mostly carried it to the disk already. So neither can be durable before one that was made earlier. */
 #define SP_LATER_MAX 16
 struct sp_later { /* {0} is empty */
     int fds[SP_LATER_MAX];

@@ -137,7 +137,7 @@ static int apply_one(const struct sp_ctx *c, int what, struct sp_error *err)
 
     if (what == REMOVE) {
         dir = sp_fsat_open_dir(c->host->root_fd, SP_PAMRECORD_DIR, SP_FSAT_NONE, err);
-        return dir < 0 ? -1 : sp_replace_remove(dir, c->desired->user, err);
+        return dir < 0 ? -1 : sp_replace_remove(c->host, dir, c->desired->user, err);
     }
     if (wanted(c, &want, err) < 0)
         return -1;

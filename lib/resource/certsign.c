@@ -111,7 +111,8 @@ static int sign_there(struct sp_host *h, const struct sp_config *config, const s
     sp_buf_puts(&text, "\n");
     if (dir < 0 || sp_sshcert_check(cert, err) < 0 ||
         sp_replace_path(h, ASKED, sp_buf_str(&text), text.len, &how, err) < 0 ||
-        sp_replace_remove(dir, "asked-cert.pub", err) < 0 || spawn_keygen(h, config, ca, cert, err) < 0 ||
+        sp_replace_remove(h, dir, "asked-cert.pub", err) < 0 ||
+        spawn_keygen(h, config, ca, cert, err) < 0 ||
         sp_fsat_read(h->root_fd, ANSWERED, 65536, &line, NULL, err) < 0)
         return -1;
     end = strchr(sp_buf_str(&line), ' '); /* the type; then the base64; then perhaps a comment */

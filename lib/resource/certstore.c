@@ -285,5 +285,5 @@ int sp_principal_remove(struct sp_host *h, const char *user, struct sp_error *er
 
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_replace_remove(dir, user, err);
+    return sp_replace_remove(h, dir, user, err);
 }

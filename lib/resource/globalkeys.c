@@ -182,6 +182,7 @@ static int visit_files(struct sp_host *h, each_file *visit, void *data, struct s
 }
 
 struct sweep {
+    struct sp_host *host;
     const struct sp_globals *wanted;
     int dir;
     bool *changed;
@@ -195,13 +196,13 @@ static int sweep_file(const char *name, void *data)
     if (is_wanted(s->wanted, name))
         return 0;
     *s->changed = true;
-    return sp_replace_remove(s->dir, name, s->err);
+    return sp_replace_remove(s->host, s->dir, name, s->err);
 }
 
 int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_changed, struct sp_error *err)
 {
     _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_GLOBAL_DIR, SP_FSAT_NONE, err);
-    struct sweep s = {g, dir, ret_changed, err};
+    struct sweep s = {h, g, dir, ret_changed, err};
 
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;

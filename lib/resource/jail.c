@@ -252,10 +252,10 @@ static int remove_file(const struct sp_ctx *c, int what, struct sp_error *err)
     dir = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_NONE, err);
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (sp_replace_remove(dir, slash + 1, err) < 0)
+    if (sp_replace_remove(c->host, dir, slash + 1, err) < 0)
         return -1;
     /* names/UID is ours alone, and goes with its second file */
-    return what != RECORD ? sp_fsat_remove_empty(c->host->root_fd, path + 1, err) : 0;
+    return what != RECORD ? sp_replace_remove_empty(c->host, path, err) : 0;
 }
 
 static int jail_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

@@ -220,7 +220,7 @@ static int elsewhere_apply(const struct sp_ctx *c, const struct sp_plan *p, enum
         if (p->v[i].resource != &sp_resource_keys_elsewhere || p->v[i].what != WHOLE)
             continue;
         dir = sp_fsat_open_dir(c->host->root_fd, SP_KEYS_ROOT_DIR, SP_FSAT_NONE, err);
-        if (dir < 0 || sp_replace_remove(dir, c->desired->user, err) < 0)
+        if (dir < 0 || sp_replace_remove(c->host, dir, c->desired->user, err) < 0)
             return -1;
     }
     if (c->user == NULL)

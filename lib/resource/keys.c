@@ -361,7 +361,7 @@ static int remove_whole(const struct sp_ctx *c, struct sp_error *err)
 
     if (dir < 0)
         return -1;
-    return sp_replace_remove(dir, c->desired->user, err);
+    return sp_replace_remove(c->host, dir, c->desired->user, err);
 }
 
 static int keys_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

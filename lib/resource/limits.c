@@ -140,9 +140,9 @@ static int remove_file(const struct sp_ctx *c, struct sp_error *err)
     fd = sp_fsat_open_dir(c->host->root_fd, dir, SP_FSAT_NONE, err);
     if (fd < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (sp_replace_remove(fd, SP_SLICE_FILE, err) < 0)
+    if (sp_replace_remove(c->host, fd, SP_SLICE_FILE, err) < 0)
         return -1;
-    return sp_fsat_remove_empty(c->host->root_fd, dir + 1, err); /* the admin's own drop-ins keep it */
+    return sp_replace_remove_empty(c->host, dir, err); /* the admin's own drop-ins keep it */
 }
 
 static int write_file(const struct sp_ctx *c, const struct sp_limits *want, struct sp_error *err)

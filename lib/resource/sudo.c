@@ -216,7 +216,7 @@ static int check(const struct sp_ctx *c, const struct sp_buf *text, struct sp_er
         _cleanup_close_ int dir =
             sp_fsat_open_dir(c->host->root_fd, SP_STORE "/state", SP_FSAT_NONE, &ignored);
         if (dir >= 0)
-            (void)sp_replace_remove(dir, strrchr(candidate, '/') + 1, &ignored);
+            (void)sp_replace_remove(c->host, dir, strrchr(candidate, '/') + 1, &ignored);
     }
     return rc;
 }
@@ -245,7 +245,7 @@ static int remove_file(const struct sp_ctx *c, struct sp_error *err)
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     drop_in(c, name);
-    return sp_replace_remove(dir, name, err);
+    return sp_replace_remove(c->host, dir, name, err);
 }
 
 static int sudo_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

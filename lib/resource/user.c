@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "host/fsat.h"
 #include "host/idmap.h"
+#include "host/replace.h"
 #include "host/userlogin.h"
 #include "resource/resource.h"
 
@@ -75,7 +76,7 @@ static int remove_home(const struct sp_ctx *c, struct sp_error *err)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_fsat_remove_tree(dir, c->desired->user, err) < 0)
         return -1;
-    return sp_fsat_remove_empty(c->host->root_fd, path + 1, err); /* the last one's */
+    return sp_replace_remove_empty(c->host, path, err); /* the last one's */
 }
 
 /* The directory of homes last: it is what tells of the login. */
