@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * killat [-s SIGNAL | -e ERRNO] [-l FILE] N PROGRAM [ARG...]: runs PROGRAM and ends it, with its children,
- * by SIGKILL in front of its Nth system call, counted over all its processes. A child that becomes another
- * program is let go, and waited for: such are swept at their start and their end. N 0 kills never. The last
- * line on stderr is "calls=COUNT killed=0|1"; exit status: PROGRAM's, or 137. COUNT ends where N was met.
+ * killat [-s SIGNAL | -e ERRNO] [-w OUT,IN] [-l FILE] N PROGRAM [ARG...]: runs PROGRAM and ends it, with
+ * its children, by SIGKILL in front of its Nth system call, counted over all its processes. A child that
+ * becomes another program is let go, and waited for: such are swept at their start and their end. N 0 kills
+ * never. The last line on stderr is "calls=COUNT killed=0|1"; exit status: PROGRAM's, or 137. COUNT ends
+ * where N was met.
  *
  * -s  SIGNAL is sent instead, to PROGRAM alone, and it goes on as it likes.
  * -e  the Nth call is not made and answers ERRNO instead; killed=1 says that it was reached.
  * -l  what each call is goes to FILE, a letter each: m changes something, u takes a name away, f makes a
  *     descriptor, x must not fail (it does not return), p is the loader's or the C library's (memory,
  *     identity), . is any other.
+ * -w  waits in front of each call that changes something: its number and a newline go to descriptor OUT,
+ * and it goes on when a byte comes from descriptor IN.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +42,7 @@ struct sweep {
     long calls, kill_at;
     int started, killed;
     int error, signal;
+    int tell, hear; /* -w; 0: it does not wait */
     FILE *list;
 };
 
@@ -200,6 +204,16 @@ static void meet(struct sweep *s, pid_t pid, long nr)
     go_on(s, pid, 0);
 }
 
+/* Whoever looks on does so now: the one that is stopped is the only one that could change something. */
+static void wait_for_go(const struct sweep *s)
+{
+    char go;
+
+    if (dprintf(s->tell, "%ld\n", s->calls) > 0)
+        while (read(s->hear, &go, 1) < 0 && errno == EINTR)
+            ;
+}
+
 static void on_call(struct sweep *s, pid_t pid)
 {
     struct __ptrace_syscall_info info = {0};
@@ -215,6 +229,8 @@ static void on_call(struct sweep *s, pid_t pid)
             meet(s, pid, (long)info.entry.nr);
             return;
         }
+        if (s->tell != 0 && (letter == 'm' || letter == 'u'))
+            wait_for_go(s);
     } else if (s->failing == pid && info.op == PTRACE_SYSCALL_INFO_EXIT) {
         s->failing = 0;
         set_call(pid, 1, -(long)s->error);
@@ -265,16 +281,29 @@ static int follow(struct sweep *s)
     return WIFEXITED(s->status) ? WEXITSTATUS(s->status) : 128 + WTERMSIG(s->status);
 }
 
+/* Nothing of it reaches PROGRAM. */
+static int set_wait(struct sweep *s, const char *arg)
+{
+    char *end = NULL;
+
+    s->tell = (int)strtol(arg, &end, 10);
+    s->hear = *end == ',' ? (int)strtol(end + 1, NULL, 10) : -1;
+    return fcntl(s->tell, F_SETFD, FD_CLOEXEC) == 0 && fcntl(s->hear, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -1;
+}
+
 static int options(struct sweep *s, int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "+e:l:s:")) != -1) {
+    while ((c = getopt(argc, argv, "+e:l:s:w:")) != -1) {
         if (c == 'e')
             s->error = (int)strtol(optarg, NULL, 10);
         else if (c == 's')
             s->signal = (int)strtol(optarg, NULL, 10);
-        else if (c != 'l' || (s->list = fopen(optarg, "we")) == NULL)
+        else if (c == 'w') {
+            if (set_wait(s, optarg) != 0)
+                return -1;
+        } else if (c != 'l' || (s->list = fopen(optarg, "we")) == NULL)
             return -1;
     }
     if (argc - optind < 2)

@@ -10,7 +10,7 @@ import threading
 import time
 
 FILES = {"kills": "test_crash.py", "terms": "test_crash.py", "twice": "test_crash.py", "faults": "test_crash_faults.py",
-         "memory": "test_crash_memory.py"}
+         "memory": "test_crash_memory.py", "power": "test_power.py"}
 ROW = re.compile(r".{44} \S+ +\d+( +\d+){4}$")
 
 
