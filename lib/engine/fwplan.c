@@ -340,12 +340,11 @@ static int read_back(struct sp_fwplan *p, struct sp_error *err)
     return p->acknowledged ? 0 : sp_nft_read(&p->nft, p->now, &p->after, &p->generation, err);
 }
 
-/* What was remembered was so when both files had been written. */
 static int store(struct sp_fwplan *p, struct sp_error *err)
 {
     if (p->state_changes)
         return sp_fwstore_save(p->host, &p->want, &p->sum, err);
-    return p->frozen || p->remembered ? 0 : sp_fwstore_follow(p->host, err);
+    return p->frozen ? 0 : sp_fwstore_follow(p->host, err);
 }
 
 int sp_fwplan_apply(struct sp_fwplan *p, struct sp_error *err)
