@@ -25,7 +25,8 @@ struct sp_seen {
     struct sp_seencheck check;
     struct sp_buf old;   /* the file as it was; the records of check point into it */
     struct sp_buf fresh; /* what is new */
-    bool is_open;        /* the names stood when the account was opened */
+    bool is_open;
+    struct sp_seentimes opened; /* the names' files, when the account was opened */
     size_t n_kept, n_fresh;
 };
 
@@ -136,10 +137,7 @@ enum sp_seen_verdict sp_seen_verdict(const struct sp_seen *s, size_t i)
 
 void sp_seen_open(struct sp_seen *s)
 {
-    struct sp_error ignored;
-
-    s->is_open = sp_seennames_stand(s->engine->host, &s->check.names) ||
-                 sp_seennames_read(s->engine->host, s->check.key, &s->check.names, &ignored) == 0;
+    s->is_open = sp_seennames_now(s->engine->host, &s->opened);
     s->check.begun = s->engine->host->ops->now(s->engine->host);
 }
 
@@ -150,6 +148,18 @@ static int64_t bound(const struct sp_seen *s, const char *user, int64_t until)
     int64_t latest = s->check.begun + HALF_A_DAY / 2 + (int64_t)spread / 2;
 
     return until == 0 || latest < until ? latest : until;
+}
+
+/* The names as they were when the account was opened, which its plan has seen. They are read again only for
+ * an account that is noted: each that is mended may have changed them. */
+static bool have_names(struct sp_seen *s)
+{
+    struct sp_error ignored;
+
+    return s->is_open &&
+           (sp_seennames_are_of(&s->check.names, &s->opened) ||
+            (sp_seennames_read(s->engine->host, s->check.key, &s->check.names, &ignored) == 0 &&
+             sp_seennames_are_of(&s->check.names, &s->opened)));
 }
 
 /* The home as passwd(5) has it: root may have put a link on its way. */
@@ -177,7 +187,7 @@ void sp_seen_note(struct sp_seen *s, const struct sp_ctx *c)
     struct sp_error ignored;
     bool can = false;
 
-    if (!s->is_open || c->user == NULL || sp_watch_account(c, &w, &can, &ignored) < 0 || !can)
+    if (c->user == NULL || !have_names(s) || sp_watch_account(c, &w, &can, &ignored) < 0 || !can)
         return;
     for (size_t i = 0; sp_resources[i] != NULL; i++)
         if (sp_resources[i]->watch != NULL && sp_resources[i]->watch(c, &w, &ignored) < 0)

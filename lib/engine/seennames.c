@@ -131,19 +131,28 @@ int sp_seennames_read(struct sp_host *h, const uint64_t key[2], struct sp_seenna
     return 0;
 }
 
-static bool is_same(struct sp_host *h, const char *path, const struct stat *was)
+static bool is_same(const struct stat *now, const struct stat *was)
 {
-    struct stat now;
+    return now->st_dev == was->st_dev && now->st_ino == was->st_ino && now->st_size == was->st_size &&
+           now->st_ctim.tv_sec == was->st_ctim.tv_sec && now->st_ctim.tv_nsec == was->st_ctim.tv_nsec;
+}
 
-    return fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_dev == was->st_dev &&
-           now.st_ino == was->st_ino && now.st_size == was->st_size &&
-           now.st_ctim.tv_sec == was->st_ctim.tv_sec && now.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
+bool sp_seennames_now(struct sp_host *h, struct sp_seentimes *ret)
+{
+    return fstatat(h->root_fd, "etc/passwd", &ret->passwd, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(h->root_fd, "etc/group", &ret->group, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool sp_seennames_are_of(const struct sp_seennames *n, const struct sp_seentimes *t)
+{
+    return n->names != NULL && is_same(&t->passwd, &n->passwd_st) && is_same(&t->group, &n->group_st);
 }
 
 bool sp_seennames_stand(struct sp_host *h, const struct sp_seennames *n)
 {
-    return n->names != NULL && is_same(h, "etc/passwd", &n->passwd_st) &&
-           is_same(h, "etc/group", &n->group_st);
+    struct sp_seentimes now;
+
+    return sp_seennames_now(h, &now) && sp_seennames_are_of(n, &now);
 }
 
 const struct sp_seenname *sp_seennames_find(const struct sp_seennames *n, const uint64_t key[2],

@@ -36,6 +36,12 @@ struct sp_seennames {
 void sp_seennames_clear(struct sp_seennames *n);
 int sp_seennames_read(struct sp_host *h, const uint64_t key[2], struct sp_seennames *ret,
                       struct sp_error *err);
+/* Which files there are, and whether it was those that were read. */
+struct sp_seentimes {
+    struct stat passwd, group;
+};
+bool sp_seennames_now(struct sp_host *h, struct sp_seentimes *ret);
+bool sp_seennames_are_of(const struct sp_seennames *n, const struct sp_seentimes *t);
 /* Are both files still the ones that were read? */
 bool sp_seennames_stand(struct sp_host *h, const struct sp_seennames *n);
 

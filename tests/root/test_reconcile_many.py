@@ -14,8 +14,8 @@ import sp
 from sp_safety import STORE, leftovers
 
 KILLAT = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
-COUNT = 24
-POINTS = 12  # how many system calls of a run are met by SIGKILL, spread evenly
+COUNT = 16
+POINTS = 8  # how many system calls of a run are met by SIGKILL, spread evenly
 GROUPS = ("sallyport", "sallyport-chroot")
 
 
