@@ -23,9 +23,11 @@ static int load(struct sp_host *h, cJSON **ret, struct sp_error *err)
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
 
     *ret = NULL;
-    if (sp_fsat_read(h->root_fd, FILE_PATH, FILE_MAX, &bytes, NULL, err) == 0)
-        (void)sp_json_parse_large(sp_buf_str(&bytes), bytes.len, FILE_MAX, ret, err);
-    else if (err->code != SP_E_NOT_FOUND)
+    if (sp_fsat_read(h->root_fd, FILE_PATH, FILE_MAX, &bytes, NULL, err) == 0) {
+        if (sp_json_parse_large(sp_buf_str(&bytes), bytes.len, FILE_MAX, ret, err) < 0 &&
+            err->code == SP_E_NO_MEMORY)
+            return -1;
+    } else if (err->code != SP_E_NOT_FOUND)
         return -1;
     if (!cJSON_IsObject(*ret) || !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*ret, "past")) ||
         !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(*ret, "last_uid"))) {

@@ -198,11 +198,13 @@ int sp_store_format(const struct sp_state *s, struct sp_buf *out, struct sp_erro
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (sp_account_to_json(&s->desired, &account, err) < 0)
         return -1;
-    (void)cJSON_AddItemToObject(json, "desired", account);
+    if (!sp_json_put(json, "desired", account))
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (s->pending) {
         if (sp_account_to_json(&s->applied, &account, err) < 0)
             return -1;
-        (void)cJSON_AddItemToObject(json, "applied", account);
+        if (!sp_json_put(json, "applied", account))
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
         /* Only read here: a reference, so that it stays the state's. */
         if (s->opens != NULL && !cJSON_AddItemReferenceToObject(json, "opens", s->opens))
             return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");

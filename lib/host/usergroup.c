@@ -90,7 +90,7 @@ static int change_all(const struct sp_dbfile *f, enum sp_grfile_kind kind, const
                       const struct sp_member *changes, size_t n, struct sp_buf *ret, struct sp_error *err)
 {
     sp_buf_add(ret, f->bytes.data, f->bytes.len);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && sp_buf_ok(ret); i++) {
         enum sp_grfile_membership want =
             changes[i].what == SP_MEMBER_ADD ? SP_GRFILE_MEMBER : SP_GRFILE_ABSENT;
         _cleanup_(sp_buf_wipe) struct sp_buf old = *ret;

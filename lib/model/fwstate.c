@@ -165,7 +165,8 @@ int sp_fwstate_unseal(const char *bytes, size_t len, struct cJSON **ret, struct 
     if (memcmp(seal, SEAL, sizeof(SEAL) - 1) != 0 || memcmp(bytes + len - 3, "\"}\n", 3) != 0 ||
         memcmp(seal + sizeof(SEAL) - 1, sum, sizeof(sum) - 1) != 0)
         return broken(err, "its checksum does not fit");
-    *ret = cJSON_ParseWithLength(bytes, len);
+    if (sp_json_parse_large(bytes, len, SP_FWSTATE_MAX_BYTES, ret, err) < 0 && err->code == SP_E_NO_MEMORY)
+        return -1;
     return cJSON_IsObject(*ret) ? 0 : broken(err, "it is not a JSON object");
 }
 

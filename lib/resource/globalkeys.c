@@ -62,7 +62,9 @@ int sp_globals_read(struct sp_host *h, struct sp_globals *ret, struct sp_error *
     if (sp_fsat_read(h->root_fd, state_path, STATE_MAX_BYTES, &bytes, NULL, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_json_parse_large(sp_buf_str(&bytes), bytes.len, STATE_MAX_BYTES, &json, err) < 0)
-        return sp_fail(err, SP_E_STATE, 0, "%s is no list of global keys", state_path);
+        return err->code == SP_E_NO_MEMORY
+                   ? -1
+                   : sp_fail(err, SP_E_STATE, 0, "%s is no list of global keys", state_path);
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "classes"))
     {
         if (read_class(item, &g, err) < 0)

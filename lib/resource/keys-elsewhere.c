@@ -101,6 +101,8 @@ static int plan_line(const struct sp_authkeys_entry *e, void *data)
 {
     const struct lines *l = data;
 
+    if (e->unread)
+        return sp_fail(l->err, SP_E_NO_MEMORY, 0, "out of memory");
     if (e->fingerprint[0] == '\0' ||
         (!sp_keys_is_named(l->ctx->desired, e->fingerprint) &&
          !sp_keys_is_named(l->ctx->applied, e->fingerprint) && !sp_keys_is_dropped(l->ctx, e->fingerprint)))
@@ -231,7 +233,7 @@ static int elsewhere_apply(const struct sp_ctx *c, const struct sp_plan *p, enum
 
 static int look_for(const struct sp_authkeys_entry *e, void *data)
 {
-    return sp_streq(e->fingerprint, data);
+    return e->unread || sp_streq(e->fingerprint, data);
 }
 
 static int elsewhere_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

@@ -59,8 +59,7 @@ static int write_keys(const struct sp_ctx *c, const struct sp_buf *bytes, struct
 struct search {
     const char *fingerprint;
     size_t found;
-    char text[SP_CHANGE_TEXT]; /* the first line, without the key itself */
-    const char *line;
+    const char *line; /* the first one */
     size_t len;
 };
 
@@ -68,6 +67,8 @@ static int find_line(const struct sp_authkeys_entry *e, void *data)
 {
     struct search *s = data;
 
+    if (e->unread) /* it may be this one */
+        return -1;
     if (!sp_streq(e->fingerprint, s->fingerprint))
         return 0;
     if (s->found++ == 0) {
@@ -75,6 +76,13 @@ static int find_line(const struct sp_authkeys_entry *e, void *data)
         s->len = e->line_len;
     }
     return 0;
+}
+
+static int search(const struct sp_home_keys *have, struct search *s, struct sp_error *err)
+{
+    return sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, s) == 0
+               ? 0
+               : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
 /* A forced command may hold anything: the key stands outside of quotes. */
@@ -141,9 +149,8 @@ static int plan_wanted(const struct sp_key *key, const struct sp_home_keys *have
     struct search s = {.fingerprint = key->key.fingerprint};
     _cleanup_(sp_buf_clear) struct sp_buf line = {0};
 
-    if (sp_authkeys_line(key, &line, err) < 0)
+    if (sp_authkeys_line(key, &line, err) < 0 || search(have, &s, err) < 0)
         return -1;
-    (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
     if (s.found == 0)
         return add(p, ADD, SP_BUILD, SP_LOOSENS, key->key.fingerprint, NULL, &line, err);
     if (s.found == 1 && s.len + 1 == line.len && memcmp(s.line, line.data, s.len) == 0)
@@ -165,7 +172,8 @@ static int plan_away(const char *fingerprint, const struct sp_key_list *want,
             return 0;
     if (sp_key_list_find(want, fingerprint) != NULL)
         return 0;
-    (void)sp_authkeys_each(sp_buf_str(&have->bytes), have->bytes.len, find_line, &s);
+    if (search(have, &s, err) < 0)
+        return -1;
     return s.found > 0 ? add(p, REMOVE, SP_NARROW, SP_TIGHTENS, fingerprint, &s, NULL, err) : 0;
 }
 
@@ -472,7 +480,8 @@ static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     if (change->what == MODE)
         return sp_str_copy(change->read_back, sizeof(change->read_back),
                            have.wide ? wide_text : tight_text);
-    (void)sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, find_line, &s);
+    if (search(&have, &s, err) < 0)
+        return -1;
     if (s.found > 0)
         describe(s.line, s.len, change->read_back);
     return 0;

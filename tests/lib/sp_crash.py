@@ -73,7 +73,7 @@ def check_databases(old, new, now, users):
                 # A login that is made or taken away is shut meanwhile.
                 may += [side.replace(sp.CHROOT_BASH.encode(), b"/bin/false")] if side else []
             if name == b"sallyport-none":
-                may += [shut(before, user.encode()) for user in users if before]
+                may += [shut(before, user.encode()) for user in [*users, "tech"] if before]
             assert line in may, (path, name, line, before, after)
 
 
