@@ -113,7 +113,7 @@ def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F81
     state, copy = pathlib.Path(STORE, "firewall.json"), pathlib.Path(STORE, "firewall.json-")
     sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.2"}]}).ok()
     request = ("firewall.set", {"mode": "open"})
-    cut_off([copy], request)
+    cut_off([copy, pathlib.Path(STORE, "firewall.seen")], request)
     assert state.read_bytes() != copy.read_bytes()
     sp.rpc(*request).ok()
     assert state.read_bytes() == copy.read_bytes()
