@@ -335,8 +335,12 @@ int sp_fw_policy_diff(const struct sp_fw_policy *from, const struct sp_fw_policy
 
         f += d <= 0;
         t += d >= 0;
-        if (d != 0 || !same_value(a, b))
-            r = visit(data, d <= 0 ? a : NULL, d >= 0 ? b : NULL);
+        if (d > 0)
+            a = NULL;
+        if (d < 0)
+            b = NULL;
+        if (a == NULL || b == NULL || !same_value(a, b))
+            r = visit(data, a, b);
     }
     return r;
 }
