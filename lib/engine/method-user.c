@@ -14,6 +14,7 @@
 #include "host/fsat.h"
 #include "host/idmap.h"
 #include "host/lock.h"
+#include "host/replace.h"
 #include "host/userlogin.h"
 #include "model/json.h"
 #include "model/when.h"
@@ -314,6 +315,17 @@ static int report_absent(const struct sp_params *p, cJSON *result, struct sp_err
     return 0;
 }
 
+/* What a removal leaves that was cut off behind its last step. */
+static int tidy(struct sp_engine *e, const struct subject *s, struct sp_error *err)
+{
+    char dir[SP_PATH_SIZE];
+
+    if (s->params->dry_run)
+        return 0;
+    sp_extra_dir(s->owner_user.uid, dir);
+    return sp_replace_remove_empty(e->host, dir, err);
+}
+
 SP_METHOD(sp_user_remove)
 {
     _cleanup_(clear) struct subject s = {.params = p};
@@ -329,7 +341,7 @@ SP_METHOD(sp_user_remove)
     if (!cJSON_AddStringToObject(result, "domain", p->domain))
         return no_memory(err);
     if (!s.login.exists)
-        return report_absent(p, result, err);
+        return tidy(e, &s, err) < 0 ? -1 : report_absent(p, result, err);
     if (sp_logins_remove(e, &s.login, &run, "removed", &o, err) < 0)
         return -1;
     return sp_report_outcome(&o, result, err);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/replace.h"
 #include "resource/sshd-files.h"
 #include "resource/sshd.h"
 
@@ -23,7 +24,8 @@ typedef int visit_file(const struct sp_ctx *c, const char *path, void *data);
 
 static int is_shown(const struct dirent *e)
 {
-    return e->d_name[0] != '.';
+    /* A file of ours that a crash left half made is nobody's configuration. */
+    return e->d_name[0] != '.' && strstr(e->d_name, SP_REPLACE_SUFFIX) == NULL;
 }
 
 struct names {

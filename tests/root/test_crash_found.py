@@ -69,6 +69,25 @@ def test_a_global_key_that_left_the_record_alone_is_taken_away_by_the_next_reque
     assert sp.rpc(*request).ok()["changed"] is False
 
 
+def test_a_dropin_that_was_half_written_is_nobodys_configuration(world):  # noqa: F811
+    begin(world)
+    key, dropin = sp.keypair("global"), pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
+    sp.rpc("global_keys.add", {"key": key.public}).ok()
+    half, text = dropin.with_name(dropin.name + ".sallyport"), dropin.read_bytes()
+    sp.rpc("global_keys.remove", {"fingerprint": key.fingerprint}).ok()
+    half.write_bytes(text)
+    sp.rpc("global_keys.add", {"key": key.public}).ok()
+    assert not half.exists() and dropin.read_bytes() == text
+
+
+def test_the_last_logins_directory_goes_with_the_next_request(world):  # noqa: F811
+    user = begin(world)
+    left = pathlib.Path(STORE, "logins", str(user.uid))
+    left.mkdir(0o711, parents=True)
+    assert sp.rpc("user.remove", {"domain": user.domain, "user": "nobodyhere"}).ok()["changed"] is False
+    assert not left.exists()
+
+
 def test_an_authority_that_was_made_and_no_more_is_trusted_by_the_next_request(world):  # noqa: F811
     begin(world)
     cut_off([CA / "trusted"], ("certificate.ca.create", {}))
