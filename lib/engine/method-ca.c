@@ -120,23 +120,42 @@ static int sync_path(struct sp_host *h, const char *path, struct sp_error *err)
     return fsync(fd) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "%s", path);
 }
 
+/* No number: nobody takes it for a CA. */
+static const char half_made[] = SP_CA_DIR "/new", half_made_public[] = SP_CA_DIR "/new.pub";
+
+/* Both halves are whole on the disk before one has its name; the public one makes it a CA, and comes last.
+ */
+static int name_key(struct sp_host *h, unsigned number, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
+    char private[32], public[32];
+
+    (void)sp_str_format(private, sizeof(private), "%u", number);
+    (void)sp_str_format(public, sizeof(public), "%u.pub", number);
+    if (dir < 0 || sync_path(h, half_made, err) < 0 || sync_path(h, half_made_public, err) < 0)
+        return -1;
+    if (renameat(dir, "new", dir, private) < 0 || fsync(dir) < 0 ||
+        renameat(dir, "new.pub", dir, public) < 0 || fsync(dir) < 0)
+        return sp_fail(err, SP_E_IO, errno, SP_CA_DIR "/%u", number);
+    return 0;
+}
+
 static int make_key(struct sp_host *h, unsigned number, struct sp_error *err)
 {
-    char path[SP_PATH_SIZE], public[SP_PATH_SIZE], comment[64];
-    const char *argv[] = {SP_SSH_KEYGEN, "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path, NULL};
+    char comment[64];
+    const char *argv[] = {SP_SSH_KEYGEN, "-q",    "-t", "ed25519", "-N", "",
+                          "-C",          comment, "-f", half_made, NULL};
     _cleanup_(sp_spawn_clear) struct sp_spawn run = {
         .argv = argv, .deadline_ms = KEYGEN_DEADLINE_MS, .max_output = 4096};
 
-    (void)sp_str_format(path, sizeof(path), SP_CA_DIR "/%u", number);
-    (void)sp_str_format(public, sizeof(public), "%s.pub", path);
     (void)sp_str_format(comment, sizeof(comment), "sallyport-ca-%u", number);
+    (void)unlinkat(h->root_fd, &half_made[1], 0); /* of a first try */
+    (void)unlinkat(h->root_fd, &half_made_public[1], 0);
     if (h->ops->spawn(h, &run, err) < 0)
         return -1;
     if (run.status != 0)
         return sp_fail(err, SP_E_REJECTED, 0, "ssh-keygen makes no CA: %.250s", sp_buf_str(&run.err_out));
-    return sync_path(h, path, err) < 0 || sync_path(h, public, err) < 0 || sync_path(h, SP_CA_DIR, err) < 0
-               ? -1
-               : 0;
+    return name_key(h, number, err);
 }
 
 static int note_key(struct sp_engine *e, unsigned number, const struct sp_sshkey *key, struct sp_error *err)

@@ -311,15 +311,18 @@ int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_
 int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
 {
     _cleanup_close_ int fd = sp_fsat_make_dirs(h->root_fd, DOMAIN_DIR, 0700, err);
-    char old[SP_USER_SIZE] = "";
+    char old[SP_USER_SIZE] = "", temp[256]; /* a domain has 253 bytes at most, and begins with no dot */
 
     if (fd < 0 || sp_name_check_domain(domain, err) < 0 || sp_name_check_user(user, err) < 0)
         return -1;
+    if (sp_str_format(temp, sizeof(temp), ".%s", domain) < 0)
+        return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", domain);
+    if (unlinkat(fd, temp, 0) < 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, temp);
     if (readlinkat(fd, domain, old, sizeof(old) - 1) > 0 && sp_streq(old, user))
         return 0;
-    if (unlinkat(fd, domain, 0) < 0 && errno != ENOENT)
-        return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
-    if (symlinkat(user, fd, domain) < 0)
+    /* Whoever names the domain finds the one user or the other, never none. */
+    if (symlinkat(user, fd, temp) < 0 || renameat(fd, temp, fd, domain) < 0)
         return sp_fail(err, SP_E_IO, errno, "%s/%s", DOMAIN_DIR, domain);
     return sp_sync_dir(h, fd, err);
 }

@@ -74,7 +74,7 @@ static int remove_home(const struct sp_ctx *c, struct sp_error *err)
     dir = sp_fsat_open_dir(c->host->root_fd, path, SP_FSAT_NONE, err);
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (sp_fsat_remove_tree(dir, c->desired->user, err) < 0)
+    if (sp_sync_now(c->host, err) < 0 || sp_fsat_remove_tree(dir, c->desired->user, err) < 0)
         return -1;
     return sp_replace_remove_empty(c->host, path, err); /* the last one's */
 }
