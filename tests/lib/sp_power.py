@@ -301,7 +301,7 @@ def _settled(path, facts, loose):
 
 def _without_time(state):
     if isinstance(state, dict):
-        return {key: _without_time(value) for key, value in state.items() if key not in ("generation", "added_at")}
+        return {key: _without_time(value) for key, value in state.items() if key not in ("generation", "added_at", "at")}
     return [_without_time(one) for one in state] if isinstance(state, list) else state
 
 
