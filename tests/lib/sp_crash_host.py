@@ -26,7 +26,8 @@ State = collections.namedtuple("State", "files rules")
 
 def unfinished(path):
     """A file that is being written: the next request clears it away."""
-    return path.endswith((".sallyport", ".tmp", ".new", "/.tmp-build", "/state/sudoers.check", "/etc/nshadow"))
+    return (path.endswith((".sallyport", ".tmp", ".new", "/.tmp-build", "/state/sudoers.check", "/etc/nshadow", "/ca/new", "/ca/new.pub"))
+            or "/sallyport/domains/." in path)
 
 
 def _read(path, info):
