@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/label.h"
 #include "host/layout.h"
 #include "host/recordfile.h"
 #include "host/replace.h"
@@ -186,13 +187,31 @@ static int points_watch(const struct sp_ctx *c, struct sp_watch *w, struct sp_er
     return 0;
 }
 
-static int make(int root_fd, const struct points *points, struct sp_error *err)
+/* Its parent's label is a home's. Whoever can rename here may have put another directory in its place. */
+static int label(struct sp_host *h, int root_fd, const char *name, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+
+    if (!h->real || !sp_label_on())
+        return 0;
+    fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, err);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0 || !is_ours(&st))
+        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "the mount point %s was exchanged", name);
+    return sp_label_set_at(&h->labels, fd, root_fd, name, err);
+}
+
+static int make(struct sp_host *h, int root_fd, const struct points *points, struct sp_error *err)
 {
     mode_t mask = umask(0);
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < points->n; i++)
-        if (mkdirat(root_fd, points->names[i], POINT_MODE) < 0 && errno != EEXIST)
+        if (mkdirat(root_fd, points->names[i], POINT_MODE) == 0)
+            rc = label(h, root_fd, points->names[i], err);
+        else if (errno != EEXIST)
             rc = sp_fail(err, SP_E_IO, errno, "cannot make the mount point %s", points->names[i]);
     (void)umask(mask);
     return rc;
@@ -220,7 +239,7 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
 
     if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
-    if (making && make(fd, &points, err) < 0)
+    if (making && make(c->host, fd, &points, err) < 0)
         return -1;
     if (!making && take_away(fd, &points, err) < 0)
         return -1;
