@@ -17,7 +17,8 @@
 #include "resource/certsign.h"
 #include "resource/sshd.h"
 
-#define SKEW_S 60 /* clocks of clients and hosts differ */
+#define SKEW_S 60            /* clocks of clients and hosts differ */
+#define CLOCK_MIN 1767225600 /* 2026-01-01: no host that runs this was there earlier */
 
 static int no_memory(struct sp_error *err)
 {
@@ -109,6 +110,11 @@ static int set_times(struct issue *s, struct sp_error *err)
     const struct sp_config *c = s->engine->config;
     int64_t start = r->valid_from != 0 ? r->valid_from : s->now, end = r->valid_until;
 
+    if (s->now < CLOCK_MIN) {
+        sp_fail(err, SP_E_UNSUPPORTED, 0,
+                "by this host's clock it is before 2026: a certificate has no end");
+        return sp_hint(err, "set the clock, as timedatectl does, and ask again");
+    }
     if (r->lifetime != 0 && end != 0) {
         sp_fail(err, SP_E_INVALID, 0, "lifetime and valid_until contradict each other");
         sp_hint(err, "give one of them");
