@@ -15,8 +15,17 @@
 #include "base/str.h"
 #include "host/fsat.h"
 
-/* Below this many bytes of manifest, a thousand entries, a second thread costs more than it saves. */
-enum { CONTENT_MAX = 65536, WORTH_A_THREAD = 65536, MAX_THREADS = 3, MAX_PARTS = 64, WORTH_HOLDING = 2 };
+/* Below this many bytes of manifest, a thousand entries, a second thread costs more than it saves. A line
+ * is two paths and numbers; most have less than SHORT_LINE. */
+enum {
+    CONTENT_MAX = 65536,
+    WORTH_A_THREAD = 65536,
+    MAX_THREADS = 3,
+    WORTH_HOLDING = 2,
+    PART = 12288,
+    SHORT_LINE = 512,
+    LONG_LINE = 2 * PATH_MAX + 256,
+};
 
 /* Looks entries up one after the other. Those of one directory follow each other, so it is held: half of
  * the time of a statx(2) by a long path is the walk. But half of the directories have one entry or two. */
@@ -152,24 +161,19 @@ static enum sp_gencheck_finding judge(struct eye *eye, const struct sp_manifest_
     return same ? SP_GENCHECK_STANDS : SP_GENCHECK_CHANGED;
 }
 
-/* Where its directory decides, that one's own entry tells. */
-static bool is_covered(const struct sp_manifest_entry *e)
-{
-    return (e->kind == SP_MANIFEST_LINK || e->kind == SP_MANIFEST_ABSENT) && e->mode == SP_MANIFEST_COVERED;
-}
-
 bool sp_gencheck_counts(const struct sp_manifest_entry *e)
 {
     return (e->kind == SP_MANIFEST_FILE || e->kind == SP_MANIFEST_CONTENT) && sp_manifest_has_dest(e->path);
 }
 
-/* The text is cut into parts at ends of lines; each thread takes the next one until there is none. */
+/* The text is cut into parts of one size; each thread takes the next one until there is none. A line
+ * belongs to the part that it begins in. Each thread reads its parts by itself: half a megabyte at once
+ * would cost a fault for each page. */
 struct work {
     int top;
-    char *cuts[MAX_PARTS + 1]; /* where each part begins, and the end */
-    size_t n_parts;
-    size_t next;  /* atomic, as both below */
-    bool differs; /* who finds something ends the others too */
+    const struct sp_genstore_text *text;
+    uint64_t next; /* where; atomic, as both below */
+    bool differs;  /* who finds something ends the others too */
     size_t files;
 };
 
@@ -177,6 +181,7 @@ struct worker {
     struct work *work;
     struct eye eye;
     size_t files;
+    char text[1 + PART + LONG_LINE]; /* from the byte before the part */
 };
 
 static void worker_clear(struct worker *w)
@@ -191,60 +196,83 @@ static int look_at(void *ctx, const struct sp_manifest_entry *e)
     w->files += sp_gencheck_counts(e);
     if (__atomic_load_n(&w->work->differs, __ATOMIC_RELAXED))
         return 1;
-    return !is_covered(e) && judge(&w->eye, e) != SP_GENCHECK_STANDS;
+    return judge(&w->eye, e) != SP_GENCHECK_STANDS;
+}
+
+/* At least `want` bytes of the text into the worker's, of which it has `n`, unless it ends before. */
+static ssize_t read_more(struct worker *w, size_t n, size_t want, uint64_t from)
+{
+    while (n < want) {
+        ssize_t more = pread(w->work->text->fd, w->text + n, want - n, (off_t)(from + n));
+
+        if (more == 0 || (more < 0 && errno != EINTR))
+            return more < 0 ? -1 : (ssize_t)n;
+        n += more > 0 ? (size_t)more : 0;
+    }
+    return (ssize_t)n;
+}
+
+/* Every line that begins in these `len` bytes, the last to its end. */
+static int check_part(struct worker *w, uint64_t at, size_t len)
+{
+    size_t have = 0, want = 1 + len + SHORT_LINE;
+    char *first, *last = NULL;
+
+    for (; last == NULL && want <= sizeof(w->text); want += LONG_LINE - SHORT_LINE) {
+        ssize_t n = read_more(w, have, want, at - 1);
+
+        if (n < 0 || (size_t)n < 1 + len)
+            return -1;
+        have = (size_t)n;
+        last = memchr(w->text + len, '\n', have - len);
+    }
+    if (last == NULL)
+        return -1; /* the last line is cut, or longer than any */
+    first = (char *)memchr(w->text, '\n', have) + 1;
+    /* Where its directory decides, that one's own entry tells. */
+    return first > last
+               ? 0
+               : sp_manifest_each(first, (size_t)(last + 1 - first), SP_MANIFEST_UNCOVERED, look_at, w);
 }
 
 static void *check_parts(void *arg)
 {
     struct work *work = arg;
-    _cleanup_(worker_clear) struct worker w = {.work = work, .eye = {.top = work->top, .dir = -1}};
-    size_t i;
+    _cleanup_(worker_clear) struct worker w;
+    uint64_t at, end = work->text->end;
 
-    while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->n_parts)
-        if (sp_manifest_each(work->cuts[i], (size_t)(work->cuts[i + 1] - work->cuts[i]), look_at, &w) != 0)
+    w.work = work;
+    w.eye = (struct eye){.top = work->top, .dir = -1};
+    w.files = 0;
+    while ((at = __atomic_fetch_add(&work->next, PART, __ATOMIC_RELAXED)) < end)
+        if (check_part(&w, at, end - at < PART ? end - at : PART) != 0)
             __atomic_store_n(&work->differs, true, __ATOMIC_RELAXED);
     (void)__atomic_fetch_add(&work->files, w.files, __ATOMIC_RELAXED);
     return NULL;
 }
 
-static void cut_up(struct sp_manifest *m, struct work *work)
-{
-    char *at = m->rest, *end = m->rest + m->rest_len;
-    size_t step = m->rest_len / MAX_PARTS + 1;
-
-    while (at < end) {
-        char *newline =
-            (size_t)(end - at) > step ? memchr(at + step, '\n', (size_t)(end - at) - step) : NULL;
-        work->cuts[work->n_parts++] = at;
-        at = newline != NULL ? newline + 1 : end;
-    }
-    work->cuts[work->n_parts] = end;
-}
-
-static size_t worth_threads(const struct sp_manifest *m)
+static size_t worth_threads(const struct sp_genstore_text *text)
 {
     cpu_set_t cpus;
     size_t n;
 
-    if (m->rest_len < WORTH_A_THREAD || sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    if (text->end - text->begin < WORTH_A_THREAD || sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
         return 0;
     n = (size_t)CPU_COUNT(&cpus) - 1; /* this one is the first */
     return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
-bool sp_gencheck_current(struct sp_host *h, struct sp_manifest *m, size_t *ret_files)
+bool sp_gencheck_current(struct sp_host *h, const struct sp_genstore_text *text, size_t *ret_files)
 {
-    struct work work = {.top = h->root_fd};
+    struct work work = {.top = h->root_fd, .text = text, .next = text->begin};
     pthread_t threads[MAX_THREADS];
-    size_t n = 0, most = worth_threads(m);
+    size_t n = 0, most = worth_threads(text);
 
-    cut_up(m, &work);
     while (n < most && pthread_create(&threads[n], NULL, check_parts, &work) == 0)
         n++;
     (void)check_parts(&work);
     while (n > 0)
         (void)pthread_join(threads[--n], NULL);
-    m->rest_len = 0; /* it is cut up */
     *ret_files = work.files;
     return !work.differs;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "host/genstore.h"
 #include "host/host.h"
 #include "model/manifest.h"
 
@@ -24,10 +25,10 @@ enum sp_gencheck_finding {
 /* Is it a file that a generation holds? What lies elsewhere is watched, not copied. */
 bool sp_gencheck_counts(const struct sp_manifest_entry *e);
 
-/* Is every source what it was? Reads the entries of a manifest that was begun (sp_manifest_begin) and looks
+/* Is every source what it was? Reads the entries of a manifest that was begun (sp_genstore_begin) and looks
  * at each as it comes, in a thread for each processor; ends at the first that is not, or that cannot be
  * read. *ret_files: how many files of them a generation holds. */
-bool sp_gencheck_current(struct sp_host *h, struct sp_manifest *m, size_t *ret_files);
+bool sp_gencheck_current(struct sp_host *h, const struct sp_genstore_text *text, size_t *ret_files);
 
 /* Called for each entry that is not STANDS. 0 goes on, else that is the answer. */
 typedef int (*sp_gencheck_visit)(void *ctx, const struct sp_manifest_entry *e, enum sp_gencheck_finding f);

@@ -119,6 +119,7 @@ static bool is_stored(struct build *b)
 
 static int check(struct build *b, bool *ret_current)
 {
+    _cleanup_(sp_genstore_text_clear) struct sp_genstore_text text = {.fd = -1};
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
     _cleanup_close_ int fd = -1;
     struct sp_error broken;
@@ -129,9 +130,9 @@ static int check(struct build *b, bool *ret_current)
     sp_genstore_current(b->store, b->ret->set, b->ret->hash);
     if (hash_profiles(b->profiles, b->n, profiles, b->err) < 0)
         return -1;
-    fd = b->ret->hash[0] != '\0' ? sp_genstore_begin(b->store, b->ret->hash, &m, &broken) : -1;
+    fd = b->ret->hash[0] != '\0' ? sp_genstore_begin(b->store, b->ret->hash, &m, &text, &broken) : -1;
     if (fd < 0 || !sp_streq(m.profiles, profiles) || !sp_fsat_exists(fd, "usr/bin") ||
-        !sp_fsat_exists(fd, "etc/passwd") || !sp_gencheck_current(b->h, &m, &files))
+        !sp_fsat_exists(fd, "etc/passwd") || !sp_gencheck_current(b->h, &text, &files))
         return 0;
     if ((b->flags & SP_GENERATION_STORED) != 0 && !is_stored(b))
         return 0;

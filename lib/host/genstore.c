@@ -19,7 +19,7 @@
 #define TMP ".tmp-"
 
 /* A login reads the link, then mounts what it named: so long it may take. */
-enum { GRACE_S = 60, MANIFEST_MAX = 64 << 20 };
+enum { GRACE_S = 60, MANIFEST_MAX = 64 << 20, HEAD_MAX = 4096 };
 
 void sp_genstore_clear(struct sp_genstore *s)
 {
@@ -77,28 +77,44 @@ void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_
         memcpy(ret_hash, hash, 65);
 }
 
-static int load(const struct sp_genstore *s, const char *hash,
-                int (*parse)(struct sp_buf *, struct sp_manifest *, struct sp_error *),
-                struct sp_manifest *ret, struct sp_error *err)
+int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
+                     struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     _cleanup_close_ int fd = sp_fsat_open_dir(s->gens, hash, SP_FSAT_NONE, err);
 
     if (fd < 0 || sp_fsat_read(fd, "manifest", MANIFEST_MAX, &text, NULL, err) < 0)
         return -1;
-    return parse(&text, ret, err) < 0 ? -1 : sp_steal_fd(&fd);
+    return sp_manifest_parse(&text, ret, err) < 0 ? -1 : sp_steal_fd(&fd);
 }
 
-int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
-                     struct sp_error *err)
+void sp_genstore_text_clear(struct sp_genstore_text *text)
 {
-    return load(s, hash, sp_manifest_parse, ret, err);
+    sp_cleanup_close(&text->fd);
 }
 
 int sp_genstore_begin(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
-                      struct sp_error *err)
+                      struct sp_genstore_text *ret_text, struct sp_error *err)
 {
-    return load(s, hash, sp_manifest_begin, ret, err);
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_close_ int dir = sp_fsat_open_dir(s->gens, hash, SP_FSAT_NONE, err), fd = -1;
+    struct stat st;
+    ssize_t n;
+
+    if (dir >= 0)
+        fd = sp_fsat_open(dir, "manifest", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NONE, err);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX)
+        return sp_fail(err, SP_E_STATE, 0, "the manifest of a generation is no file, or too large");
+    n = sp_buf_read(&text, fd, HEAD_MAX);
+    if (n < 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot read the manifest of a generation");
+    if (sp_manifest_begin(&text, ret, err) < 0)
+        return -1;
+    *ret_text = (struct sp_genstore_text){
+        .fd = sp_steal_fd(&fd), .begin = (uint64_t)n - ret->rest_len, .end = (uint64_t)st.st_size};
+    return sp_steal_fd(&dir);
 }
 
 /* The directory's own mtime says when it went out of use: nothing in it changes otherwise. */

@@ -33,9 +33,15 @@ void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_
 /* Open gen/HASH and read its manifest. Returns the directory, or -1. */
 int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
                      struct sp_error *err);
-/* The same, with the entries still to be read (sp_manifest_begin). */
+/* The same, with what stands before the entries alone; they are still to be read from *ret_text
+ * (sp_gencheck_current). */
+struct sp_genstore_text {
+    int fd;
+    uint64_t begin, end; /* of the entries */
+};
 int sp_genstore_begin(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
-                      struct sp_error *err);
+                      struct sp_genstore_text *ret_text, struct sp_error *err);
+void sp_genstore_text_clear(struct sp_genstore_text *text);
 
 /* Names of generations in the store, at most max, in no order. Returns how many. */
 size_t sp_genstore_list(const struct sp_genstore *s, char (*hashes)[65], size_t max);

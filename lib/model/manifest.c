@@ -25,34 +25,52 @@ void sp_manifest_clear(struct sp_manifest *m)
     *m = (struct sp_manifest){0};
 }
 
-static bool is_plain(const char *s)
+/* Both loops over bytes have no way out, so that the compiler looks at 16 of them at once. */
+static bool is_plain(const char *s, size_t len)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            return false;
-    return true;
+    unsigned char bad = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        bad |= (unsigned char)((c < 0x20) | (c == 0x7f));
+    }
+    return bad == 0;
 }
 
-/* One pass: a check reads thousands of them. */
+/* Is there a component that is empty or begins with a dot? s ends with a NUL. */
+static bool is_odd(const char *s, size_t len)
+{
+    unsigned char odd = (unsigned char)((s[0] == '/') | (s[0] == '.') | (s[0] == '\0'));
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i], next = (unsigned char)s[i + 1];
+        odd |= (unsigned char)((c == '/') & ((next == '/') | (next == '.') | (next == '\0')));
+    }
+    return odd != 0;
+}
+
+static bool components_ok(const char *path)
+{
+    for (;; path++) {
+        size_t n = strcspn(path, "/");
+
+        if (n == 0 || (path[0] == '.' && (n == 1 || (n == 2 && path[1] == '.'))))
+            return false;
+        path += n;
+        if (*path == '\0')
+            return true;
+    }
+}
+
+/* A check reads thousands of them. */
+static bool path_ok(const char *path, size_t len)
+{
+    return len < PATH_LIMIT && is_plain(path, len) && (!is_odd(path, len) || components_ok(path));
+}
+
 bool sp_manifest_path_ok(const char *path)
 {
-    size_t n = 0, part = 0; /* part: where the component began */
-
-    for (;; n++) {
-        unsigned char c = (unsigned char)path[n];
-        size_t len = n - part;
-
-        if (c != '/' && c != '\0') {
-            if (c < 0x20 || c == 0x7f)
-                return false;
-            continue;
-        }
-        if (len == 0 || (path[part] == '.' && (len == 1 || (len == 2 && path[part + 1] == '.'))))
-            return false;
-        if (c == '\0')
-            return n < PATH_LIMIT;
-        part = n + 1;
-    }
+    return path_ok(path, strlen(path));
 }
 
 /* FNV-1a: the paths are the host's own, nobody gains by making them collide. */
@@ -135,7 +153,7 @@ int sp_manifest_add(struct sp_manifest *m, const struct sp_manifest_entry *e, bo
 
     if (ret_new != NULL)
         *ret_new = false;
-    if (!sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
+    if (!sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra, strlen(e->extra))))
         return sp_fail(err, SP_E_INVALID, 0, "a file name that cannot be listed: %s", e->path);
     if ((m->n == m->size && grow(m, err) < 0) || (m->index_size == 0 && sp_manifest_index(m, err) < 0))
         return -1;
@@ -167,7 +185,7 @@ void sp_manifest_miss(struct sp_manifest *m, const char *name)
             return;
         at += word;
     }
-    if (used + 1 + n >= sizeof(m->missing) || !is_plain(name) || strchr(name, ' ') != NULL)
+    if (used + 1 + n >= sizeof(m->missing) || !is_plain(name, n) || strchr(name, ' ') != NULL)
         return;
     if (used > 0)
         m->missing[used++] = ' ';
@@ -247,44 +265,62 @@ static int bad_line(struct sp_error *err, size_t line)
 /* A number that ends with a blank, which is skipped; 0 or -1. */
 static int take_number(char **at, unsigned base, uint64_t *ret)
 {
-    const char *start = *at;
+    enum { NEVER_TOO_MANY = 19 }; /* digits */
+    const char *s = *at;
     uint64_t value = 0;
     unsigned digit;
+    size_t n = 0;
 
-    for (; (digit = (unsigned)(unsigned char)**at - '0') < base; (*at)++)
+    for (; n < NEVER_TOO_MANY && (digit = (unsigned)(unsigned char)s[n] - '0') < base; n++)
+        value = value * base + digit;
+    for (; (digit = (unsigned)(unsigned char)s[n] - '0') < base; n++)
         if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
             __builtin_add_overflow(value, (uint64_t)digit, &value))
             return -1;
-    if (*at == start || **at != ' ')
+    if (n == 0 || s[n] != ' ')
         return -1;
-    (*at)++;
+    *at += n + 1;
     *ret = value;
     return 0;
 }
 
-static int take_entry(char *line, struct sp_manifest_entry *e)
+/* The word up to the next tab or the end, terminated; what follows, or NULL. */
+static char *cut_word(char *word, const char *end, size_t *ret_len)
+{
+    char *tab = memchr(word, '\t', (size_t)(end - word));
+
+    *ret_len = (size_t)((tab != NULL ? tab : end) - word);
+    if (tab == NULL)
+        return NULL;
+    *tab = '\0';
+    return tab + 1;
+}
+
+static bool is_kind(char c)
+{
+    return c == SP_MANIFEST_FILE || c == SP_MANIFEST_LINK || c == SP_MANIFEST_MADE ||
+           c == SP_MANIFEST_DIR || c == SP_MANIFEST_ABSENT || c == SP_MANIFEST_CONTENT;
+}
+
+static int take_entry(char *line, const char *end, struct sp_manifest_entry *e)
 {
     char *at = line + 2;
+    size_t path = 0, extra = 0;
     uint64_t mode = 0;
 
     *e = (struct sp_manifest_entry){.kind = (enum sp_manifest_kind)line[0]};
-    if (line[0] == '\0' || strchr("flmdac", line[0]) == NULL || line[1] != ' ' ||
-        take_number(&at, 8, &mode) < 0 || take_number(&at, 10, &e->size) < 0 ||
-        take_number(&at, 10, &e->mtime) < 0 || take_number(&at, 10, &e->ino) < 0)
+    if (!is_kind(line[0]) || line[1] != ' ' || take_number(&at, 8, &mode) < 0 ||
+        take_number(&at, 10, &e->size) < 0 || take_number(&at, 10, &e->mtime) < 0 ||
+        take_number(&at, 10, &e->ino) < 0)
         return -1;
     e->mode = (uint32_t)mode;
     e->path = at;
-    e->extra = strchr(at, '\t');
-    if (e->extra != NULL)
-        *e->extra++ = '\0';
-    e->digest = e->extra != NULL ? strchr(e->extra, '\t') : NULL;
-    if (e->digest != NULL)
-        *e->digest++ = '\0';
-    if ((e->extra == NULL && e->kind != SP_MANIFEST_FILE && e->kind != SP_MANIFEST_DIR &&
-         e->kind != SP_MANIFEST_ABSENT) ||
-        !sp_manifest_path_ok(e->path) || (e->extra != NULL && !is_plain(e->extra)))
+    e->extra = cut_word(at, end, &path);
+    e->digest = e->extra != NULL ? cut_word(e->extra, end, &extra) : NULL;
+    if (e->extra == NULL && e->kind != SP_MANIFEST_FILE && e->kind != SP_MANIFEST_DIR &&
+        e->kind != SP_MANIFEST_ABSENT)
         return -1;
-    return 0;
+    return path_ok(e->path, path) && is_plain(e->extra, extra) ? 0 : -1;
 }
 
 static int take_head(const char *line, size_t n, struct sp_manifest *m)
@@ -337,7 +373,15 @@ int sp_manifest_begin(struct sp_buf *text, struct sp_manifest *ret, struct sp_er
     return 0;
 }
 
-int sp_manifest_each(char *lines, size_t len, sp_manifest_visit visit, void *ctx)
+/* So begins a covered one: its mode is the first number. */
+static bool is_covered(const char *line)
+{
+    return (line[0] == SP_MANIFEST_LINK || line[0] == SP_MANIFEST_ABSENT) && line[1] == ' ' &&
+           line[2] == '0' + SP_MANIFEST_COVERED && line[3] == ' ';
+}
+
+int sp_manifest_each(char *lines, size_t len, enum sp_manifest_flags flags, sp_manifest_visit visit,
+                     void *ctx)
 {
     const char *end = lines + len;
     struct sp_manifest_entry e;
@@ -345,7 +389,11 @@ int sp_manifest_each(char *lines, size_t len, sp_manifest_visit visit, void *ctx
 
     while (r == 0 && lines < end) {
         char *line = next_line(&lines, end);
-        if (line == NULL || take_entry(line, &e) < 0)
+        if (line == NULL)
+            return -1;
+        if ((flags & SP_MANIFEST_UNCOVERED) != 0 && is_covered(line))
+            continue;
+        if (take_entry(line, lines - 1, &e) < 0)
             return -1;
         r = visit(ctx, &e);
     }
@@ -378,7 +426,7 @@ int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_er
     m.entries = calloc(m.size + 1, sizeof(*m.entries));
     if (m.entries == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    if (sp_manifest_each(m.rest, m.rest_len, keep, &m) < 0)
+    if (sp_manifest_each(m.rest, m.rest_len, SP_MANIFEST_ALL, keep, &m) < 0)
         return bad_line(err, HEAD_LINES + m.n + 1);
     m.rest_len = 0;
     *ret = m;
@@ -390,7 +438,7 @@ static const char *const moved[] = {"bin/", "sbin/", "lib/", "lib32/", "lib64/",
 
 bool sp_manifest_has_dest(const char *path)
 {
-    if (sp_str_prefix(path, "usr/", NULL) || sp_str_prefix(path, "etc/", NULL) || sp_streq(path, "usr") ||
+    if (strncmp(path, "usr/", 4) == 0 || sp_str_prefix(path, "etc/", NULL) || sp_streq(path, "usr") ||
         sp_streq(path, "etc"))
         return true;
     for (size_t i = 0; i < SP_COUNT(moved); i++)

@@ -94,10 +94,15 @@ int sp_manifest_parse(struct sp_buf *text, struct sp_manifest *ret, struct sp_er
 /* The same in two steps, for who looks at each entry once, perhaps in several threads: takes the text and
  * reads what stands before the entries. */
 int sp_manifest_begin(struct sp_buf *text, struct sp_manifest *ret, struct sp_error *err);
+enum sp_manifest_flags {
+    SP_MANIFEST_ALL = 0,
+    SP_MANIFEST_UNCOVERED = 1 << 0, /* covered ones are passed over, unread */
+};
 /* Each entry of some whole lines, which are cut up; its strings point there. What visit() answers other
  * than 0 ends it and is the answer; -1 without a visit: a broken line, or a last one that is cut. */
 typedef int (*sp_manifest_visit)(void *ctx, const struct sp_manifest_entry *e);
-int sp_manifest_each(char *lines, size_t len, sp_manifest_visit visit, void *ctx);
+int sp_manifest_each(char *lines, size_t len, enum sp_manifest_flags flags, sp_manifest_visit visit,
+                     void *ctx);
 
 /* Where a path of the host lies in the generation: /bin, /lib... of a host without merged /usr go below
  * usr. -1 when it has no place there (neither usr nor etc), or does not fit. */

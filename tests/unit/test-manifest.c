@@ -77,7 +77,7 @@ static void entries_can_be_read_one_by_one(void **state)
         sp_buf_add(&text, body, cut);
         assert_int_equal(sp_manifest_begin(&text, &m, &err), 0);
         assert_string_equal(m.missing, "a b");
-        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, hear, &t), whole ? 0 : -1);
+        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, SP_MANIFEST_ALL, hear, &t), whole ? 0 : -1);
         assert_string_equal(t.last, t.n == 0 ? "" : t.n == 1 ? "usr" : t.n == 2 ? "usr/x" : "usr/y");
     }
     {
@@ -89,7 +89,7 @@ static void entries_can_be_read_one_by_one(void **state)
         sp_buf_puts(&text, head);
         sp_buf_puts(&text, body);
         assert_int_equal(sp_manifest_begin(&text, &m, &err), 0);
-        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, hear, &t), 7);
+        assert_int_equal(sp_manifest_each(m.rest, m.rest_len, SP_MANIFEST_ALL, hear, &t), 7);
         assert_string_equal(t.last, "usr/x");
     }
 }
