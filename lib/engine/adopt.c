@@ -107,7 +107,6 @@ static int move_index(struct adoption *a, const struct sp_account *of, struct sp
     return 0;
 }
 
-/* With key_store = root a key file has the user's name; where keys are elsewhere there is none. */
 /* The access record names its user: the new one is written by the run that follows. */
 static int drop_record(const struct adoption *a, struct sp_error *err)
 {
@@ -119,6 +118,7 @@ static int drop_record(const struct adoption *a, struct sp_error *err)
     return sp_replace_remove(a->engine->host, dir, a->old, err);
 }
 
+/* With key_store = root a key file has the user's name; where keys are elsewhere there is none. */
 static int move_keys(const struct adoption *a, struct sp_error *err)
 {
     _cleanup_close_ int dir =
