@@ -29,7 +29,7 @@ def another_version(deb, version):
 @pytest.fixture(scope="module")
 def debs():
     tree = sp_package.sources(WORK / "sallyport")
-    sp.run(["dpkg-buildpackage", "-b", "-uc", "-us", "-d"], cwd=tree, timeout=280, check=True,
+    sp.run(["dpkg-buildpackage", "-b", "-uc", "-us", "-d"], cwd=tree, timeout=500, check=True,
            env={**os.environ, "DEB_BUILD_OPTIONS": "parallel=2 nocheck noautodbgsym"})
     deb = next(WORK.glob("sallyport_0.1.0_*.deb"))
     sp_package.take_away_what_meson_installed()

@@ -30,7 +30,7 @@ EXPECTED = {
 def rpmbuild(*words):
     # Not optimised: what is looked at is the package, and half the time goes into the compiler.
     return sp.run(["rpmbuild", "--nodeps", "--noclean", "--define", f"_topdir {WORK}", "--define", "optflags -O0 -g",
-                   "--buildroot", WORK / "root", *words], timeout=280, check=True)
+                   "--buildroot", WORK / "root", *words], timeout=500, check=True)
 
 
 @pytest.fixture(scope="module")
