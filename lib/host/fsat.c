@@ -80,6 +80,22 @@ static int check_mount(int fd, uint64_t want)
     return -1;
 }
 
+/* open(2): O_PATH with O_NOFOLLOW opens the link itself, which only a caller who says O_NOFOLLOW wants. */
+static int open_last(int at, const char *name, int flags, mode_t mode)
+{
+    _cleanup_close_ int fd = openat(at, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+    struct stat st;
+
+    if (fd < 0 || (flags & (O_PATH | O_NOFOLLOW)) != O_PATH)
+        return sp_steal_fd(&fd);
+    if (fstat(fd, &st) != 0)
+        return -1;
+    if (!S_ISLNK(st.st_mode))
+        return sp_steal_fd(&fd);
+    errno = ELOOP;
+    return -1;
+}
+
 /* Without openat2(2) (before 5.6, or a filter that does not know it): one component at a time, none of them
  * a link. It follows none either, so SP_FSAT_FOLLOW then refuses links. */
 static int open_by_steps(int dirfd, const char *path, int flags, mode_t mode, enum sp_fsat_flags how)
@@ -94,7 +110,7 @@ static int open_by_steps(int dirfd, const char *path, int flags, mode_t mode, en
         const char *rest = path;
         char more[COMPONENT];
         bool last = !next_component(&rest, more) && rest != NULL;
-        int fd = last ? openat(at, name, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+        int fd = last ? open_last(at, name, flags, mode)
                       : openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
             return -1;

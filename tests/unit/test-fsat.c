@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "temp.h"
@@ -49,6 +50,10 @@ static void followed_links_stay_beneath_the_root(void **state)
     struct temp_host *t = *state;
     struct sp_error err;
 
+    /* Below, without_openat2_..., nothing is followed; so it is under valgrind, which does not know the
+     * call. */
+    if (syscall(SYS_openat2, -1, "", NULL, 0) < 0 && errno == ENOSYS)
+        skip();
     temp_put(t, "real", "mine", 0644);
     assert_int_equal(symlinkat("/real", t->h.root_fd, "l"), 0);
     assert_int_equal(symlinkat("../../../../../etc/passwd", t->h.root_fd, "out"), 0);
@@ -215,6 +220,10 @@ static int walk_without_openat2(const struct temp_host *t)
         {"l/f", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
         {"d/p", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
         {"d/p", O_RDONLY, SP_FSAT_FOLLOW, SP_E_UNSAFE_PATH},
+        {"d/p", O_PATH, SP_FSAT_NONE,
+         SP_E_UNSAFE_PATH}, /* open(2): O_PATH with O_NOFOLLOW opens the link itself */
+        {"l", O_PATH, SP_FSAT_FOLLOW, SP_E_UNSAFE_PATH},
+        {"d/p", O_PATH | O_NOFOLLOW, SP_FSAT_NONE, SP_OK},
         {"d/../d/f", O_RDONLY, SP_FSAT_NONE, SP_E_UNSAFE_PATH},
     };
     char longest[600];
