@@ -99,7 +99,8 @@ ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max)
 
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len)
 {
-    if (!reserve(b, len))
+    /* Most often there is room. */
+    if ((b->failed || b->size - b->len <= len) && !reserve(b, len))
         return;
     if (len > 0)
         memcpy(b->data + b->len, bytes, len);
@@ -117,11 +118,6 @@ void sp_buf_add_utf8(struct sp_buf *b, uint32_t c)
         s[i] = (char)(0x80 | (c & 0x3f));
     s[0] = (char)(lead[n] | c);
     sp_buf_add(b, s, n);
-}
-
-void sp_buf_puts(struct sp_buf *b, const char *s)
-{
-    sp_buf_add(b, s, strlen(s));
 }
 
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...)

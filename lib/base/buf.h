@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -33,7 +34,11 @@ void sp_buf_reserve(struct sp_buf *b, size_t more); /* room for that many, where
 ssize_t sp_buf_read(struct sp_buf *b, int fd, size_t max);
 void sp_buf_add(struct sp_buf *b, const void *bytes, size_t len);
 void sp_buf_add_utf8(struct sp_buf *b, uint32_t c); /* a code point, RFC 3629; the caller knows it is one */
-void sp_buf_puts(struct sp_buf *b, const char *s);
+/* Here, where the length of a literal is known. */
+static inline void sp_buf_puts(struct sp_buf *b, const char *s)
+{
+    sp_buf_add(b, s, strlen(s));
+}
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Read fd to its end. More than `max` bytes is SP_E_INVALID, a read error SP_E_IO; *b is then unchanged or

@@ -22,6 +22,7 @@ void sp_fwplan_clear(struct sp_fwplan *p)
     sp_fw_compiled_clear(&p->del);
     sp_fw_compiled_clear(&p->add);
     sp_fwbeside_clear(&p->beside);
+    sp_buf_clear(&p->stored);
     if (p->nft.nl != NULL)
         sp_nft_leave(p->host, &p->nft);
 }
@@ -343,7 +344,7 @@ static int read_back(struct sp_fwplan *p, struct sp_error *err)
 static int store(struct sp_fwplan *p, struct sp_error *err)
 {
     if (p->state_changes)
-        return sp_fwstore_save(p->host, &p->want, &p->sum, err);
+        return sp_fwstore_save(p->host, &p->want, &p->stored, &p->sum, err);
     return p->frozen ? 0 : sp_fwstore_follow(p->host, err);
 }
 

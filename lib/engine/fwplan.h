@@ -27,6 +27,7 @@ struct sp_fwplan {
     struct sp_nft_ruleset after;          /* read back, if kernel_changed */
     struct sp_fw_compiled del, add;       /* from before to target */
     uint64_t sum;                         /* of the state file: model/fwfile.h */
+    struct sp_buf stored;                 /* the state file's bytes, where `want` was written */
     struct sp_nft nft;                    /* open from the first look on */
     uint32_t generation;                  /* of the ruleset, when it was read or changed; 0: not known */
     struct sp_fwmark seen;                /* what was remembered, brought up to date */

@@ -33,14 +33,11 @@ static bool put_item(cJSON *array, cJSON *item)
 }
 
 /* Text of JSON as a member: SP_FIREWALL_TEXT. */
-static int put_raw(cJSON *result, const char *name, const struct sp_buf *text, size_t n,
-                   struct sp_error *err)
+static int put_raw(cJSON *result, const char *name, struct sp_buf *text, size_t n, struct sp_error *err)
 {
-    cJSON *raw = sp_buf_ok(text) ? cJSON_AddRawToObject(result, name, sp_buf_str(text)) : NULL;
-
-    if (raw == NULL)
+    if (!sp_json_put_raw(result, name, text))
         return no_memory(err);
-    raw->valuedouble = (double)n;
+    cJSON_GetObjectItemCaseSensitive(result, name)->valuedouble = (double)n;
     return 0;
 }
 
@@ -51,7 +48,9 @@ static int put_sources(const struct sp_fwplan *p, cJSON *result, struct sp_error
 
     if ((p->flags & SP_FIREWALL_TEXT) != 0) {
         _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-        sp_fwfile_put_sources(&p->want, &text);
+        /* What was just written has them already. */
+        if (p->stored.len == 0 || !sp_fwfile_cut_sources(&p->stored, &text))
+            sp_fwfile_put_sources(&p->want, &text);
         return put_raw(result, "sources", &text, p->want.n, err);
     }
     list = cJSON_AddArrayToObject(result, "sources");
@@ -113,7 +112,7 @@ static void put_word(struct sp_buf *out, const char *before, const char *text)
 {
     sp_buf_puts(out, before);
     if (text != NULL)
-        sp_fwfile_put_text(text, out);
+        sp_json_put_text(out, text);
     else
         sp_buf_puts(out, "null");
 }
@@ -329,14 +328,18 @@ static int put_each(struct changes *c)
     return put_others(c);
 }
 
+#define CHANGE_SIZE 112 /* of one without a comment */
+
 static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     _cleanup_(changes_clear) struct changes c = {.plan = p, .err = err};
     const bool as_text = (p->flags & SP_FIREWALL_TEXT) != 0;
+    const size_t edits = p->del.v4.n + p->del.v6.n + p->add.v4.n + p->add.v6.n;
 
-    if (as_text)
+    if (as_text) {
+        sp_buf_reserve(&c.text, edits * CHANGE_SIZE);
         sp_buf_puts(&c.text, "[");
-    else if ((c.array = cJSON_AddArrayToObject(result, "changes")) == NULL)
+    } else if ((c.array = cJSON_AddArrayToObject(result, "changes")) == NULL)
         return no_memory(err);
     if (put_each(&c) < 0)
         return -1;

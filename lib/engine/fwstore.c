@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "engine/fwstore.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,21 +73,34 @@ int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_
                    "what is in force stays in force; copy firewall.json- back, or remove it to begin anew");
 }
 
-/* What others find under that name now. */
+/* What others find under that name now; piece by piece, since new pages for all of it would cost more. */
 static int read_back(struct sp_host *h, const struct sp_buf *text, struct sp_error *err)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf back = {0};
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, paths[SP_FWSTORE_CURRENT],
+                                          O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NONE, err);
+    char piece[16384];
+    size_t at = 0;
+    ssize_t n;
 
-    if (sp_fsat_read(h->root_fd, paths[SP_FWSTORE_CURRENT], SP_FWFILE_MAX_BYTES, &back, NULL, err) < 0)
+    if (fd < 0)
         return -1;
-    return back.len == text->len && memcmp(back.data, text->data, back.len) == 0
+    while ((n = read(fd, piece, sizeof(piece))) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sp_fail(err, SP_E_IO, errno, "%s cannot be read", paths[SP_FWSTORE_CURRENT]);
+        if ((size_t)n > text->len - at || memcmp(piece, text->data + at, (size_t)n) != 0)
+            break;
+        at += (size_t)n;
+    }
+    return n == 0 && at == text->len
                ? 0
                : sp_fail(err, SP_E_IO, 0, "%s is not what was written", paths[SP_FWSTORE_CURRENT]);
 }
 
 /* The copy comes second: between the two it is one change behind, never half of one. */
-int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, uint64_t *ret_sum,
-                    struct sp_error *err)
+int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_buf *ret_text,
+                    uint64_t *ret_sum, struct sp_error *err)
 {
     struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
     _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
@@ -100,7 +115,14 @@ int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, uint64_t *r
     how.lazy = true;
     if (sp_stage_add(h, &stage, dir, COPY, text.data, text.len, &how, err) < 0)
         return -1;
-    return sp_stage_commit(h, &stage, err) < 0 ? -1 : read_back(h, &text, err);
+    if (sp_stage_commit(h, &stage, err) < 0 || read_back(h, &text, err) < 0)
+        return -1;
+    if (ret_text != NULL) {
+        sp_buf_clear(ret_text);
+        *ret_text = text;
+        text = (struct sp_buf){0};
+    }
+    return 0;
 }
 
 int sp_fwstore_follow(struct sp_host *h, struct sp_error *err)

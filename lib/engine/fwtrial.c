@@ -45,7 +45,7 @@ static int roll_forward(struct sp_fwplan *p, struct sp_error *err)
         return -1;
     sp_fw_policy_clear(&p->old);
     if (sp_fw_policy_copy(&p->old, &p->pending.policy, err) < 0 ||
-        ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwstore_save(p->host, &p->old, &p->sum, err) < 0))
+        ((p->flags & SP_FIREWALL_DRY) == 0 && sp_fwstore_save(p->host, &p->old, NULL, &p->sum, err) < 0))
         return -1;
     return clear_away(p, err);
 }
@@ -270,7 +270,8 @@ static int commit(struct sp_fwplan *p, struct sp_error *err)
             return -1;
         return clear_away(p, err) < 0 ? -1 : no_trial(err);
     }
-    if (sp_fwstore_save(p->host, &p->want, &p->sum, err) < 0 || sp_fwstore_drop_pending(p->host, err) < 0)
+    if (sp_fwstore_save(p->host, &p->want, NULL, &p->sum, err) < 0 ||
+        sp_fwstore_drop_pending(p->host, err) < 0)
         return -1;
     p->state_changes = p->kernel_changed = true;
     return sp_nft_read(&p->nft, p->now, &p->after, &p->generation, err);

@@ -7,10 +7,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/fwstate.h"
+#include "model/json.h"
 #include "model/siphash.h"
 #include "model/when.h"
 
 #define HEAD "{\"version\":"
+#define SOURCES ",\"sources\":"
 #define SUM ",\"sum\":\""
 #define TAIL "\"}\n"
 #define DIGITS 16
@@ -26,43 +28,20 @@ static uint64_t sum_of(const char *bytes, size_t len)
 
 /* --- writing --- */
 
-static bool is_plain(char c)
-{
-    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
-void sp_fwfile_put_text(const char *s, struct sp_buf *out)
-{
-    sp_buf_add(out, "\"", 1);
-    for (;;) {
-        size_t n = 0;
-        while (is_plain(s[n]))
-            n++;
-        sp_buf_add(out, s, n);
-        s += n;
-        if (*s == '\0')
-            break;
-        if ((unsigned char)*s < 0x20)
-            sp_buf_printf(out, "\\u%04x", (unsigned)*s);
-        else
-            sp_buf_add(out, (const char[]){'\\', *s}, 2);
-        s++;
-    }
-    sp_buf_add(out, "\"", 1);
-}
-
 static void put_entry(const struct sp_fw_entry *e, struct sp_buf *out)
 {
-    char line[32 + SP_CIDR_SIZE] = "{\"source\":\"", when[SP_WHEN_SIZE];
-    size_t n = strlen(line);
+    static const char head[] = "{\"source\":\"";
+    char line[sizeof(head) + 8 + SP_CIDR_SIZE], when[SP_WHEN_SIZE];
+    size_t n = sizeof(head) - 1;
 
+    memcpy(line, head, n);
     sp_cidr_format(&e->source, line + n);
     n += strlen(line + n);
     line[n++] = '"';
     sp_buf_add(out, line, n);
     if (e->comment[0] != '\0') {
         sp_buf_puts(out, ",\"comment\":");
-        sp_fwfile_put_text(e->comment, out);
+        sp_json_put_text(out, e->comment);
     }
     if (e->expires_at != 0) {
         sp_when_format(e->expires_at, when);
@@ -70,7 +49,7 @@ static void put_entry(const struct sp_fw_entry *e, struct sp_buf *out)
     }
     if (e->owner[0] != '\0') {
         sp_buf_puts(out, ",\"owner\":");
-        sp_fwfile_put_text(e->owner, out);
+        sp_json_put_text(out, e->owner);
     }
     sp_buf_add(out, "}", 1);
 }
@@ -85,6 +64,21 @@ void sp_fwfile_put_sources(const struct sp_fw_policy *p, struct sp_buf *out)
         put_entry(&p->v[i], out);
     }
     sp_buf_add(out, "]", 1);
+}
+
+bool sp_fwfile_cut_sources(const struct sp_buf *text, struct sp_buf *out)
+{
+    static const char word[] = SOURCES;
+    const size_t len = text->len > TAIL_SIZE ? text->len - TAIL_SIZE : 0;
+    const char *at = len > 0 ? memmem(text->data, len, word, sizeof(word) - 1) : NULL;
+
+    /* The first: what stands before it is nobody's text. */
+    if (at == NULL)
+        return false;
+    at += sizeof(word) - 1;
+    sp_buf_reserve(out, len - (size_t)(at - text->data));
+    sp_buf_add(out, at, len - (size_t)(at - text->data));
+    return true;
 }
 
 static int check(const struct sp_fw_policy *p, struct sp_error *err)
@@ -119,7 +113,7 @@ int sp_fwfile_format(const struct sp_fw_policy *p, struct sp_buf *out, uint64_t 
     sp_buf_printf(out, HEAD "%d,\"mode\":\"%s\",\"ports\":[", SP_FWFILE_VERSION, sp_fw_mode_name(p->mode));
     for (size_t i = 0; i < p->n_ports; i++)
         sp_buf_printf(out, "%s%u", i > 0 ? "," : "", p->ports[i]);
-    sp_buf_printf(out, "],\"entries\":%zu,\"sources\":", p->n);
+    sp_buf_printf(out, "],\"entries\":%zu" SOURCES, p->n);
     sp_fwfile_put_sources(p, out);
     return sp_fwfile_seal(out, at, ret_sum, err);
 }
@@ -138,10 +132,10 @@ static int broken(struct sp_error *err, const char *why)
     return sp_hint(err, "what is in force stays in force; firewall.json- is the last good copy");
 }
 
-/* True, and behind it, if `word` comes next. */
-static bool take(struct reader *r, const char *word)
+/* True, and behind it, if `word` comes next. Inline, where its length is known. */
+static inline bool take(struct reader *r, const char *word)
 {
-    size_t n = strlen(word);
+    const size_t n = strlen(word);
 
     if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
         return false;
@@ -241,7 +235,7 @@ static int take_head(struct reader *r, struct sp_fw_policy *p)
             sp_fw_ports_add(p->ports, &p->n_ports, (uint16_t)n) < 0)
             return broken(r->err, "a port is out of range");
     }
-    if (!take(r, ",\"entries\":") || !take_number(r, SP_FW_MAX_ENTRIES, &n) || !take(r, ",\"sources\":["))
+    if (!take(r, ",\"entries\":") || !take_number(r, SP_FW_MAX_ENTRIES, &n) || !take(r, SOURCES "["))
         return broken(r->err, "no sources");
     p->n = n;
     return 0;

@@ -145,15 +145,122 @@ int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, 
     return 0;
 }
 
+/* Of each control byte what cJSON writes: a letter behind the backslash, or a number. */
+static void put_escape(struct sp_buf *out, unsigned char c)
+{
+    static const char letters[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    const char letter = c < 0x20 ? letters[c] : (char)c;
+
+    if (letter == '\0')
+        sp_buf_printf(out, "\\u%04x", (unsigned)c);
+    else
+        sp_buf_add(out, (const char[]){'\\', letter}, 2);
+}
+
+static size_t plain_length(const char *s)
+{
+    size_t n = 0;
+
+    while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
+void sp_json_put_text(struct sp_buf *out, const char *s)
+{
+    sp_buf_add(out, "\"", 1);
+    for (;;) {
+        size_t n = plain_length(s);
+
+        sp_buf_add(out, s, n);
+        s += n;
+        if (*s == '\0')
+            break;
+        put_escape(out, (unsigned char)*s++);
+    }
+    sp_buf_add(out, "\"", 1);
+}
+
+static bool put_value(struct sp_buf *out, const cJSON *j);
+
+static bool put_nested(struct sp_buf *out, const cJSON *j)
+{
+    const bool object = cJSON_IsObject(j);
+    const cJSON *item;
+
+    sp_buf_add(out, &"[{"[object], 1);
+    cJSON_ArrayForEach(item, j)
+    {
+        if (item != j->child)
+            sp_buf_add(out, ",", 1);
+        if (object) {
+            sp_json_put_text(out, item->string != NULL ? item->string : "");
+            sp_buf_add(out, ":", 1);
+        }
+        if (!put_value(out, item))
+            return false;
+    }
+    sp_buf_add(out, &"]}"[object], 1);
+    return true;
+}
+
+/* cJSON itself prints into blocks that it makes longer and longer, which for a long list costs more than
+ * all else: here text is copied once, to where it stays. */
+static bool put_value(struct sp_buf *out, const cJSON *j)
+{
+    char scalar[64];
+
+    if (cJSON_IsObject(j) || cJSON_IsArray(j))
+        return put_nested(out, j);
+    if (cJSON_IsString(j)) {
+        sp_json_put_text(out, j->valuestring != NULL ? j->valuestring : "");
+        return true;
+    }
+    if (cJSON_IsRaw(j)) {
+        if (j->valuestring != NULL)
+            sp_buf_puts(out, j->valuestring);
+        return j->valuestring != NULL;
+    }
+    if (!cJSON_PrintPreallocated((cJSON *)j, scalar, sizeof(scalar), false))
+        return false;
+    sp_buf_puts(out, scalar);
+    return true;
+}
+
+/* Nearly what the text will take: escapes and numbers may take more. */
+static size_t size_of(const cJSON *j)
+{
+    size_t size = 32;
+    const cJSON *item;
+
+    if (j->valuestring != NULL)
+        size += strlen(j->valuestring);
+    if (j->string != NULL)
+        size += strlen(j->string);
+    cJSON_ArrayForEach(item, j)
+    {
+        size += size_of(item);
+    }
+    return size;
+}
+
 int sp_json_print(const cJSON *value, struct sp_buf *out, struct sp_error *err)
 {
-    char *text = cJSON_PrintUnformatted(value);
+    sp_buf_reserve(out, size_of(value));
+    return put_value(out, value) && sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+}
 
-    if (text != NULL) {
-        sp_buf_puts(out, text);
-        cJSON_free(text);
-    }
-    return text != NULL && sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+bool sp_json_put_raw(cJSON *object, const char *name, struct sp_buf *text)
+{
+    cJSON *raw = cJSON_AddRawToObject(object, name, "");
+    char *bytes = raw != NULL ? sp_buf_steal(text) : NULL;
+
+    if (bytes == NULL)
+        return false;
+    cJSON_free(raw->valuestring);
+    raw->valuestring = bytes;
+    return true;
 }
 
 static void wipe_string(char *s)

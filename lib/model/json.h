@@ -82,7 +82,13 @@ bool sp_json_put(cJSON *object, const char *name, cJSON *value);
 /* An integer within [min, max], or SP_E_INVALID. Never reads valueint. */
 int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, struct sp_error *err);
 
-/* Append compact text (cJSON_PrintUnformatted). SP_E_NO_MEMORY on failure. */
+/* A string of UTF-8 as JSON, appended. */
+void sp_json_put_text(struct sp_buf *out, const char *s);
+
+/* Text of JSON as a member, which takes it over: *text is empty then. False: out of memory. */
+bool sp_json_put_raw(cJSON *object, const char *name, struct sp_buf *text);
+
+/* Append compact text, byte for byte that of cJSON_PrintUnformatted(). SP_E_NO_MEMORY on failure. */
 int sp_json_print(const cJSON *value, struct sp_buf *out, struct sp_error *err);
 
 #endif

@@ -109,13 +109,35 @@ static void any_reader_of_json_can_read_it(void **state)
                         "2100-01-01T00:00:00Z");
 }
 
+static void the_sources_are_cut_out_as_they_are_written(void **state)
+{
+    const struct sp_fw_entry e = {.comment = "\\ \",\"sources\":[", .owner = "example.com"};
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0}, cut = {0}, want = {0};
+    struct sp_fw_entry v[2] = {e, e};
+    struct sp_error err;
+
+    (void)state;
+    assert_false(sp_fwfile_cut_sources(&text, &cut));
+    assert_int_equal(sp_cidr_parse("192.0.2.0/24", &v[0].source, &err), 0);
+    assert_int_equal(sp_cidr_parse("2001:db8::/32", &v[1].source, &err), 0);
+    for (size_t n = 0; n <= SP_COUNT(v); n++) {
+        text.len = cut.len = want.len = 0;
+        assert_int_equal(sp_fw_policy_put(&p, v, n, 0, &err), 0);
+        assert_int_equal(sp_fwfile_format(&p, &text, NULL, &err), 0);
+        assert_true(sp_fwfile_cut_sources(&text, &cut));
+        sp_fwfile_put_sources(&p, &want);
+        assert_string_equal(sp_buf_str(&cut), sp_buf_str(&want));
+    }
+}
+
 static void a_string_of_any_bytes_becomes_one_of_json(void **state)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
 
     (void)state;
-    sp_fwfile_put_text("a\"b\\c\nd\x01", &text);
-    assert_string_equal(text.data, "\"a\\\"b\\\\c\\u000ad\\u0001\"");
+    sp_json_put_text(&text, "a\"b\\c\nd\x01");
+    assert_string_equal(text.data, "\"a\\\"b\\\\c\\nd\\u0001\"");
 }
 
 static const struct sp_fwmark good = {.host = 1,
@@ -183,6 +205,7 @@ int main(void)
         cmocka_unit_test(what_the_sum_fits_is_read_strictly_all_the_same),
         cmocka_unit_test(what_version_1_wrote_is_read_and_becomes_version_2),
         cmocka_unit_test(any_reader_of_json_can_read_it),
+        cmocka_unit_test(the_sources_are_cut_out_as_they_are_written),
         cmocka_unit_test(a_string_of_any_bytes_becomes_one_of_json),
         cmocka_unit_test(a_mark_is_read_whole_or_not_at_all),
         cmocka_unit_test(a_mark_holds_only_while_nothing_differs),

@@ -338,6 +338,28 @@ static void printing_reads_back(void **state)
 }
 
 /* Freed memory cannot be looked at; a string that somebody else owns can. */
+/* Files and answers that exist were printed by cJSON. */
+static void printing_is_that_of_cjson(void **state)
+{
+    static const char text[] =
+        "{\"s\":\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\\u00e9/\",\"\\n\\\"\":"
+        "[0,-1,1.5,1e300,-9007199254740991,0.1,true,false,null,{},[],[[]],{\"\":\"\"}]}";
+    _cleanup_json_ cJSON *j = NULL;
+    _cleanup_free_ char *theirs = NULL;
+    _cleanup_(sp_buf_clear) struct sp_buf ours = {0}, raw = {0};
+    struct sp_error err;
+
+    (void)state;
+    j = cJSON_Parse(text);
+    assert_non_null(j);
+    sp_buf_puts(&raw, "[1,\n2]");
+    assert_true(sp_json_put_raw(j, "raw", &raw));
+    assert_int_equal(raw.len, 0);
+    theirs = cJSON_PrintUnformatted(j);
+    assert_int_equal(sp_json_print(j, &ours, &err), 0);
+    assert_string_equal(sp_buf_str(&ours), theirs);
+}
+
 static void what_is_borrowed_is_not_wiped(void **state)
 {
     _cleanup_json_ cJSON *owner = cJSON_CreateString("kept");
@@ -368,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_table_reads_an_object),
         cmocka_unit_test(a_field_at_fault_is_named),
         cmocka_unit_test(printing_reads_back),
+        cmocka_unit_test(printing_is_that_of_cjson),
         cmocka_unit_test(what_is_borrowed_is_not_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
