@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -98,24 +99,33 @@ static int read_back(struct sp_host *h, const struct sp_buf *text, struct sp_err
                : sp_fail(err, SP_E_IO, 0, "%s is not what was written", paths[SP_FWSTORE_CURRENT]);
 }
 
-/* The copy comes second: between the two it is one change behind, never half of one. */
+/* In place, which costs less than a file beside it that is renamed: what is torn has no sum, and the file
+ * itself is whole by then. Where it cannot be written, the next sp_fwstore_follow() says so. */
+static void write_copy(int dir, const struct sp_buf *text)
+{
+    struct sp_error ignored;
+    _cleanup_close_ int fd =
+        sp_fsat_open(dir, COPY, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600, SP_FSAT_NONE, &ignored);
+
+    if (fd >= 0 && pwrite(fd, text->data, text->len, 0) == (ssize_t)text->len)
+        (void)!(ftruncate(fd, (off_t)text->len) == 0 && fchmod(fd, 0600) == 0);
+}
+
+/* The copy comes second: between the two it is one change behind. */
 int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_buf *ret_text,
                     uint64_t *ret_sum, struct sp_error *err)
 {
-    struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
-    _cleanup_(sp_stage_clear) struct sp_stage stage = {0};
+    const struct sp_replace how = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     _cleanup_close_ int dir = -1;
 
     if (sp_fwfile_format(p, &text, ret_sum, err) < 0 || make_store(h, err) < 0)
         return -1;
     dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
-    if (dir < 0 || sp_stage_add(h, &stage, dir, CURRENT, text.data, text.len, &how, err) < 0)
+    if (dir < 0 || sp_replace_at(h, dir, CURRENT, text.data, text.len, &how, err) < 0)
         return -1;
-    how.lazy = true;
-    if (sp_stage_add(h, &stage, dir, COPY, text.data, text.len, &how, err) < 0)
-        return -1;
-    if (sp_stage_commit(h, &stage, err) < 0 || read_back(h, &text, err) < 0)
+    write_copy(dir, &text);
+    if (read_back(h, &text, err) < 0)
         return -1;
     if (ret_text != NULL) {
         sp_buf_clear(ret_text);

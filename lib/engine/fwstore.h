@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The SSH port's policy on disk: /var/lib/sallyport/firewall.json, 0600, replaced whole and durably, and
- * firewall.json-, the same bytes once more: what a broken file is answered with at boot. The copy is not
- * waited for: a power cut may take it, but then the file itself is whole. Beside them firewall.pending,
- * while a policy is on trial. */
+ * firewall.json-, the same bytes once more: what a broken file is answered with at boot. The copy is
+ * written over in place and not waited for: a crash may leave half of it, but then the file itself is
+ * whole. Beside them firewall.pending, while a policy is on trial. */
 #ifndef SP_ENGINE_FWSTORE_H
 #define SP_ENGINE_FWSTORE_H
 

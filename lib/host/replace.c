@@ -193,7 +193,6 @@ int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *n
         return -1;
     if (sp_write_all(t->fd, bytes, len) != 0)
         return sp_fail(err, SP_E_IO, errno, "cannot write %s", t->temp);
-    t->lazy = how->lazy;
     return 0;
 }
 
@@ -202,7 +201,7 @@ static int settle(struct sp_staged *t, struct sp_error *err)
 {
     int fd = sp_steal_fd(&t->fd);
 
-    if (!t->lazy && fsync(fd) != 0) {
+    if (fsync(fd) != 0) {
         (void)sp_fail(err, SP_E_IO, errno, "fsync of %s failed", t->temp);
         (void)close(fd);
         return -1;

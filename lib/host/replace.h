@@ -18,7 +18,6 @@ struct sp_replace {
     const char *backup; /* name in the same directory that keeps the old file (passwd-), or NULL */
     bool keep_acl;      /* copy the old file's access ACL; else the new file has none */
     bool relabel;       /* the SELinux label of the policy; else the old file's, if there is one */
-    bool lazy;          /* its bytes are not waited for: a second copy that a power cut may take */
 };
 
 /* New files on their way: written under NAME.sallyport, a fixed name, so that what a crash left goes away
@@ -26,7 +25,6 @@ struct sp_replace {
 #define SP_STAGE_MAX 8
 struct sp_staged {
     int dirfd, fd; /* owned */
-    bool lazy;
     char temp[256], name[256];
 };
 struct sp_stage { /* {0} is empty */

@@ -213,15 +213,17 @@ int sp_cidr_parse(const char *text, struct sp_cidr *ret, struct sp_error *err)
 {
     struct sp_cidr c = {0};
     char addr[SP_CIDR_SIZE];
-    const char *slash = strchr(text, '/');
-    size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    const char *slash;
     uint64_t prefix;
+    size_t n;
 
     if (read_plain_v4(text, &c)) {
         *ret = c;
         return 0;
     }
     c = (struct sp_cidr){0};
+    slash = strchr(text, '/');
+    n = slash != NULL ? (size_t)(slash - text) : strlen(text);
     if (!sp_str_is_clean(text, strlen(text))) {
         sp_fail(err, SP_E_INVALID, 0, "the source has a control byte or is not UTF-8");
         return sp_hint(err, "write an address such as 203.0.113.7 or a block such as 203.0.113.0/24");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/fwcompile.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,13 +50,25 @@ void sp_fw_address_store(sp_fw_address a, uint8_t *bytes, size_t len)
         bytes[i] = (uint8_t)a;
 }
 
+/* Most blocks are of IPv4, whose words are short. */
+static struct sp_fw_interval block4(const struct sp_cidr *c)
+{
+    uint32_t first, host = UINT32_MAX >> (c->prefix - 1) >> 1; /* prefix >= 1 */
+
+    memcpy(&first, c->addr, sizeof(first));
+    first = be32toh(first);
+    return (struct sp_fw_interval){.first = first, .last = first | host};
+}
+
 static struct sp_fw_interval block_interval(const struct sp_cidr *c)
 {
-    unsigned bits = c->family == 4 ? 32 : 128, host = bits - c->prefix;
-    sp_fw_address first = sp_fw_address_load(c->addr, bits / 8);
-    sp_fw_address mask = (((sp_fw_address)1) << host) - 1; /* prefix >= 1, so that host < 128 */
+    sp_fw_address first, host;
 
-    return (struct sp_fw_interval){.first = first, .last = first | mask};
+    if (c->family == 4)
+        return block4(c);
+    first = sp_fw_address_load(c->addr, sizeof(c->addr));
+    host = (((sp_fw_address)1) << (128 - c->prefix)) - 1; /* prefix >= 1 */
+    return (struct sp_fw_interval){.first = first, .last = first | host};
 }
 
 /* The sweep's stack: the blocks that are open at the cursor, innermost on top. Blocks are nested or apart,
