@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Limits: processes, memory and /tmp of one account. Here systemd does not run, so processes are counted by uid. Of
-systemd's slices it is shown what sallyport asks of them; tests/machine shows that the kernel then holds it."""
+systemd's slices it is shown what sallyport asks of them; tests/vm shows that the kernel then holds it."""
 
 import os
 import pathlib
