@@ -45,6 +45,7 @@ static int hear_warning(void *data, const char *text)
 struct still_open {
     struct sp_fwplan *plan;
     struct sp_error *err;
+    struct sp_fw_place place;
     size_t said;
 };
 
@@ -54,7 +55,7 @@ static int hear_gone(void *data, const struct sp_fw_entry *from, const struct sp
     struct still_open *s = data;
     char source[SP_CIDR_SIZE];
 
-    if (to != NULL || !sp_fw_covers(&s->plan->target.allow, &from->source, NULL) ||
+    if (to != NULL || !sp_fw_covers_next(&s->plan->target.allow, &from->source, &s->place, NULL) ||
         s->said == SP_FWWARN_MAX)
         return 0;
     s->said++;

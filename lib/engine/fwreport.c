@@ -97,6 +97,7 @@ struct changes {
     struct sp_buf text;
     size_t n;
     struct sp_buf from, to, back; /* of one source after the other */
+    struct sp_fw_place place;     /* in what the kernel has */
 };
 
 static void changes_clear(struct changes *c)
@@ -218,9 +219,10 @@ static void value_text(const struct sp_fw_entry *e, struct sp_buf *out)
 
 /* What is to be seen of a source now, which is `to` where it is stored. In `restricted` the kernel knows;
  * else the state file alone does, which was read back. */
-static void read_back_source(const struct sp_fwplan *p, const struct sp_cidr *source,
-                             const struct sp_fw_entry *to, struct sp_buf *out)
+static void read_back_source(struct changes *c, const struct sp_cidr *source, const struct sp_fw_entry *to,
+                             struct sp_buf *out)
 {
+    const struct sp_fwplan *p = c->plan;
     int64_t until = 0;
 
     if ((p->flags & SP_FIREWALL_DRY) != 0)
@@ -230,7 +232,7 @@ static void read_back_source(const struct sp_fwplan *p, const struct sp_cidr *so
             value_text(to, out);
         return;
     }
-    if (!sp_fw_covers(&sp_fwplan_kernel(p)->allow, source, &until))
+    if (!sp_fw_covers_next(&sp_fwplan_kernel(p)->allow, source, &c->place, &until))
         return;
     /* As long as it should, or longer, since another source covers it. */
     if (to != NULL && (until == 0 || (to->expires_at != 0 && until >= to->expires_at - SP_FW_SLACK)))
@@ -263,7 +265,7 @@ static int put_source(struct changes *c, const struct sp_fw_entry *e, const stru
         value_text(from, &c->from);
     if (to != NULL)
         value_text(to, &c->to);
-    read_back_source(c->plan, &e->source, to, &c->back);
+    read_back_source(c, &e->source, to, &c->back);
     if (!sp_buf_ok(&c->from) || !sp_buf_ok(&c->to) || !sp_buf_ok(&c->back))
         return no_memory(c->err);
     return put_change(c, target, from != NULL ? c->from.data : NULL, to != NULL ? c->to.data : NULL,

@@ -309,17 +309,41 @@ static bool covers(const struct sp_fw_intervals *l, size_t at, sp_fw_address fir
     return false;
 }
 
-bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
+static bool is_first_behind(const struct sp_fw_intervals *l, size_t at, sp_fw_address a)
 {
-    const struct sp_fw_intervals *l = block->family == 4 ? &c->v4 : &c->v6;
+    return (at == l->n || l->v[at].last >= a) && (at == 0 || l->v[at - 1].last < a);
+}
+
+/* Like find(); who asks in order finds it where he was, or one further. */
+static size_t find_next(const struct sp_fw_intervals *l, sp_fw_address a, size_t *place)
+{
+    for (size_t at = *place; at <= l->n && at < *place + 2; at++)
+        if (is_first_behind(l, at, a))
+            return *place = at;
+    return *place = find(l, a);
+}
+
+bool sp_fw_covers_next(const struct sp_fw_compiled *c, const struct sp_cidr *block,
+                       struct sp_fw_place *place, int64_t *ret_expires_at)
+{
+    const bool v4 = block->family == 4;
+    const struct sp_fw_intervals *l = v4 ? &c->v4 : &c->v6;
     struct sp_fw_interval want = block_interval(block);
     int64_t earliest;
 
-    if (!covers(l, find(l, want.first), want.first, want.last, &earliest))
+    if (!covers(l, find_next(l, want.first, v4 ? &place->v4 : &place->v6), want.first, want.last,
+                &earliest))
         return false;
     if (ret_expires_at != NULL)
         *ret_expires_at = earliest;
     return true;
+}
+
+bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at)
+{
+    struct sp_fw_place begin = {0};
+
+    return sp_fw_covers_next(c, block, &begin, ret_expires_at);
 }
 
 static bool narrows(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want)

@@ -43,6 +43,13 @@ int sp_fw_compile(const struct sp_fw_policy *p, const struct sp_cidr_list *alway
  * expiry among them, 0 for never. */
 bool sp_fw_covers(const struct sp_fw_compiled *c, const struct sp_cidr *block, int64_t *ret_expires_at);
 
+/* The same for who asks about many, in their order: {0}, then as the last answer left it. */
+struct sp_fw_place {
+    size_t v4, v6;
+};
+bool sp_fw_covers_next(const struct sp_fw_compiled *c, const struct sp_cidr *block,
+                       struct sp_fw_place *place, int64_t *ret_expires_at);
+
 /* True if something that passes under `have` passes under `want` no more, or not as long. */
 bool sp_fw_narrows(const struct sp_fw_compiled *have, const struct sp_fw_compiled *want);
 

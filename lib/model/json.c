@@ -167,12 +167,30 @@ static size_t plain_length(const char *s)
     return n;
 }
 
+/* Most texts need no escape: they go in one piece. */
+static bool put_plain(struct sp_buf *out, const char *s, size_t n)
+{
+    char *at;
+
+    sp_buf_reserve(out, n + 2);
+    if (!sp_buf_ok(out))
+        return false;
+    at = out->data + out->len;
+    at[0] = '"';
+    memcpy(at + 1, s, n);
+    memcpy(at + 1 + n, "\"", 2);
+    out->len += n + 2;
+    return true;
+}
+
 void sp_json_put_text(struct sp_buf *out, const char *s)
 {
-    sp_buf_add(out, "\"", 1);
-    for (;;) {
-        size_t n = plain_length(s);
+    size_t n = plain_length(s);
 
+    if (s[n] == '\0' && put_plain(out, s, n))
+        return;
+    sp_buf_add(out, "\"", 1);
+    for (;; n = plain_length(s)) {
         sp_buf_add(out, s, n);
         s += n;
         if (*s == '\0')

@@ -209,6 +209,35 @@ static void coverage_is_asked_across_neighbours(void **state)
     assert_false(sp_fw_covers(&c, &other, NULL));
 }
 
+/* In order, backwards, twice, past the end and between two families. */
+static void coverage_of_many_is_that_of_each(void **state)
+{
+    static const char *const blocks[] = {
+        "10.0.0.1",    "10.0.0.2", "10.0.0.4", "10.0.0.5",      "10.0.0.9",    "10.0.1.0/24",
+        "11.0.0.0/8",  "10.0.0.9", "10.0.0.1", "2001:db8::1",   "2001:db8::2", "2001:db8:1::/48",
+        "10.0.1.9/32", "9.0.0.1",  "9.0.0.1",  "2001:db8::/32", "8.8.8.8"};
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {.mode = SP_FW_RESTRICTED};
+    _cleanup_(sp_fw_compiled_clear) struct sp_fw_compiled c = {0};
+    struct sp_fw_place place = {0};
+    struct sp_error err;
+
+    (void)state;
+    put(&p, "10.0.0.1", NOW + 60, "");
+    put(&p, "10.0.0.4/31", 0, "");
+    put(&p, "10.0.0.9", 0, "");
+    put(&p, "10.0.1.0/24", 0, "");
+    put(&p, "2001:db8::2", 0, "");
+    assert_int_equal(sp_fw_compile(&p, NULL, NOW, &c, &err), 0);
+    for (size_t i = 0; i < SP_COUNT(blocks); i++) {
+        const struct sp_cidr block = entry(blocks[i], 0, "").source;
+        int64_t one = -1, many = -1;
+
+        assert_int_equal(sp_fw_covers_next(&c, &block, &place, &many), sp_fw_covers(&c, &block, &one));
+        assert_int_equal(one, many);
+    }
+    assert_true(sp_fw_covers_next(&c, &p.v[0].source, &place, NULL));
+}
+
 static void a_difference_is_only_what_differs(void **state)
 {
     struct sp_fw_interval have4[] = {{.first = 1, .last = 9}, {.first = 20, .last = 29, .expires_at = NOW}};
@@ -256,6 +285,7 @@ int main(void)
         cmocka_unit_test(modes_decide_what_passes),
         cmocka_unit_test(always_allow_outlives_an_expiry),
         cmocka_unit_test(coverage_is_asked_across_neighbours),
+        cmocka_unit_test(coverage_of_many_is_that_of_each),
         cmocka_unit_test(a_difference_is_only_what_differs),
         cmocka_unit_test(narrowing_is_told_from_widening),
     };
