@@ -7,9 +7,10 @@ import pathlib
 import subprocess
 
 import sp
-from frame import WORK, Command, Row, compare, have, request_file
+from frame import TOOLS, WORK, Command, Row, compare, have, request_file
 
 ONE = "203.0.113.7"
+ALONE = "one netlink transaction, nothing else"
 RICH = f'rule family="ipv4" source address="{ONE}" port port="22" protocol="tcp" accept'
 
 
@@ -41,6 +42,8 @@ def add_and_remove(rounds=60):
         Command("ours back", [sp.HELPER], firewall_request("remove", remove=[ONE])),
         Command("nft", ["/usr/sbin/nft", "add", "element", "inet", "peer", "allow", f"{{ {ONE} }}"]),
         Command("nft back", ["/usr/sbin/nft", "delete", "element", "inet", "peer", "allow", f"{{ {ONE} }}"]),
+        Command("alone", [TOOLS / "bench-netlink", "add", "77", "1"]),
+        Command("alone back", [TOOLS / "bench-netlink", "remove", "77", "1"]),
     ])
 
 
@@ -83,7 +86,7 @@ def goal_12():
     sp.rpc("firewall.set", {"mode": "restricted", "sources": blocks(1, 1)}).ok()
     peer_set(1)
     got = add_and_remove()
-    for name, peer in [*((name, peer["add"]) for name, peer in peers.items() if peer), ("nft add element", got["nft"])]:
+    for name, peer in [*((name, peer["add"]) for name, peer in peers.items() if peer), ("nft add element", got["nft"]), (ALONE, got["alone"])]:
         yield Row(12, "a source added, one there", name, peer, got["ours"], 2, bound="most")
     yield Row(12, "nothing to change, one source", "ufw status", peers["ufw allow"].get("status", 0), got["check"], 1.5, bound="most")
     foreign = WORK / "foreign.nft"
@@ -97,12 +100,15 @@ def goal_12():
     sp.rpc("firewall.set", {"sources": blocks(1, 9990)}).ok()
     peer_set(9990)
     large = add_and_remove(12)
-    yield Row(12, "a source added to 10,000", "nft add element", large["nft"], large["ours"], 3, bound="most")
+    for name, peer in (("nft add element", large["nft"]), (ALONE, large["alone"])):
+        yield Row(12, "a source added to 10,000", name, peer, large["ours"], 3, bound="most")
     yield Row(12, "  a check of them, somebody else having changed the ruleset", "nft add element", large["nft"], large["look"], 1)
     both = [firewall_request(f"replace{n}", sources=blocks(n, 9990)) for n in (1, 2)]
     replaced = compare(8, [Command("look", [sp.HELPER], firewall_request("look", "firewall.restore")),
                            Command("ours", [sp.HELPER], both[1]), Command("ours back", [sp.HELPER], both[0]),
-                           Command("nft", ["/usr/sbin/nft", "-f", WORK / "peer.nft"])])
-    yield Row(12, "10,000 sources replaced", "nft -f", replaced["nft"], replaced["ours"], 25, bound="most")
+                           Command("nft", ["/usr/sbin/nft", "-f", WORK / "peer.nft"]),
+                           Command("alone", [TOOLS / "bench-netlink", "replace", "1", "9990"])])
+    for name, peer in (("nft -f", replaced["nft"]), (ALONE, replaced["alone"])):
+        yield Row(12, "10,000 sources replaced", name, peer, replaced["ours"], 25, bound="most")
     sp.run(["nft", "delete table inet peer"], check=True)
     sp.rpc("firewall.set", {"mode": "unmanaged", "sources": []})

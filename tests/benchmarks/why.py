@@ -23,9 +23,17 @@ REASONS = {
                                 "bound at once (-z now), so that no table of them stays writable, and Debian has no static libcjson and "
                                 "libmnl. A dynamic program that does nothing takes 1.2 times the static one. The filter of system calls, which the "
                                 "kernel compiles, is the next.",
-    (12, "a source added"): "the goal is that of a bare netlink program (1.03 ms). Ours is a whole request: start-up, a child that reads "
-                            "the JSON, the lock, a state that is durable, and what the kernel has read back.",
-    (12, "nothing to change"): "the goal leaves less than the start-up of the helper and the child that reads its JSON take together.",
+    (12, "a source added to 10,000"): "beside what one to a short list costs, the kernel walks the whole set at each commit: the transaction alone "
+                                      "takes 1.1 to 1.3 ms. The rest is a list of 240 KB that is read, compiled before and after, written "
+                                      "whole and durably with a copy, read back, and part of the answer.",
+    (12, "10,000 sources replaced"): "the transaction alone takes that long: 20,000 ends of intervals go into a tree, and the end of the process "
+                                     "waits until those before them are freed. A second set without intervals, for single addresses, would "
+                                     "halve that (13 to 20 ms, measured). The other half of ours is the request: 20,000 changes are read, "
+                                     "stored and answered.",
+    (12, "a source added"): "three quarters are what any request takes: start-up and a child that reads the JSON. The rest is a state that is "
+                            "durable, with two fsyncs, and what the kernel has read back; the transaction itself is under 0.1 ms.",
+    (12, "nothing to change"): "four fifths are what any request takes: start-up, of which row 11 speaks, and a child that reads the JSON. "
+                               "The rest asks what listens, what sshd is told and the number of the kernel's ruleset.",
     (14, "64 callers"): "each request is a process of its own (Accept=yes, a guard) and changes group, gshadow and passwd under lckpwdf(3) in two "
                         "steps. Sampled, 57 of 64 helpers wait for that lock: there requests come one after the other. One process "
                         "that changes the files for many callers at once is what it would take.",
