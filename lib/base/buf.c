@@ -120,21 +120,25 @@ void sp_buf_add_utf8(struct sp_buf *b, uint32_t c)
     sp_buf_add(b, s, n);
 }
 
+/* Into the room that there is; a second time where that was too small. */
 void sp_buf_printf(struct sp_buf *b, const char *fmt, ...)
 {
+    size_t room = b->size - b->len;
     va_list ap, again;
     int n;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(b->data != NULL ? b->data + b->len : NULL, b->data != NULL ? room : 0, fmt, ap);
     va_end(ap);
     if (n < 0)
         b->failed = true;
-    else if (reserve(b, (size_t)n)) {
+    else if ((size_t)n >= room && reserve(b, (size_t)n))
         (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+    if (b->failed && b->data != NULL)
+        b->data[b->len] = '\0';
+    else if (n >= 0)
         b->len += (size_t)n;
-    }
     va_end(again);
 }
 

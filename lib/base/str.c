@@ -77,8 +77,22 @@ size_t sp_str_utf8(const char *bytes, size_t len)
     return n;
 }
 
+/* Nearly every text. Without a way out of the loop, so that the compiler looks at 16 bytes at once. */
+static bool is_ascii(const char *s, size_t len)
+{
+    unsigned char other = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        other |= (unsigned char)((c < 0x20) | (c >= 0x7f));
+    }
+    return other == 0;
+}
+
 bool sp_str_is_clean(const char *s, size_t len)
 {
+    if (is_ascii(s, len))
+        return true;
     while (len > 0) {
         size_t n = sp_str_utf8(s, len);
         if (n == 0 || (n == 1 && ((unsigned char)*s < 0x20 || *s == 0x7f)))

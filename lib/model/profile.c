@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/profile.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,11 +170,41 @@ static const struct directive *find_directive(const char *word, size_t n)
     return NULL;
 }
 
-static int push(struct sp_profile *p, const struct sp_profile_item *item, struct sp_error *err)
+/* A profile and which sums of its values were seen: a new one is most often no duplicate, and need not be
+ * compared with all before it. */
+struct reader {
+    struct sp_profile p;
+    uint64_t seen[64];
+};
+
+static void reader_clear(struct reader *r)
 {
+    sp_profile_clear(&r->p);
+}
+
+static bool was_seen(struct reader *r, const char *value)
+{
+    unsigned a = 0, b = 0; /* Fletcher's sum, with no modulus */
+    uint64_t bit, *word;
+    bool seen;
+
+    for (; *value; value++) {
+        a += (unsigned char)*value;
+        b += a;
+    }
+    word = &r->seen[b % SP_COUNT(r->seen)];
+    bit = (uint64_t)1 << (a % 64);
+    seen = (*word & bit) != 0;
+    *word |= bit;
+    return seen;
+}
+
+static int push(struct reader *r, const struct sp_profile_item *item, struct sp_error *err)
+{
+    struct sp_profile *p = &r->p;
     struct sp_profile_item *grown;
 
-    for (size_t i = 0; i < p->n_items; i++)
+    for (size_t i = was_seen(r, item->value) ? 0 : p->n_items; i < p->n_items; i++)
         if (p->items[i].kind == item->kind && p->items[i].optional == item->optional &&
             sp_streq(p->items[i].value, item->value))
             return 0;
@@ -214,7 +245,7 @@ static void squeeze(char *line)
     *to = '\0';
 }
 
-static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
+static int read_line(struct reader *r, char *line, struct sp_error *err)
 {
     size_t n = strcspn(line, " ");
     char *value = line[n] == ' ' ? line + n + 1 : line + n;
@@ -222,7 +253,7 @@ static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
     const struct directive *d = find_directive(line, n - item.optional);
 
     if (n == strlen("describe") && sp_str_prefix(line, "describe", NULL))
-        return set_describe(p, value, err);
+        return set_describe(&r->p, value, err);
     if (d == NULL || (item.optional && d->presence == MUST))
         return refuse(
             err, "this directive is not known",
@@ -235,7 +266,7 @@ static int read_line(struct sp_profile *p, char *line, struct sp_error *err)
     if (d->check(value, err) < 0)
         return -1;
     item.kind = d->kind == SP_PROFILE_TREE && is_elsewhere(value) ? SP_PROFILE_MOUNT : d->kind;
-    return push(p, &item, err);
+    return push(r, &item, err);
 }
 
 static bool is_clean(const char *line)
@@ -269,7 +300,7 @@ static int expand(const char *name, const char *line, struct sp_buf *out, struct
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-static int take_line(struct sp_profile *p, char *line, struct sp_error *err)
+static int take_line(struct reader *r, char *line, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf expanded = {0};
 
@@ -278,7 +309,7 @@ static int take_line(struct sp_profile *p, char *line, struct sp_error *err)
     squeeze(line);
     if (*line == '\0' || *line == '#')
         return 0;
-    return expand(p->name, line, &expanded, err) < 0 ? -1 : read_line(p, expanded.data, err);
+    return expand(r->p.name, line, &expanded, err) < 0 ? -1 : read_line(r, expanded.data, err);
 }
 
 /* A promise and the line it stands on, until a proof follows. */
@@ -290,29 +321,29 @@ static int check_proved(unsigned promise, const struct sp_profile *p, struct sp_
     return sp_field(err, "%s.profile:%u", p->name, promise);
 }
 
-static int read_lines(struct sp_profile *p, char *text, struct sp_error *err)
+static int read_lines(struct reader *r, char *text, struct sp_error *err)
 {
     unsigned number = 0, promise = 0;
     char *line;
 
     while ((line = strsep(&text, "\n")) != NULL) {
         number++;
-        if (take_line(p, line, err) < 0)
-            return sp_field(err, "%s.profile:%u", p->name, number);
+        if (take_line(r, line, err) < 0)
+            return sp_field(err, "%s.profile:%u", r->p.name, number);
         if (sp_str_prefix(line, "promise ", NULL)) {
-            if (check_proved(promise, p, err) < 0)
+            if (check_proved(promise, &r->p, err) < 0)
                 return -1;
             promise = number;
         } else if (sp_str_prefix(line, "prove", NULL))
             promise = 0;
     }
-    return check_proved(promise, p, err);
+    return check_proved(promise, &r->p, err);
 }
 
 int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_profile *ret,
                      struct sp_error *err)
 {
-    _cleanup_(sp_profile_clear) struct sp_profile p = {0};
+    _cleanup_(reader_clear) struct reader r = {0};
     _cleanup_free_ char *text = NULL;
 
     if (sp_profile_check_name(name, err) < 0)
@@ -322,16 +353,16 @@ int sp_profile_parse(const char *name, const char *bytes, size_t len, struct sp_
                 SP_PROFILE_MAX_BYTES);
         return sp_hint(err, "a profile is a short text file");
     }
-    (void)sp_str_copy(p.name, sizeof(p.name), name);
+    (void)sp_str_copy(r.p.name, sizeof(r.p.name), name);
     text = malloc(len + 1);
     if (text == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (len > 0)
         memcpy(text, bytes, len);
     text[len] = '\0';
-    if (read_lines(&p, text, err) < 0 || (p.describe == NULL && set_describe(&p, "", err) < 0))
+    if (read_lines(&r, text, err) < 0 || (r.p.describe == NULL && set_describe(&r.p, "", err) < 0))
         return -1;
-    *ret = p;
-    p = (struct sp_profile){0};
+    *ret = r.p;
+    r.p = (struct sp_profile){0};
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "model/profile.h"
 
@@ -60,6 +61,21 @@ static void a_profile_is_read_line_by_line(void **state)
     is_item(&p, 10, SP_PROFILE_PROVE, false, "git --version");
     is_item(&p, 11, SP_PROFILE_PROVE, false, "true");
     assert_int_equal(p.n_items, 12);
+}
+
+static void of_many_lines_each_is_kept_once(void **state)
+{
+    enum { MANY = 2000 };
+    _cleanup_(sp_profile_clear) struct sp_profile p = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error err;
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * MANY; i++)
+        sp_buf_printf(&text, "program n%u\n", i % MANY);
+    assert_int_equal(sp_profile_parse("own", text.data, text.len, &p, &err), 0);
+    assert_int_equal(p.n_items, MANY);
+    is_item(&p, MANY - 1, SP_PROFILE_PROGRAM, false, "n1999");
 }
 
 static void an_empty_profile_promises_nothing(void **state)
@@ -245,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_profile_is_read_line_by_line),
+        cmocka_unit_test(of_many_lines_each_is_kept_once),
         cmocka_unit_test(an_empty_profile_promises_nothing),
         cmocka_unit_test(a_line_that_is_no_directive_is_refused_and_named),
         cmocka_unit_test(a_nul_or_too_many_bytes_are_refused),
