@@ -32,7 +32,8 @@ int sp_fwplan_load(struct sp_fwplan *p, enum sp_fwstore_copy which, struct sp_er
     if (sp_fwstore_load(p->host, which, &p->old, &p->sum, err) < 0 || sp_fwtrial_settle(p, err) < 0)
         return -1;
     sp_fw_policy_drop_expired(&p->old, p->now);
-    return sp_fw_policy_copy(&p->want, &p->old, err);
+    sp_fw_policy_borrow(&p->want, &p->old);
+    return 0;
 }
 
 static int hear_warning(void *data, const char *text)
@@ -190,7 +191,8 @@ static int put_domain(struct sp_fwplan *p, const char *domain, const struct sp_c
 
     if (entries == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    sp_fw_policy_drop_owner(&p->want, domain);
+    if (sp_fw_policy_drop_owner(&p->want, domain, err) < 0)
+        return -1;
     for (size_t i = 0; i < n; i++)
         entries[i] = (struct sp_fw_entry){.source = sources->v[i], .comment = "", .owner = domain};
     /* All at once: each call copies the whole policy. */

@@ -93,8 +93,8 @@ enum sp_nft_body sp_fwplan_body(enum sp_fw_mode mode); /* the table that a mode 
 const struct sp_nft_ruleset *sp_fwplan_kernel(const struct sp_fwplan *p);
 bool sp_fwplan_in_force(const struct sp_fwplan *p);
 
-/* engine/fwreport.c */
+/* engine/fwreport.c; once: p->stored goes into the answer. */
 enum sp_fwreport_kind { SP_FWREPORT_STATE, SP_FWREPORT_CHANGES };
-int sp_fwreport(const struct sp_fwplan *p, enum sp_fwreport_kind kind, cJSON *result, struct sp_error *err);
+int sp_fwreport(struct sp_fwplan *p, enum sp_fwreport_kind kind, cJSON *result, struct sp_error *err);
 
 #endif

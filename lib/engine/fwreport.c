@@ -42,15 +42,18 @@ static int put_raw(cJSON *result, const char *name, struct sp_buf *text, size_t 
 }
 
 /* The whole list at once. */
-static int put_sources(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
+static int put_sources(struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     cJSON *list;
 
     if ((p->flags & SP_FIREWALL_TEXT) != 0) {
-        _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+        _cleanup_(sp_buf_clear) struct sp_buf text = p->stored;
+        p->stored = (struct sp_buf){0};
         /* What was just written has them already. */
-        if (p->stored.len == 0 || !sp_fwfile_cut_sources(&p->stored, &text))
+        if (!sp_fwfile_cut_sources(&text)) {
+            sp_buf_clear(&text);
             sp_fwfile_put_sources(&p->want, &text);
+        }
         return put_raw(result, "sources", &text, p->want.n, err);
     }
     list = cJSON_AddArrayToObject(result, "sources");
@@ -60,7 +63,7 @@ static int put_sources(const struct sp_fwplan *p, cJSON *result, struct sp_error
     return list != NULL ? 0 : no_memory(err);
 }
 
-static int put_state(const struct sp_fwplan *p, cJSON *result, struct sp_error *err)
+static int put_state(struct sp_fwplan *p, cJSON *result, struct sp_error *err)
 {
     const struct sp_nft_ruleset *kernel = sp_fwplan_kernel(p);
     bool dry = (p->flags & SP_FIREWALL_DRY) != 0;
@@ -354,7 +357,7 @@ static int put_changes(const struct sp_fwplan *p, cJSON *result, struct sp_error
                : no_memory(err);
 }
 
-int sp_fwreport(const struct sp_fwplan *p, enum sp_fwreport_kind kind, cJSON *result, struct sp_error *err)
+int sp_fwreport(struct sp_fwplan *p, enum sp_fwreport_kind kind, cJSON *result, struct sp_error *err)
 {
     if (kind == SP_FWREPORT_CHANGES && put_changes(p, result, err) < 0)
         return -1;

@@ -125,7 +125,8 @@ int sp_fwtrial_start(struct sp_fwplan *p, struct sp_error *err)
 
     if (!p->kernel_changes && !p->state_changes)
         return 0;
-    if (make_token(p->pending.token, err) < 0 || sp_fwstore_boot_id(p->host, p->pending.boot_id, err) < 0)
+    if (sp_fw_policy_own(&p->want, err) < 0 || make_token(p->pending.token, err) < 0 ||
+        sp_fwstore_boot_id(p->host, p->pending.boot_id, err) < 0)
         return -1;
     move_to_trial(p);
     /* Behind it stands what is stored now. Unmanaged, that is a table that holds nobody back. */

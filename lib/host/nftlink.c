@@ -77,22 +77,31 @@ static void end_message(struct sp_nftlink_batch *b)
     b->open = NULL;
 }
 
+static void grow(struct sp_nftlink_batch *b, size_t size)
+{
+    char *data = realloc(b->data, size);
+
+    if (data == NULL) {
+        b->failed = true;
+        return;
+    }
+    b->data = data;
+    b->size = size;
+}
+
 static char *reserve(struct sp_nftlink_batch *b)
 {
     end_message(b);
-    if (b->failed)
-        return NULL;
-    if (b->size - b->len < ROOM) {
-        size_t size = b->size * 2 + 2 * ROOM;
-        char *data = realloc(b->data, size);
-        if (data == NULL) {
-            b->failed = true;
-            return NULL;
-        }
-        b->data = data;
-        b->size = size;
-    }
-    return b->data + b->len;
+    if (!b->failed && b->size - b->len < ROOM)
+        grow(b, b->size * 2 + 2 * ROOM);
+    return b->failed ? NULL : b->data + b->len;
+}
+
+void sp_nftlink_batch_room(struct sp_nftlink_batch *b, size_t more)
+{
+    end_message(b);
+    if (!b->failed && b->size - b->len < more + 2 * ROOM)
+        grow(b, b->len + more + 2 * ROOM);
 }
 
 struct nlmsghdr *sp_nftlink_batch_put(struct sp_nftlink_batch *b, uint16_t type, uint16_t flags)

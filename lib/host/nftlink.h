@@ -41,6 +41,10 @@ struct sp_nftlink_batch {
 
 void sp_nftlink_batch_clear(struct sp_nftlink_batch *b);
 
+/* Room for that much more at once, where the caller knows it: growing copies what there is. The message
+ * that is open ends, and another one must follow. */
+void sp_nftlink_batch_room(struct sp_nftlink_batch *b, size_t more);
+
 /* Begin a message with room for at least 64 KiB of attributes; it ends where the next one begins. NULL when
  * out of memory, which the commit reports. The pointer is good until the next call. */
 struct nlmsghdr *sp_nftlink_batch_put(struct sp_nftlink_batch *b, uint16_t type, uint16_t flags);

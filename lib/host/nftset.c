@@ -16,6 +16,10 @@
 /* An attribute's length is 16 bits; an element takes at most 48 bytes. */
 #define PER_MESSAGE 1000
 
+/* Both ends of an interval that does not expire. */
+#define INTERVAL4 40
+#define INTERVAL6 64
+
 static struct nlmsghdr *begin(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftrules_set set)
 {
     struct nlmsghdr *nlh = sp_nftlink_batch_put(b, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
@@ -80,6 +84,9 @@ void sp_nftset_put_allow(struct sp_nftlink_batch *b, uint16_t type, enum sp_nftr
 {
     const bool trial = lane == SP_NFTRULES_ON_TRIAL;
 
+    if (c->v4.n == 0 && c->v6.n == 0)
+        return;
+    sp_nftlink_batch_room(b, c->v4.n * INTERVAL4 + c->v6.n * INTERVAL6);
     put_family(b, type, trial ? SP_NFTRULES_TRIAL4 : SP_NFTRULES_ALLOW4, &c->v4, now);
     put_family(b, type, trial ? SP_NFTRULES_TRIAL6 : SP_NFTRULES_ALLOW6, &c->v6, now);
 }

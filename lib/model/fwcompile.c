@@ -378,24 +378,42 @@ static bool same(const struct sp_fw_interval *a, const struct sp_fw_interval *b)
     return apart >= -SP_FW_SLACK && apart <= SP_FW_SLACK;
 }
 
+/* Their next difference, from *h and *w on: what of `have` goes (1), what of `want` comes (2), or both (3);
+ * 0 at the end. The two are then behind it. */
+static int next_difference(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want,
+                           size_t *h, size_t *w)
+{
+    while (*h < have->n || *w < want->n) {
+        bool old_first = *w == want->n || (*h < have->n && have->v[*h].first <= want->v[*w].first);
+        bool new_first = *h == have->n || (*w < want->n && want->v[*w].first <= have->v[*h].first);
+        bool alike = old_first && new_first && same(&have->v[*h], &want->v[*w]);
+
+        *h += old_first;
+        *w += new_first;
+        if (!alike)
+            return (old_first ? 1 : 0) + (new_first ? 2 : 0);
+    }
+    return 0;
+}
+
+/* Counted first: two lists that grow by turns would be copied again and again. */
 static int diff_family(const struct sp_fw_intervals *have, const struct sp_fw_intervals *want,
                        struct sp_fw_intervals *del, struct sp_fw_intervals *add, struct sp_error *err)
 {
-    size_t h = 0, w = 0;
+    size_t h = 0, w = 0, n_del = 0, n_add = 0;
+    int d;
 
-    while (h < have->n || w < want->n) {
-        bool old_first = w == want->n || (h < have->n && have->v[h].first <= want->v[w].first);
-        bool new_first = h == have->n || (w < want->n && want->v[w].first <= have->v[h].first);
-
-        if (old_first && new_first && same(&have->v[h], &want->v[w])) {
-            h++;
-            w++;
-            continue;
-        }
-        if (old_first && sp_fw_intervals_add(del, &have->v[h++], err) < 0)
-            return -1;
-        if (new_first && sp_fw_intervals_add(add, &want->v[w++], err) < 0)
-            return -1;
+    while ((d = next_difference(have, want, &h, &w)) != 0) {
+        n_del += (d & 1) != 0;
+        n_add += (d & 2) != 0;
+    }
+    if (reserve(del, n_del, err) < 0 || reserve(add, n_add, err) < 0)
+        return -1;
+    for (h = w = 0; (d = next_difference(have, want, &h, &w)) != 0;) {
+        if ((d & 1) != 0)
+            del->v[del->n++] = have->v[h - 1];
+        if ((d & 2) != 0)
+            add->v[add->n++] = want->v[w - 1];
     }
     return 0;
 }

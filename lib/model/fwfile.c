@@ -66,7 +66,7 @@ void sp_fwfile_put_sources(const struct sp_fw_policy *p, struct sp_buf *out)
     sp_buf_add(out, "]", 1);
 }
 
-bool sp_fwfile_cut_sources(const struct sp_buf *text, struct sp_buf *out)
+bool sp_fwfile_cut_sources(struct sp_buf *text)
 {
     static const char word[] = SOURCES;
     const size_t len = text->len > TAIL_SIZE ? text->len - TAIL_SIZE : 0;
@@ -76,8 +76,9 @@ bool sp_fwfile_cut_sources(const struct sp_buf *text, struct sp_buf *out)
     if (at == NULL)
         return false;
     at += sizeof(word) - 1;
-    sp_buf_reserve(out, len - (size_t)(at - text->data));
-    sp_buf_add(out, at, len - (size_t)(at - text->data));
+    text->len = len - (size_t)(at - text->data);
+    memmove(text->data, at, text->len);
+    text->data[text->len] = '\0';
     return true;
 }
 

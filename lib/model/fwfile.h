@@ -33,7 +33,7 @@ int sp_fwfile_seal(struct sp_buf *text, size_t from, uint64_t *ret_sum, struct s
 /* "[{...},...]": all entries, as they stand in the file and in an answer. */
 void sp_fwfile_put_sources(const struct sp_fw_policy *p, struct sp_buf *out);
 
-/* The same out of a text that sp_fwfile_format() made. False for any other. */
-bool sp_fwfile_cut_sources(const struct sp_buf *text, struct sp_buf *out);
+/* The same, of a text that sp_fwfile_format() made: it is all that stays of it. False for any other. */
+bool sp_fwfile_cut_sources(struct sp_buf *text);
 
 #endif

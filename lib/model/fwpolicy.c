@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/fwpolicy.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +35,15 @@ int sp_fw_mode_parse(const char *name, enum sp_fw_mode *ret, struct sp_error *er
     return sp_hint(err, "one of unmanaged, open, restricted, closed");
 }
 
+static void free_entries(struct sp_fw_policy *p)
+{
+    if (!p->borrowed)
+        free(p->v);
+}
+
 void sp_fw_policy_clear(struct sp_fw_policy *p)
 {
-    free(p->v);
+    free_entries(p);
     sp_fw_text_drop(p->text);
     *p = (struct sp_fw_policy){0};
 }
@@ -51,7 +58,28 @@ int sp_fw_policy_copy(struct sp_fw_policy *dst, const struct sp_fw_policy *src, 
         memcpy(v, src->v, src->n * sizeof(*v));
     *dst = *src;
     dst->v = v;
+    dst->borrowed = false;
     dst->text = sp_fw_text_share(src->text);
+    return 0;
+}
+
+void sp_fw_policy_borrow(struct sp_fw_policy *dst, const struct sp_fw_policy *src)
+{
+    *dst = *src;
+    dst->borrowed = true;
+    dst->text = sp_fw_text_share(src->text);
+}
+
+int sp_fw_policy_own(struct sp_fw_policy *p, struct sp_error *err)
+{
+    struct sp_fw_policy own;
+
+    if (!p->borrowed)
+        return 0;
+    if (sp_fw_policy_copy(&own, p, err) < 0)
+        return -1;
+    sp_fw_policy_clear(p);
+    *p = own;
     return 0;
 }
 
@@ -115,6 +143,8 @@ bool sp_fw_policy_equal(const struct sp_fw_policy *a, const struct sp_fw_policy 
 {
     if (a->mode != b->mode || a->n != b->n || a->n_ports != b->n_ports)
         return false;
+    if (a->v == b->v) /* borrowed */
+        return memcmp(a->ports, b->ports, a->n_ports * sizeof(a->ports[0])) == 0;
     for (size_t i = 0; i < a->n_ports; i++)
         if (a->ports[i] != b->ports[i])
             return false;
@@ -265,8 +295,9 @@ int sp_fw_policy_put(struct sp_fw_policy *p, const struct sp_fw_entry *v, size_t
         return too_many(err);
     sp_fw_text_drop(p->text);
     p->text = sp_steal_ptr(text);
-    free(p->v);
+    free_entries(p);
     p->v = sp_steal_ptr(merged);
+    p->borrowed = false;
     p->n = n_merged;
     return 0;
 }
@@ -277,6 +308,7 @@ static void filter(struct sp_fw_policy *p, bool (*keep)(const struct sp_fw_entry
 {
     size_t kept = 0;
 
+    assert(!p->borrowed);
     for (size_t i = 0; i < p->n; i++) {
         if (!keep(&p->v[i], data))
             continue;
@@ -292,9 +324,26 @@ static bool is_not_owner(const struct sp_fw_entry *e, const void *data)
     return strcmp(e->owner, data) != 0;
 }
 
-void sp_fw_policy_drop_owner(struct sp_fw_policy *p, const char *owner)
+int sp_fw_policy_drop_owner(struct sp_fw_policy *p, const char *owner, struct sp_error *err)
 {
+    struct sp_fw_policy others = *p;
+
+    if (p->borrowed) { /* no more is copied than stays */
+        others.n = 0;
+        for (size_t i = 0; i < p->n; i++)
+            others.n += is_not_owner(&p->v[i], owner);
+        others.v = malloc((others.n + 1) * sizeof(*others.v));
+        if (others.v == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+        others.borrowed = false;
+        for (size_t i = 0, k = 0; i < p->n; i++)
+            if (is_not_owner(&p->v[i], owner))
+                others.v[k++] = p->v[i];
+        *p = others;
+        return 0;
+    }
     filter(p, is_not_owner, owner);
+    return 0;
 }
 
 static bool is_alive(const struct sp_fw_entry *e, const void *data)
@@ -328,6 +377,8 @@ int sp_fw_policy_diff(const struct sp_fw_policy *from, const struct sp_fw_policy
     size_t f = 0, t = 0;
     int r = 0;
 
+    if (from->v == to->v && from->n == to->n)
+        return 0;
     while (r == 0 && (f < from->n || t < to->n)) {
         const struct sp_fw_entry *a = f < from->n ? &from->v[f] : NULL;
         const struct sp_fw_entry *b = t < to->n ? &to->v[t] : NULL;
@@ -352,6 +403,7 @@ bool sp_fw_policy_drop(struct sp_fw_policy *p, const struct sp_cidr *source, con
 
     if (found == NULL)
         return false;
+    assert(!p->borrowed);
     at = (size_t)(found - p->v);
     memmove(&p->v[at], &p->v[at + 1], (p->n - at - 1) * sizeof(*p->v));
     p->n--;

@@ -40,8 +40,9 @@ struct sp_fw_entry {
 /* Entries are sorted by family, address, prefix and owner, without repeats. */
 struct sp_fw_policy {
     enum sp_fw_mode mode;
-    struct sp_fw_entry *v; /* owned */
+    struct sp_fw_entry *v; /* owned, unless it is borrowed: sp_fw_policy_borrow() */
     size_t n;
+    bool borrowed;
     struct sp_fw_text *text;         /* owned: a reference to what the entries' strings lie in */
     uint16_t ports[SP_FW_MAX_PORTS]; /* guarded when it was last put in force; ascending */
     size_t n_ports;
@@ -58,6 +59,11 @@ int sp_fw_entry_compare(const struct sp_fw_entry *a, const struct sp_fw_entry *b
 void sp_fw_policy_clear(struct sp_fw_policy *p);
 int sp_fw_policy_copy(struct sp_fw_policy *dst, const struct sp_fw_policy *src, struct sp_error *err);
 
+/* A copy that has no entries of its own until it is changed; src must live longer and stay as it is. Before
+ * anything is taken away it must own them: sp_fw_policy_put() alone may be called at once. */
+void sp_fw_policy_borrow(struct sp_fw_policy *dst, const struct sp_fw_policy *src);
+int sp_fw_policy_own(struct sp_fw_policy *p, struct sp_error *err);
+
 /* Add or, where source and owner stand already, replace; copies. Refused (SP_E_INVALID, field "[i]...",
  * *p unchanged): an expiry at or before `now` (0: not looked at), a comment over 1 KiB or unclean, an owner
  * that is no domain, more than 10,000 entries in all, one source twice in `v` with unlike values. */
@@ -66,7 +72,8 @@ int sp_fw_policy_put(struct sp_fw_policy *p, const struct sp_fw_entry *v, size_t
 
 /* Take away. True if it was there. */
 bool sp_fw_policy_drop(struct sp_fw_policy *p, const struct sp_cidr *source, const char *owner);
-void sp_fw_policy_drop_owner(struct sp_fw_policy *p, const char *owner); /* all of that owner's */
+/* All of that owner's; what is borrowed is owned then. */
+int sp_fw_policy_drop_owner(struct sp_fw_policy *p, const char *owner, struct sp_error *err);
 void sp_fw_policy_drop_expired(struct sp_fw_policy *p, int64_t now);
 
 const struct sp_fw_entry *sp_fw_policy_find(const struct sp_fw_policy *p, const struct sp_cidr *source,

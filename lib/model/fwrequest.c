@@ -261,13 +261,13 @@ int sp_fwrequest_apply(const struct sp_fw_request *r, int64_t now, struct sp_fw_
     }
     if (r->has_mode)
         p->mode = r->mode;
-    if (r->has_sources)
-        sp_fw_policy_drop_owner(p, "");
+    if (r->has_sources && sp_fw_policy_drop_owner(p, "", err) < 0)
+        return -1;
     if (sp_fw_policy_put(p, r->sources.v, r->sources.n, now, err) < 0)
         return sp_field_prefix(err, "sources");
     if (sp_fw_policy_put(p, r->add.v, r->add.n, now, err) < 0)
         return sp_field_prefix(err, "add");
-    if (remove_sources(r, p, err) < 0)
+    if ((r->remove.n > 0 && sp_fw_policy_own(p, err) < 0) || remove_sources(r, p, err) < 0)
         return -1;
     return sp_fw_policy_check(p, err);
 }

@@ -69,6 +69,7 @@ static void a_source_is_kept_once_for_each_owner(void **state)
 {
     _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {0};
     struct sp_cidr c = entry("10.0.0.0/8", 0, "").source;
+    struct sp_error err;
 
     (void)state;
     put(&p, "192.0.2.1", 0, "");
@@ -83,10 +84,39 @@ static void a_source_is_kept_once_for_each_owner(void **state)
     assert_true(sp_fw_policy_drop(&p, &c, ""));
     assert_false(sp_fw_policy_drop(&p, &c, ""));
     assert_int_equal(p.n, 3);
-    sp_fw_policy_drop_owner(&p, "example.com");
+    assert_int_equal(sp_fw_policy_drop_owner(&p, "example.com", &err), 0);
     assert_int_equal(p.n, 2);
     assert_int_equal(p.v[0].source.family, 4);
     assert_int_equal(p.v[1].source.family, 6);
+}
+
+static void what_is_borrowed_stays_with_its_owner(void **state)
+{
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy p = {0};
+    struct sp_error err;
+
+    (void)state;
+    put(&p, "192.0.2.1", 0, "");
+    put(&p, "10.0.0.0/8", 0, "example.com");
+    for (int way = 0; way < 4; way++) {
+        _cleanup_(sp_fw_policy_clear) struct sp_fw_policy q = {0};
+
+        sp_fw_policy_borrow(&q, &p);
+        assert_true(sp_fw_policy_equal(&p, &q));
+        if (way == 1)
+            put(&q, "192.0.2.2", 0, "example.org");
+        if (way == 2)
+            assert_int_equal(sp_fw_policy_drop_owner(&q, "example.com", &err), 0);
+        if (way == 3) {
+            assert_int_equal(sp_fw_policy_own(&q, &err), 0);
+            assert_true(sp_fw_policy_drop(&q, &p.v[0].source, p.v[0].owner));
+        }
+        assert_int_equal(q.n, way == 0 ? 2 : way == 1 ? 3 : 1);
+        assert_true(sp_fw_policy_equal(&p, &q) == (way == 0));
+        assert_int_equal(p.n, 2);
+        assert_string_equal(p.v[0].owner, "example.com");
+        assert_string_equal(q.v[0].owner, way == 3 || way == 2 ? "" : "example.com");
+    }
 }
 
 static void a_later_value_replaces_the_earlier_one(void **state)
@@ -288,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(modes_have_their_four_names),
         cmocka_unit_test(a_source_is_kept_once_for_each_owner),
+        cmocka_unit_test(what_is_borrowed_stays_with_its_owner),
         cmocka_unit_test(a_later_value_replaces_the_earlier_one),
         cmocka_unit_test(bad_entries_are_refused_with_their_place),
         cmocka_unit_test(ten_thousand_is_the_limit),
