@@ -58,29 +58,47 @@ bool sp_pwline_split(struct sp_slice line, size_t want, struct sp_slice *fields)
 
 bool sp_slice_to_id(struct sp_slice s, uint32_t *ret)
 {
-    char text[16];
-    uint64_t v;
+    enum { DIGITS = 10 }; /* of 2^32 */
+    uint64_t v = 0;
 
-    if (s.len >= sizeof(text))
+    if (s.len == 0 || s.len > DIGITS || (s.p[0] == '0' && s.len > 1))
         return false;
-    memcpy(text, s.p, s.len);
-    text[s.len] = '\0';
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+
+        if (digit > 9)
+            return false;
+        v = v * 10 + digit;
+    }
     /* (uint32_t)-1 is no id but "leave it" to chown(2) and setuid(2). */
-    if (strlen(text) != s.len || sp_str_to_u64(text, UINT32_MAX - 1, &v) < 0)
+    if (v >= UINT32_MAX)
         return false;
     *ret = (uint32_t)v;
     return true;
 }
 
-/* Without a way out of the loop the compiler looks at many bytes at once: all lines of passwd may come by.
- */
+/* Is a byte of eight below 0x20, or 0x7f? */
+static bool has_low_or_del(const char *s)
+{
+    const uint64_t each = 0x0101010101010101U, high = each << 7;
+    uint64_t w, del;
+
+    memcpy(&w, s, sizeof(w));
+    del = w ^ (each * 0x7f);
+    return ((((w - each * 0x20) & ~w) | ((del - each) & ~del)) & high) != 0;
+}
+
+/* All lines of passwd may come by: eight bytes at once, the last of which overlap others. Tabs are rare. */
 bool sp_pwline_has_control(struct sp_slice s)
 {
-    bool found = false;
+    bool suspect = s.len < 8 || has_low_or_del(s.p + s.len - 8);
 
-    for (size_t i = 0; i < s.len; i++)
-        found |= ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f;
-    return found;
+    for (size_t i = 0; i + 8 < s.len; i += 8)
+        suspect |= has_low_or_del(s.p + i);
+    for (size_t i = 0; suspect && i < s.len; i++)
+        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
+            return true;
+    return false;
 }
 
 bool sp_slice_copy(struct sp_slice s, char *dst, size_t size)

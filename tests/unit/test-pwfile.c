@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "model/pwfile.h"
+#include "model/pwline.h"
 
 #define FIRST "root:x:0:0:root:/root:/bin/bash\n"
 #define ALICE "alice:x:1001:1001:A. B,,,:/home/alice:/bin/false\n"
@@ -170,6 +171,46 @@ static void a_nul_in_the_line_is_refused(void **state)
     assert_int_equal(err.code, SP_E_STATE);
 }
 
+static void a_control_byte_anywhere_in_the_line_is_refused_and_a_tab_or_latin_1_is_not(void **state)
+{
+    static const char others[] = "root:x:0:0:root:/root:/bin/bash\n";
+
+    (void)state;
+    for (size_t len = 0; len < 24; len++)
+        for (size_t at = 0; at < len; at++)
+            for (unsigned c = 1; c < 256; c++) {
+                _cleanup_(sp_buf_clear) struct sp_buf text = {0}, out = {0};
+                struct sp_error err;
+                bool fine = c == '\t' || (c >= 0x20 && c != 0x7f);
+
+                if (c == '\n' || c == ':')
+                    continue;
+                sp_buf_printf(&text, "%sa:x:1001:1:%.*s:/h:/s\n", others, (int)len,
+                              "nnnnnnnnnnnnnnnnnnnnnnnn");
+                text.data[strlen(others) + strlen("a:x:1001:1:") + at] = (char)c;
+                assert_int_equal(set(text.data, "a", 1001, "/t", &out, &err), fine ? 0 : -1);
+            }
+}
+
+static void an_id_has_digits_alone_no_leading_zero_and_is_less_than_2_to_the_32_minus_1(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t id;
+    } good[] = {{"0", 0}, {"10", 10}, {"4294967294", 4294967294U}};
+    static const char *const bad[] = {"",   "00",         "01",         "+1",          "-1", " 1", "1 ",
+                                      "1a", "4294967295", "9999999999", "42949672940", "1/", "1:"};
+    uint32_t id = 7;
+
+    (void)state;
+    for (size_t i = 0; i < SP_COUNT(good); i++) {
+        assert_true(sp_slice_to_id((struct sp_slice){good[i].text, strlen(good[i].text)}, &id));
+        assert_int_equal(id, good[i].id);
+    }
+    for (size_t i = 0; i < SP_COUNT(bad); i++)
+        assert_false(sp_slice_to_id((struct sp_slice){bad[i], strlen(bad[i])}, &id));
+}
+
 static void another_uid_is_refused(void **state)
 {
     (void)state;
@@ -215,6 +256,8 @@ int main(void)
         cmocka_unit_test(a_duplicate_line_is_refused),
         cmocka_unit_test(a_malformed_line_of_the_name_is_refused),
         cmocka_unit_test(a_nul_in_the_line_is_refused),
+        cmocka_unit_test(a_control_byte_anywhere_in_the_line_is_refused_and_a_tab_or_latin_1_is_not),
+        cmocka_unit_test(an_id_has_digits_alone_no_leading_zero_and_is_less_than_2_to_the_32_minus_1),
         cmocka_unit_test(another_uid_is_refused),
         cmocka_unit_test(many_shells_change_in_one_pass),
         cmocka_unit_test(one_fault_among_many_refuses_all_and_says_which),
