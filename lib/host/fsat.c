@@ -285,7 +285,9 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
     size = (uint64_t)st.st_size;
     /* Said at once for a huge sparse file; a file of /proc has size 0 and is counted as it comes. */
     for (size_t got = 0; size <= max;) {
-        ssize_t n = sp_buf_read(out, fd, size > 0 && got <= size ? size - got + 1 : CHUNK);
+        size_t most = size > 0 && got <= size ? size - got + 1 : CHUNK;
+        /* Not more than could be taken: /proc/sys zeroes memory of the length that is asked for. */
+        ssize_t n = sp_buf_read(out, fd, most > max - got ? max - got + 1 : most);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
