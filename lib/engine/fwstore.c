@@ -27,6 +27,8 @@
 /* Since Linux 5.14; younger than the headers of some supported hosts. */
 #define MADV_POPULATE_WRITE_ 23
 #define WORTH_IT ((size_t)64 << 10)
+#define MOSTLY_COMMENTS                                                                                    \
+    ((size_t)512 << 10) /* more is not entries, but their comments: they are not copied */
 
 #define CURRENT "firewall.json"
 #define COPY "firewall.json-"
@@ -69,7 +71,8 @@ int sp_fwstore_boot_id(struct sp_host *h, char ret[SP_FW_BOOT_ID_SIZE], struct s
  * malloc(3), which keeps it (cmd/start.c). An old kernel refuses, and nothing is lost. */
 static void ready_memory(size_t len)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = len * 10;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+                 size = (len < MOSTLY_COMMENTS ? len : MOSTLY_COMMENTS) * 10;
     _cleanup_free_ char *block = len >= WORTH_IT ? malloc(size) : NULL;
     const size_t head = page - (uintptr_t)block % page;
 
