@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 struct face {
@@ -120,6 +121,18 @@ int sp_field_prefix(struct sp_error *err, const char *fmt, ...)
         sp_str_make_printable(err->field);
     }
     return -1;
+}
+
+bool sp_error_is_blind(const struct sp_error *err)
+{
+    static const int theirs[] = {EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG};
+
+    if (err->code != SP_E_IO)
+        return err->code == SP_E_NO_MEMORY || err->code == SP_E_INTERNAL;
+    for (size_t i = 0; i < SP_COUNT(theirs); i++)
+        if (err->os_errno == theirs[i])
+            return false;
+    return true;
 }
 
 static const struct face *face(enum sp_code code)

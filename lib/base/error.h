@@ -10,6 +10,7 @@
 #ifndef SP_BASE_ERROR_H
 #define SP_BASE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum sp_code {
@@ -64,6 +65,10 @@ int sp_field_prefix(struct sp_error *err, const char *fmt, ...) __attribute__((f
 #define sp_field(...) (sp_field(__VA_ARGS__), -1)
 #define sp_field_prefix(...) (sp_field_prefix(__VA_ARGS__), -1)
 #endif
+
+/* It could not be looked at for reasons of the host's own (no memory, no descriptors, EIO, ...): what
+ * stands there is not known. False where what stands there is to blame. */
+bool sp_error_is_blind(const struct sp_error *err);
 
 /* The three faces of a code. Unknown codes are answered as SP_E_INTERNAL. */
 const char *sp_code_name(enum sp_code code); /* "unsafe_path": data.reason in the answer */

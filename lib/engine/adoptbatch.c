@@ -53,7 +53,7 @@ static int check_again(struct sp_host *h, const struct sp_account *a, struct sp_
     char path[SP_PATH_SIZE], owner[SP_USER_SIZE];
 
     (void)sp_str_format(path, sizeof(path), SP_STORE_STATES "/%s.json", a->user);
-    if (sp_fsat_exists(h->root_fd, path))
+    if (!sp_fsat_is_missing(h->root_fd, path))
         return sp_fail(err, SP_E_CONFLICT, 0, "a request for it came a moment ago");
     for (size_t i = 0; i < a->n_domains; i++) {
         if (sp_store_owner(h, a->domains[i].name, owner, err) < 0)
@@ -129,6 +129,7 @@ struct undo {
     const cJSON *names;
     enum sp_run_flags flags;
     cJSON *forgotten, *kept;
+    size_t failed; /* of the kept */
     uint64_t generation;
 };
 
@@ -144,6 +145,12 @@ static int list(cJSON *array, const char *user, const char *why, struct sp_error
                    (why == NULL || cJSON_AddStringToObject(o, "why", why))
                ? 0
                : no_memory(err);
+}
+
+static int fail(struct undo *u, const char *user, const struct sp_error *why, struct sp_error *err)
+{
+    u->failed++;
+    return list(u->kept, user, why->text, err);
 }
 
 static int forget(struct undo *u, const char *user, const struct sp_state *s, struct sp_error *err)
@@ -173,10 +180,10 @@ static int undo_one(struct undo *u, const char *user, struct sp_error *err)
     if ((u->flags & SP_RUN_DRY) == 0) {
         lock = lock_account(u->engine->host, user, &why);
         if (lock < 0)
-            return list(u->kept, user, why.text, err);
+            return fail(u, user, &why, err);
     }
     if (sp_store_load(u->engine->host, user, &s, &why) < 0)
-        return list(u->kept, user, why.text, err);
+        return fail(u, user, &why, err);
     if (!s.exists || !sp_found_is(&s.desired.found) ||
         (u->panel != NULL && !sp_streq(u->panel, s.desired.found.panel)) ||
         !sp_adoption_is_named(u->names, user, &s.desired))
@@ -184,7 +191,7 @@ static int undo_one(struct undo *u, const char *user, struct sp_error *err)
     if (!s.desired.found.held)
         return list(u->kept, user, "requests changed it since: sallyport remove takes it away", err);
     if (forget(u, user, &s, &why) < 0)
-        return list(u->kept, user, why.text, err);
+        return fail(u, user, &why, err);
     return list(u->forgotten, user, NULL, err);
 }
 
@@ -207,6 +214,8 @@ int sp_adoption_undo(struct sp_engine *e, const char *panel, const cJSON *names,
     }
     if ((flags & SP_RUN_DRY) == 0 && sp_store_tidy_indexes(e->host, err) < 0)
         return -1;
-    return cJSON_AddBoolToObject(result, "changed", cJSON_GetArraySize(u.forgotten) > 0) ? 0
-                                                                                         : no_memory(err);
+    return cJSON_AddNumberToObject(result, "failed", (double)u.failed) &&
+                   cJSON_AddBoolToObject(result, "changed", cJSON_GetArraySize(u.forgotten) > 0)
+               ? 0
+               : no_memory(err);
 }

@@ -68,6 +68,7 @@ static bool note(cJSON *report, const char *text)
 static int is_customer(const struct sp_adoption *a, const struct sp_user *u, struct sp_error *err)
 {
     bool member = a->panel->groups.n == 0;
+    struct sp_error why;
 
     if (sp_words_have(&a->panel->excluded_users, u->name))
         return sp_fail(err, SP_E_FORBIDDEN, 0, "%s is the panel's own", u->name);
@@ -75,25 +76,34 @@ static int is_customer(const struct sp_adoption *a, const struct sp_user *u, str
         return sp_fail(err, SP_E_FORBIDDEN, 0, "the uid %u is none of a customer's of %s", u->uid,
                        a->panel->title);
     for (size_t i = 0; !member && i < a->panel->groups.n; i++) {
-        struct sp_error ignored;
+        const char *group = a->panel->groups.v[i];
         gid_t gid;
-        if (sp_userdb_group_gid(a->engine->host, a->panel->groups.v[i], &gid, &ignored) == 0)
-            member = gid == u->gid || (sp_userdb_in_group(a->engine->host, a->panel->groups.v[i], u->name,
-                                                          &member, &ignored) == 0 &&
-                                       member);
+        if (sp_userdb_group_gid(a->engine->host, group, &gid, &why) == 0 &&
+            sp_userdb_in_group(a->engine->host, group, u->name, &member, &why) == 0)
+            member = member || gid == u->gid;
+        else if (sp_error_is_blind(&why)) {
+            *err = why;
+            return -1;
+        }
     }
     return member ? 0
                   : sp_fail(err, SP_E_FORBIDDEN, 0, "%s is in none of the groups of a customer's of %s",
                             u->name, a->panel->title);
 }
 
+struct keys_found {
+    struct sp_found *found;
+    struct sp_error *err;
+};
+
 static int add_key(const struct sp_authkeys_entry *entry, void *data)
 {
-    struct sp_error ignored;
+    const struct keys_found *k = data;
 
-    if (entry->fingerprint[0] != '\0')
-        (void)sp_found_add_key(data, entry->fingerprint, entry->type, &ignored);
-    return 0;
+    if (entry->fingerprint[0] == '\0' ||
+        sp_found_add_key(k->found, entry->fingerprint, entry->type, k->err) == 0)
+        return 0;
+    return sp_error_is_blind(k->err) ? -1 : 0;
 }
 
 /* Most homes have no such file: that is seen without a process of the user's. */
@@ -105,26 +115,27 @@ static bool has_file(const struct sp_adoption *a, const struct sp_user *u)
     _cleanup_close_ int file = -1;
 
     if (home < 0)
-        return false;
+        return sp_error_is_blind(&why);
     file = sp_fsat_open(home, SP_KEYS_HOME_FILE, O_PATH, 0, SP_FSAT_NO_XDEV, &why);
     return file >= 0 || why.code != SP_E_NOT_FOUND;
 }
 
-/* What cannot be looked at is said; the account is taken all the same. */
+/* What its owner has made of it is said, and the account is taken all the same. 1: the host is to blame,
+ * and *why says how. */
 static int find_keys(const struct sp_adoption *a, const struct sp_user *u, struct sp_found *f,
-                     cJSON *report, struct sp_error *err)
+                     cJSON *report, struct sp_error *why, struct sp_error *err)
 {
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    struct sp_error why;
+    struct keys_found keys = {f, why};
     char text[512];
 
     if (!has_file(a, u))
         return 0;
-    if (sp_home_read(a->engine->host, u, SP_KEYS_HOME_FILE, &have, &why) == 0) {
-        (void)sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, add_key, f);
-        return 0;
-    }
-    (void)snprintf(text, sizeof(text), "the keys in the home could not be looked at: %.400s", why.text);
+    if (sp_home_read(a->engine->host, u, SP_KEYS_HOME_FILE, &have, why) == 0)
+        return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, add_key, &keys) < 0 ? 1 : 0;
+    if (sp_error_is_blind(why))
+        return 1;
+    (void)snprintf(text, sizeof(text), "the keys in the home could not be looked at: %.300s", why->text);
     return note(report, text) ? 0 : no_memory(err);
 }
 
@@ -228,9 +239,10 @@ static int describe(const struct sp_user *found, cJSON *report, struct sp_error 
 }
 
 static int fill(const struct sp_adoption *a, const struct sp_user *found, const struct sp_user *u,
-                struct sp_state *s, cJSON *report, struct sp_error *err)
+                struct sp_state *s, cJSON *report, struct sp_error *why, struct sp_error *err)
 {
     struct sp_account *d = &s->desired;
+    int rc;
 
     s->exists = true;
     s->generation = a->generation;
@@ -241,8 +253,9 @@ static int fill(const struct sp_adoption *a, const struct sp_user *found, const 
         sp_str_copy(d->found.home, sizeof(d->found.home), found->home) < 0 ||
         sp_str_copy(s->original_shell, sizeof(s->original_shell), found->shell) < 0)
         return sp_fail(err, SP_E_INVALID, 0, "its line of passwd is too long");
-    if (find_keys(a, u, &d->found, report, err) < 0 || note_others(a, found, report, err) < 0)
-        return -1;
+    rc = find_keys(a, u, &d->found, report, why, err);
+    if (rc != 0 || note_others(a, found, report, err) < 0)
+        return rc != 0 ? rc : -1;
     return cJSON_AddNumberToObject(report, "keys", (double)d->found.n_keys) ? 0 : no_memory(err);
 }
 
@@ -251,7 +264,7 @@ static bool is_known(const struct sp_adoption *a, const char *user)
     char path[SP_PATH_SIZE];
 
     return sp_str_format(path, sizeof(path), SP_STORE_STATES "/%s.json", user) == 0 &&
-           sp_fsat_exists(a->engine->host->root_fd, path);
+           !sp_fsat_is_missing(a->engine->host->root_fd, path);
 }
 
 /* 0: go on. 1: *ret_result is settled, and for FAILED and PASSED *why. */
@@ -271,7 +284,8 @@ static int judge_person(const struct sp_adoption *a, const struct sp_panels_site
         return 1;
     }
     if (is_customer(a, *ret, why) < 0) {
-        *ret_result = SP_ADOPTION_PASSED;
+        if (why->code == SP_E_FORBIDDEN)
+            *ret_result = SP_ADOPTION_PASSED;
         return 1;
     }
     if (is_known(a, (*ret)->name)) {
@@ -315,7 +329,7 @@ static int judge_account(const struct sp_adoption *a, const struct sp_user *foun
         return 1;
     if (sp_check_account(a->engine, d, &u, why) < 0)
         return 1;
-    return fill(a, found, &u, s, report, err);
+    return fill(a, found, &u, s, report, why, err);
 }
 
 int sp_adoption_judge(const struct sp_adoption *a, const struct sp_panels_site *sites, size_t n,

@@ -14,6 +14,7 @@
 #include "host/audit.h"
 #include "host/fsat.h"
 #include "host/lock.h"
+#include "host/replace.h"
 #include "resource/extra.h"
 
 static void close_dir(DIR **d)
@@ -38,7 +39,7 @@ int sp_logins_of(struct sp_host *h, uint32_t owner_uid, struct sp_users *ret, st
     _cleanup_(close_dir) DIR *dir = NULL;
     const struct dirent *entry;
     char path[SP_PATH_SIZE];
-    int fd;
+    int fd, rc;
 
     sp_extra_dir(owner_uid, path);
     fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
@@ -49,10 +50,12 @@ int sp_logins_of(struct sp_host *h, uint32_t owner_uid, struct sp_users *ret, st
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, "%s", path);
     }
-    while ((entry = readdir(dir)) != NULL)
+    while ((rc = sp_fsat_next(dir, path, &entry, err)) > 0)
         if (entry->d_name[0] != '.' && sp_name_check_user(entry->d_name, err) == 0 &&
             add_name(&users, entry->d_name, err) < 0)
             return -1;
+    if (rc < 0)
+        return -1;
     if (users.n > 0)
         qsort(users.v, users.n, sizeof(*users.v), (int (*)(const void *, const void *))strcmp);
     *ret = users;
@@ -154,6 +157,14 @@ static int log_removal(struct sp_engine *e, const struct sp_account *a, const ch
     return 0;
 }
 
+int sp_logins_tidy(struct sp_host *h, uint32_t owner_uid, struct sp_error *err)
+{
+    char dir[SP_PATH_SIZE];
+
+    sp_extra_dir(owner_uid, dir);
+    return sp_replace_remove_empty(h, dir, err);
+}
+
 int sp_logins_remove(struct sp_engine *e, const struct sp_state *login, const struct sp_run *run,
                      const char *reason, struct sp_outcome *ret, struct sp_error *err)
 {
@@ -164,7 +175,10 @@ int sp_logins_remove(struct sp_engine *e, const struct sp_state *login, const st
     if ((run->flags & SP_RUN_DRY) == 0 && login->desired.n_domains > 0 &&
         log_removal(e, &login->desired, reason, err) < 0)
         return -1;
-    return sp_engine_run(e, login->desired.user, &gone, ret, err);
+    if (sp_engine_run(e, login->desired.user, &gone, ret, err) < 0)
+        return -1;
+    return (run->flags & SP_RUN_DRY) != 0 ? 0
+                                          : sp_logins_tidy(e->host, login->desired.extra.owner_uid, err);
 }
 
 /* By its name, by the one that it has got, or by its document root. */

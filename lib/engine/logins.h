@@ -37,6 +37,9 @@ int sp_logins_follow_all(struct sp_engine *e, const struct sp_outcome *owner,
 int sp_logins_owner(struct sp_engine *e, const struct sp_extra *l, struct sp_state *ret,
                     struct sp_user *ret_user, struct sp_error *err);
 
+/* The directory of an account's logins, where it holds none. */
+int sp_logins_tidy(struct sp_host *h, uint32_t owner_uid, struct sp_error *err);
+
 /* Give a login up: for the log, and then altogether. */
 int sp_logins_remove(struct sp_engine *e, const struct sp_state *login, const struct sp_run *run,
                      const char *reason, struct sp_outcome *ret, struct sp_error *err);

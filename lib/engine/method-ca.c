@@ -92,6 +92,7 @@ static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
     int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
     const struct dirent *entry;
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    int rc;
 
     *ret = 1;
     if (dir == NULL) {
@@ -99,7 +100,7 @@ static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
             (void)close(fd);
         return fd < 0 ? -1 : sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
     }
-    while ((entry = readdir(dir)) != NULL) {
+    while ((rc = sp_fsat_next(dir, SP_CA_DIR, &entry, err)) > 0) {
         const char *end = strchr(entry->d_name, '.');
         unsigned long n = end != NULL && sp_streq(end, ".pub") ? strtoul(entry->d_name, NULL, 10) : 0;
         forget_half(dirfd(dir), entry->d_name);
@@ -107,7 +108,7 @@ static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
             *ret = (unsigned)n + 1;
     }
     (void)closedir(dir);
-    return 0;
+    return rc;
 }
 
 /* ssh-keygen syncs nothing. */

@@ -318,12 +318,7 @@ static int report_absent(const struct sp_params *p, cJSON *result, struct sp_err
 /* What a removal leaves that was cut off behind its last step. */
 static int tidy(struct sp_engine *e, const struct subject *s, struct sp_error *err)
 {
-    char dir[SP_PATH_SIZE];
-
-    if (s->params->dry_run)
-        return 0;
-    sp_extra_dir(s->owner_user.uid, dir);
-    return sp_replace_remove_empty(e->host, dir, err);
+    return s->params->dry_run ? 0 : sp_logins_tidy(e->host, s->owner_user.uid, err);
 }
 
 SP_METHOD(sp_user_remove)

@@ -2,6 +2,7 @@
 #include "engine/panels.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,9 +140,10 @@ static int add_site(const struct sp_panel_record *r, void *data, struct sp_error
 }
 
 /* Whose it is cannot be told, so no account is taken for it; but it is named. */
-static int add_hanging(const struct sp_found_file *f, struct scan *s, struct sp_error *err)
+static int add_unknown(const struct sp_found_file *f, const struct sp_error *why, struct scan *s,
+                       struct sp_error *err)
 {
-    struct sp_panels_site one = {.order = s->sites.n, .problem = 1, .why = *f->hangs};
+    struct sp_panels_site one = {.order = s->sites.n, .problem = 1, .why = *why};
 
     (void)sp_str_copy(one.site.domain, sizeof(one.site.domain), f->name);
     sp_str_make_printable(one.site.domain);
@@ -162,6 +164,8 @@ static int describe(const struct scan *s, const struct sp_found_file *f, struct 
         target[len > 0 ? len : 0] = '\0';
         while (len > 1 && target[len - 1] == '/')
             target[--len] = '\0';
+        if (len < 0 && errno != ENOENT)
+            return sp_fail(err, SP_E_IO, errno, "%s cannot be read", f->path);
         if (target[0] != '/')
             return 1; /* not one that a panel made */
         path = target;
@@ -181,21 +185,21 @@ static int describe(const struct scan *s, const struct sp_found_file *f, struct 
                : 0;
 }
 
-/* A file of a panel's; root may have put a link there. One that cannot be read has no sites. */
+/* A file of a panel's; root may have put a link there. One that may not be read has no sites. */
 static int read_file(struct scan *s, const struct sp_found_file *f, const struct sp_panel_record *given,
                      struct sp_error *err)
 {
     bool is_link = S_ISLNK(f->st.st_mode) && f->st.st_uid == 0;
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     _cleanup_close_ int fd = -1;
-    struct sp_error ignored;
+    struct sp_error why;
 
     if (!is_link && !S_ISREG(f->st.st_mode))
         return 0;
     fd = sp_fsat_open(s->engine->host->root_fd, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
-                      is_link ? SP_FSAT_FOLLOW : SP_FSAT_NONE, &ignored);
-    if (fd < 0 || sp_fsat_read_fd(fd, f->path, PANEL_FILE_MAX, &text, NULL, &ignored) < 0)
-        return 0;
+                      is_link ? SP_FSAT_FOLLOW : SP_FSAT_NONE, &why);
+    if (fd < 0 || sp_fsat_read_fd(fd, f->path, PANEL_FILE_MAX, &text, NULL, &why) < 0)
+        return sp_error_is_blind(&why) ? add_unknown(f, &why, s, err) : 0;
     return sp_panel_read(s->source, sp_buf_str(&text), text.len, given, add_site, s, err);
 }
 
@@ -205,8 +209,8 @@ static int visit(const struct sp_found_file *f, void *data, struct sp_error *err
     struct scan *s = data;
     int rc;
 
-    if (f->hangs != NULL)
-        return add_hanging(f, s, err);
+    if (f->unknown != NULL)
+        return add_unknown(f, f->unknown, s, err);
     if ((s->source->format == SP_PANEL_DIRECTORY && !S_ISDIR(f->st.st_mode)) ||
         (s->source->format == SP_PANEL_LINK && !S_ISLNK(f->st.st_mode)))
         return 0;

@@ -367,7 +367,7 @@ static bool is_nobodys(struct sp_host *h, int dir, const char *name)
     struct sp_error ignored;
 
     return readlinkat(dir, name, user, sizeof(user) - 1) > 0 && state_path(user, path, &ignored) == 0 &&
-           !sp_fsat_exists(h->root_fd, path);
+           sp_fsat_is_missing(h->root_fd, path);
 }
 
 int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
@@ -375,7 +375,7 @@ int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
     _cleanup_close_ int lock = -1;
     _cleanup_(close_dir) DIR *dir = NULL;
     const struct dirent *e;
-    int fd;
+    int fd, rc;
 
     if (!sp_fsat_exists(h->root_fd, DOMAIN_DIR))
         return 0;
@@ -388,10 +388,10 @@ int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, DOMAIN_DIR);
     }
-    while ((e = readdir(dir)) != NULL)
+    while ((rc = sp_fsat_next(dir, DOMAIN_DIR, &e, err)) > 0)
         if (is_nobodys(h, fd, e->d_name) && sp_replace_remove(h, fd, e->d_name, err) < 0)
             return -1;
-    return 0;
+    return rc;
 }
 
 static int by_name(const void *a, const void *b)
@@ -404,7 +404,7 @@ int sp_store_users(struct sp_host *h, struct sp_users *ret, struct sp_error *err
     _cleanup_(sp_users_clear) struct sp_users users = {0};
     _cleanup_(close_dir) DIR *dir = NULL;
     const struct dirent *e;
-    int fd = sp_fsat_open(h->root_fd, STATE_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    int fd = sp_fsat_open(h->root_fd, STATE_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err), rc;
 
     if (fd < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
@@ -413,7 +413,7 @@ int sp_store_users(struct sp_host *h, struct sp_users *ret, struct sp_error *err
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, STATE_DIR);
     }
-    while ((e = readdir(dir)) != NULL) {
+    while ((rc = sp_fsat_next(dir, STATE_DIR, &e, err)) > 0) {
         size_t n = strlen(e->d_name);
         void *grown;
         if (n <= 5 || n - 5 >= SP_USER_SIZE || !sp_streq(e->d_name + n - 5, ".json"))
@@ -425,6 +425,8 @@ int sp_store_users(struct sp_host *h, struct sp_users *ret, struct sp_error *err
         memcpy(users.v[users.n], e->d_name, n - 5);
         users.v[users.n++][n - 5] = '\0';
     }
+    if (rc < 0)
+        return -1;
     if (users.n > 0)
         qsort(users.v, users.n, sizeof(*users.v), by_name);
     *ret = users;

@@ -50,10 +50,13 @@ int sp_bulk_add(struct sp_bulk *b, const char *name, const void *bytes, size_t l
     fd = openat(b->dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return sp_fail(err, SP_E_IO, errno, "%s", temp);
+    if (fchmod(fd, 0600) < 0 || sp_write_all(fd, bytes, len) < 0 || close(sp_steal_fd(&fd)) < 0) {
+        sp_fail(err, SP_E_IO, errno, "%s", temp);
+        (void)unlinkat(b->dirfd, temp, 0); /* the others' commit must not give it its name */
+        return -1;
+    }
     b->n++;
-    if (fchmod(fd, 0600) < 0 || sp_write_all(fd, bytes, len) < 0)
-        return sp_fail(err, SP_E_IO, errno, "%s", temp);
-    return close(sp_steal_fd(&fd)) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "%s", temp);
+    return 0;
 }
 
 int sp_bulk_commit(struct sp_bulk *b, struct sp_error *err)

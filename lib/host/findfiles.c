@@ -2,6 +2,7 @@
 #include "host/findfiles.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,28 @@ static void names_clear(struct names *l)
 static int descend(const struct search *s, int dir, const char *path, const char *pattern,
                    const struct sp_panel_captures *before);
 
+/* What is there is not known: that is told, for nothing found is an answer, too. */
+static int tell_unknown(const struct search *s, const char *path, const struct sp_error *why)
+{
+    static const struct sp_panel_captures none = {0};
+    const char *slash = strrchr(path, '/');
+    const struct sp_found_file f = {
+        .path = path, .name = slash != NULL ? slash + 1 : path, .captures = &none, .unknown = why};
+
+    return s->visit(&f, s->data, s->err);
+}
+
+/* What may not be looked at holds nothing. */
+static int tell_if_blind(const struct search *s, const char *path, const struct sp_error *why)
+{
+    return sp_error_is_blind(why) ? tell_unknown(s, path, why) : 0;
+}
+
 static int one(const struct search *s, int dir, const char *path, const char *name, const char *rest,
                const struct sp_panel_captures *captures)
 {
     struct sp_found_file f = {.captures = captures};
-    struct sp_error ignored;
+    struct sp_error why;
     char full[SP_PATH_SIZE];
     const char *asked = full;
     _cleanup_close_ int fd = -1;
@@ -47,18 +65,20 @@ static int one(const struct search *s, int dir, const char *path, const char *na
         return 0;
     f.path = full;
     f.name = strrchr(full, '/') + 1;
-    if (sp_alive_ask(s->host, &asked, 1, &ignored) < 0) {
-        f.hangs = &ignored;
-        return s->visit(&f, s->data, s->err);
+    if (sp_alive_ask(s->host, &asked, 1, &why) < 0)
+        return tell_unknown(s, full, &why);
+    if (fstatat(dir, name, &f.st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        sp_fail(&why, SP_E_IO, errno, "%s cannot be looked at", full);
+        return tell_if_blind(s, full, &why);
     }
-    if (fstatat(dir, name, &f.st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
     if (rest[0] == '\0')
         return s->visit(&f, s->data, s->err);
     if (!S_ISDIR(f.st.st_mode))
         return 0;
-    fd = sp_fsat_open_dir(dir, name, SP_FSAT_NONE, &ignored);
-    return fd < 0 ? 0 : descend(s, fd, full, rest, captures);
+    fd = sp_fsat_open_dir(dir, name, SP_FSAT_NONE, &why);
+    return fd < 0 ? tell_if_blind(s, full, &why) : descend(s, fd, full, rest, captures);
 }
 
 /* The first component of `pattern`, below `dir`. As deep as the pattern has components. */
@@ -68,6 +88,7 @@ static int descend(const struct search *s, int dir, const char *path, const char
     size_t len = strcspn(pattern, "/");
     const char *rest = pattern + len + (pattern[len] == '/');
     _cleanup_(names_clear) struct names names = {0};
+    struct sp_error why;
     char component[256];
     int rc = 0;
 
@@ -76,8 +97,10 @@ static int descend(const struct search *s, int dir, const char *path, const char
     if (strchr(component, '*') == NULL)
         return one(s, dir, path, component, rest, before);
     names.n = scandirat(dir, ".", &names.v, NULL, alphasort);
-    if (names.n < 0)
-        names.n = 0;
+    if (names.n < 0) {
+        sp_fail(&why, SP_E_IO, errno, "%s cannot be read", path);
+        return tell_if_blind(s, path, &why);
+    }
     for (int i = 0; rc == 0 && i < names.n; i++) {
         struct sp_panel_captures captures = *before;
         if (sp_panel_match(component, names.v[i]->d_name, &captures))

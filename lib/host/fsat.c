@@ -211,17 +211,19 @@ static bool is_empty(int fd)
     int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = again >= 0 ? fdopendir(again) : NULL;
     const struct dirent *e;
+    struct sp_error ignored;
     bool found = false;
+    int rc = 0;
 
     if (dir == NULL) {
         if (again >= 0)
             (void)close(again);
         return false;
     }
-    while (!found && (e = readdir(dir)) != NULL)
+    while (!found && (rc = sp_fsat_next(dir, "it", &e, &ignored)) > 0)
         found = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     (void)closedir(dir);
-    return !found;
+    return !found && rc == 0;
 }
 
 /* Whoever made it may have been killed before he gave it its mode: then it is ours, closed, and empty. */
@@ -309,6 +311,25 @@ int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, st
         sp_fsat_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NONE, err);
 
     return fd < 0 ? -1 : sp_fsat_read_fd(fd, path, max, out, ret_st, err);
+}
+
+bool sp_fsat_is_missing(int dirfd, const char *path)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (has_dotdot(path))
+        return true;
+    fd = open_raw(dirfd, relative(path), O_PATH, 0, SP_FSAT_NONE);
+    return fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV);
+}
+
+int sp_fsat_next(DIR *dir, const char *path, const struct dirent **ret, struct sp_error *err)
+{
+    errno = 0;
+    *ret = readdir(dir);
+    if (*ret != NULL)
+        return 1;
+    return errno == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "cannot read %s", path);
 }
 
 bool sp_fsat_exists(int dirfd, const char *path)

@@ -8,6 +8,7 @@
 #ifndef SP_HOST_FSAT_H
 #define SP_HOST_FSAT_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -45,6 +46,14 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
                     struct sp_error *err);
 
 /* True if path exists beneath dirfd without a link in the way; any failure is false. */
+/* It is known that nothing is there. Where the host could not look, neither this nor sp_fsat_exists()
+ * holds. */
+bool sp_fsat_is_missing(int dirfd, const char *path);
+
+/* readdir(3) that tells its end from an error: 1 and an entry, 0, or -1. Nothing found is an answer, too.
+ */
+int sp_fsat_next(DIR *dir, const char *path, const struct dirent **ret, struct sp_error *err);
+
 bool sp_fsat_exists(int dirfd, const char *path);
 
 /* Remove a file or a whole directory below dirfd, without recursion of the C stack, by openat/unlinkat,

@@ -158,15 +158,16 @@ int sp_genstore_unpoint(struct sp_host *h, const struct sp_genstore *s, const ch
 static int each_name(int dirfd, int (*visit)(void *, const char *), void *ctx, struct sp_error *err)
 {
     _cleanup_(close_dir) DIR *d = NULL;
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+    const struct dirent *e;
 
     d = fd >= 0 ? fdopendir(fd) : NULL;
     if (d == NULL)
         return sp_fail(err, SP_E_IO, errno, "reading the store");
-    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+    while ((rc = sp_fsat_next(d, "the store", &e, err)) > 0)
         if (!sp_streq(e->d_name, ".") && !sp_streq(e->d_name, "..") && visit(ctx, e->d_name) < 0)
             return -1;
-    return 0;
+    return rc;
 }
 
 struct list {

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/fsat.h"
 
 #define MARK "/gen/"
 
@@ -104,15 +105,19 @@ int sp_genusers_load(struct sp_genusers *u, struct sp_error *err)
 {
     _cleanup_(close_dir) DIR *d = u->loaded ? NULL : opendir("/proc");
     _cleanup_(scan_clear) struct scan s = {.users = u};
+    const struct dirent *e;
+    int rc;
 
     if (u->loaded)
         return 0;
     if (d == NULL)
         return sp_fail(err, SP_E_IO, errno, "reading /proc");
     s.proc = dirfd(d);
-    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+    while ((rc = sp_fsat_next(d, "/proc", &e, err)) > 0)
         if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && take_process(&s, e->d_name, err) < 0)
             return -1;
+    if (rc < 0)
+        return -1;
     u->loaded = true;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/fsat.h"
 
 #define ENVIRON_MAX ((size_t)4 << 20) /* execve(2): the arguments' share of the stack */
 
@@ -171,19 +172,20 @@ int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, str
 {
     _cleanup_(close_dir) DIR *d = open_dir(h, "proc");
     const struct dirent *e;
+    int rc;
 
     if (d == NULL)
         return sp_fail(err, SP_E_IO, errno, "/proc cannot be read");
     /* Process 1 of a desktop of units holds many; those that do not fit are nothing to us. */
     (void)add_ports(h, 1, l, ret->init, &ret->n_init);
-    while ((e = readdir(d)) != NULL) {
+    while ((rc = sp_fsat_next(d, "/proc", &e, err)) > 0) {
         uint64_t pid;
         if (sp_str_to_u64(e->d_name, INT32_MAX, &pid) < 0 || !is_sshd(h, (pid_t)pid))
             continue;
         if (add_ports(h, (pid_t)pid, l, ret->sshd, &ret->n_sshd) < 0)
             return sp_fail(err, SP_E_UNSUPPORTED, 0, "sshd listens on more than %d ports", SP_FW_MAX_PORTS);
     }
-    return 0;
+    return rc;
 }
 
 pid_t sp_procnet_parent(struct sp_host *h, pid_t pid)

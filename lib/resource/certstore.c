@@ -72,7 +72,7 @@ int sp_cas_read(struct sp_host *h, struct sp_cas *ret, struct sp_error *err)
     _cleanup_(sp_cas_clear) struct sp_cas c = {0};
     _cleanup_(close_dir) DIR *dir = NULL;
     const struct dirent *e;
-    int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err), rc;
 
     *ret = c;
     if (fd < 0)
@@ -82,13 +82,15 @@ int sp_cas_read(struct sp_host *h, struct sp_cas *ret, struct sp_error *err)
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
     }
-    while ((e = readdir(dir)) != NULL) {
+    while ((rc = sp_fsat_next(dir, SP_CA_DIR, &e, err)) > 0) {
         char *end = NULL;
         unsigned long number = strtoul(e->d_name, &end, 10);
         if (end != e->d_name && sp_streq(end, ".pub") && number > 0 && number < 1000000 &&
             read_ca(h, (unsigned)number, &c, err) < 0)
             return -1;
     }
+    if (rc < 0)
+        return -1;
     qsort(c.v, c.n, sizeof(*c.v), by_number);
     *ret = c;
     c = (struct sp_cas){0};

@@ -160,11 +160,11 @@ static bool is_left(const struct sp_ctx *c, int what, const char *path)
     char other[SP_PATH_SIZE];
 
     if (sp_str_format(other, sizeof(other), "%s" SP_REPLACE_SUFFIX, path) == 0 &&
-        sp_fsat_exists(c->host->root_fd, other))
+        !sp_fsat_is_missing(c->host->root_fd, other))
         return true;
     (void)sp_str_copy(other, sizeof(other), path);
     *strrchr(other, '/') = '\0';
-    return what == NAMES_GROUP && sp_fsat_exists(c->host->root_fd, other);
+    return what == NAMES_GROUP && !sp_fsat_is_missing(c->host->root_fd, other);
 }
 
 static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)

@@ -37,7 +37,7 @@ static int plan_file(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
 {
     char path[SP_PATH_SIZE];
 
-    if (sp_keys_root_file(c, path) < 0 || !sp_fsat_exists(c->host->root_fd, path))
+    if (sp_keys_root_file(c, path) < 0 || sp_fsat_is_missing(c->host->root_fd, path))
         return 0;
     return add(p, WHOLE, path, "keys of another key_store", err);
 }

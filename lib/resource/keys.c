@@ -354,7 +354,7 @@ static int plan_whole(const struct sp_ctx *c, struct sp_plan *p, struct sp_error
     char path[SP_PATH_SIZE];
 
     if (!sp_ctx_absent(c) || c->config->key_store == SP_KEY_STORE_HOME || sp_keys_root_file(c, path) < 0 ||
-        !sp_fsat_exists(c->host->root_fd, path))
+        sp_fsat_is_missing(c->host->root_fd, path))
         return 0;
     change = sp_plan_add(p, &sp_resource_keys, SP_NARROW, SP_TIGHTENS, WHOLE, err);
     if (change == NULL)

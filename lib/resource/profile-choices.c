@@ -81,19 +81,21 @@ static bool is_choice(struct sp_host *h, const struct pattern *p, const char *na
 static int each(struct sp_host *h, const struct pattern *p, sp_profile_found found, void *ctx,
                 struct sp_error *err)
 {
-    struct sp_error ignored;
-    int fd = sp_fsat_open_dir(h->root_fd, p->dir, SP_FSAT_FOLLOW, &ignored);
+    int fd = sp_fsat_open_dir(h->root_fd, p->dir, SP_FSAT_FOLLOW, err), rc;
     _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     char choice[SP_PROFILE_NAME_SIZE];
+    const struct dirent *e;
 
+    if (fd < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
     if (d == NULL) {
         sp_cleanup_close(&fd);
-        return 0;
+        return sp_fail(err, SP_E_IO, errno, "%s", p->dir);
     }
-    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+    while ((rc = sp_fsat_next(d, p->dir, &e, err)) > 0)
         if (is_choice(h, p, e->d_name, choice) && found(ctx, choice, err) < 0)
             return -1;
-    return 0;
+    return rc;
 }
 
 int sp_profile_choices(struct sp_host *h, const char *path, sp_profile_found found, void *ctx,

@@ -92,8 +92,9 @@ static int add_all(struct sp_host *h, const char *place, bool own, struct sp_pro
                    struct sp_error *err)
 {
     struct source s = {.h = h, .names = l, .place = place, .own = own};
-    int fd = sp_fsat_open_dir(h->root_fd, place, SP_FSAT_NONE, err);
+    int fd = sp_fsat_open_dir(h->root_fd, place, SP_FSAT_NONE, err), rc;
     _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
 
     if (fd < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
@@ -101,12 +102,12 @@ static int add_all(struct sp_host *h, const char *place, bool own, struct sp_pro
         (void)close(fd);
         return sp_fail(err, SP_E_IO, errno, "%s", place);
     }
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+    while ((rc = sp_fsat_next(d, place, &e, err)) > 0) {
         s.file = e->d_name;
         if (add(&s, err) < 0)
             return -1;
     }
-    return 0;
+    return rc;
 }
 
 int sp_profiles_names(struct sp_host *h, struct sp_profile_names *ret, struct sp_error *err)

@@ -67,7 +67,7 @@ static bool is_free(const struct sp_ctx *c, const char *user)
     char path[SP_PATH_SIZE];
 
     return sp_str_format(path, sizeof(path), SP_STORE "/state/%s.json", user) < 0 ||
-           !sp_fsat_exists(c->host->root_fd, path);
+           sp_fsat_is_missing(c->host->root_fd, path);
 }
 
 static int add(struct sp_plan *p, int what, const char *target, const char *from, const char *to,

@@ -41,7 +41,7 @@ static int is_there(const struct sp_ctx *c, bool *ret, struct sp_error *err)
     sp_extra_home(c->desired, home);
     if (sp_userlogin_exists(c->host, c->desired->user, c->desired->uid, ret, err) < 0)
         return -1;
-    *ret |= sp_fsat_exists(c->host->root_fd, home);
+    *ret |= !sp_fsat_is_missing(c->host->root_fd, home);
     return 0;
 }
 

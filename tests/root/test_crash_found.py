@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the crash sweeps brought to light, each by itself: a request that was cut off at one place, and the same request again."""
 
+import errno
+import json
 import os
 import pathlib
 
 import sp
+from sp_crash import KILLAT
 from sp_crash_operations import world  # noqa: F401
 from sp_safety import STORE
 
@@ -88,6 +91,21 @@ def test_the_last_logins_directory_goes_with_the_next_request(world):  # noqa: F
     assert not left.exists()
 
 
+def test_the_last_logins_directory_goes_with_a_removal_whose_record_alone_was_left(world):  # noqa: F811
+    user = begin(world, "chroot")
+    sp.rpc("user.add", {"domain": user.domain, "user": "tech", "authorized_keys": [{"key": sp.keypair("tech").public}]}).ok()
+    state = pathlib.Path(STORE, "state", "tech.json").read_bytes()
+    request = ("user.remove", {"domain": user.domain, "user": "tech"})
+    sp.rpc(*request).ok()
+    left = pathlib.Path(STORE, "logins", str(user.uid))
+    assert not left.exists()
+    left.mkdir(0o711, parents=True)
+    pathlib.Path(STORE, "state", "tech.json").write_bytes(state)
+    os.chmod(pathlib.Path(STORE, "state", "tech.json"), 0o600)
+    sp.rpc(*request).ok()
+    assert not left.exists() and not pathlib.Path(STORE, "state", "tech.json").exists()
+
+
 def test_an_authority_that_was_made_and_no_more_is_trusted_by_the_next_request(world):  # noqa: F811
     begin(world)
     cut_off([CA / "trusted"], ("certificate.ca.create", {}))
@@ -125,6 +143,18 @@ def test_names_that_an_undone_adoption_left_go_with_the_next(world):  # noqa: F8
     left.symlink_to("nobody-we-know")
     sp.rpc("account.adopt", {"panel": "generic", "document_root": "/srv/*-other", "undo": True}).ok()
     assert not os.path.lexists(left) and os.path.lexists(pathlib.Path(STORE, "domains", world.neighbour.domain))
+
+
+def test_a_name_whose_account_cannot_be_looked_at_is_not_taken_for_nobodys(world):  # noqa: F811
+    """Each descriptor that is asked for is refused once; the neighbour's domain stays attached."""
+    world.reset()
+    request = json.dumps({"jsonrpc": "2.0", "id": "found", "method": "account.adopt", "params": {"panel": "generic", "undo": True}})
+    letters = sp.WORK / "letters"
+    sp.run([KILLAT, "-l", letters, "0", sp.HELPER], input=request, check=True)
+    opened = [number for number, letter in enumerate(letters.read_text(), 1) if letter == "f"]
+    for number in opened[len(opened) // 2:]:
+        sp.run([KILLAT, "-e", str(errno.EIO), str(number), sp.HELPER], input=request)
+        assert os.path.islink(pathlib.Path(STORE, "domains", world.neighbour.domain)), (number, len(letters.read_text()))
 
 
 def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F811
