@@ -17,7 +17,8 @@ from sp_safety import STORE
 
 GENERATIONS, MAPS = f"{STORE}/gen", "/run/sallyport/idmap"
 ROOTS = ("/etc", STORE, "/srv")
-SKIP = {"/etc/alternatives", "/etc/ssl", "/etc/.pwd.lock"}  # many, and nobody's; the whole of /etc is compared once, at the end
+# Where something of ours lies below /etc. The rest, a thousand files of others', is compared once, at the end.
+OURS = {f"/etc/{name}" for name in ("sallyport", "ssh", "sudoers.d", "systemd", "pam.d", "security", "tmpfiles.d")}
 DATABASES = ("/etc/passwd", "/etc/group", "/etc/gshadow", "/etc/shadow")
 
 Entry = collections.namedtuple("Entry", "mode uid gid content xattrs")
@@ -54,18 +55,23 @@ class Host:
             known = self.cache[path] = (mark, _read(path, info))
         found[path] = known[1]
 
+    @staticmethod
+    def is_looked_into(path):
+        """A generation is never changed, only made and taken away."""
+        folder = os.path.dirname(path)
+        return path in OURS if folder == "/etc" else folder != GENERATIONS
+
     def files(self):
         found, todo = {}, list(ROOTS)
         for root in ROOTS:
             self._look(root, os.lstat(root), found)
         while todo:
             for item in os.scandir(todo.pop()):
-                if item.path in SKIP:
+                if item.path == "/etc/.pwd.lock":
                     continue
                 info = item.stat(follow_symlinks=False)
                 self._look(item.path, info, found)
-                # A generation is never changed, only made and taken away.
-                if stat.S_ISDIR(info.st_mode) and os.path.dirname(item.path) != GENERATIONS:
+                if stat.S_ISDIR(info.st_mode) and self.is_looked_into(item.path):
                     todo.append(item.path)
         return found
 
@@ -136,6 +142,14 @@ def _json(content):
     return json.dumps(plain(json.loads(content.split(b"\n")[0]))).encode()
 
 
+standing = set()  # the generations that were there where the operation begins
+
+
+def _generation(content):
+    """One that is built anew has another name each time."""
+    return content if os.path.basename(content).decode() in standing else b"(a new generation)"
+
+
 _revoked = {}
 
 
@@ -151,7 +165,7 @@ def _krl(content):
 MATTERS_NOT = re.compile(rf"{STORE}/(sshd\.proofs|reconcile\.seen|firewall\.seen|state/generation|ca/revoked\.sum|gen/[0-9a-f]{{64}})|/etc/(passwd|group|gshadow|shadow)-")
 PLAIN = ((re.compile(rf"{STORE}/ca/revoked(\.made)?"), _krl),
          (re.compile(rf"{STORE}/ca/issued"), lambda content: re.sub(rb"\b(\d{10}|[0-9a-f]{32})\b", b"N", content)),
-         (re.compile(rf"{STORE}/sets/.*"), lambda content: b"(a generation)"),
+         (re.compile(rf"{STORE}/sets/.*"), _generation),
          (re.compile(rf"{STORE}/principals/.*"), lambda content: b"(random)" if content else b""),
          (re.compile(rf"{STORE}/ca/(\d+(\.pub)?|trusted)"), lambda content: b"(random) %d" % content.count(b"\n")),
          (re.compile(rf"{STORE}/logins/.*log"), lambda content: re.sub(rb"\d{4}-\d\d-\d\dT[0-9:]+Z|\b\d{10}\b", b"N", content)),

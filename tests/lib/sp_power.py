@@ -25,7 +25,8 @@ import subprocess
 import types
 
 import sp
-from sp_crash import KILLAT, TALLY, View, progress
+from sp_crash import KILLAT, TALLY, View, progress, share
+from sp_crash_host import OURS
 from sp_safety import STORE
 
 PLACES = ("/etc", STORE, "/var/www/vhosts")
@@ -35,8 +36,6 @@ KEEP = 1 << 18  # contents of files up to this size are kept, to be looked at
 ASIDE = (".sallyport", ".lock", "/sshd.proofs", "passwd-", "group-", "gshadow-", "shadow-", "/subuid-", "/subgid-",
          # a second copy, which is not waited for: the next restore writes it anew
          "/firewall.json-", "/logins/past.json", "/ca/revoked.made", "/nshadow", "/reconcile.seen", "/firewall.seen", "/global/lock", "/state/generation")
-# Where something of ours lies below /etc. The rest of it, 1500 files on a usual host, would be looked at thousands of times.
-OURS = {"sallyport", "ssh", "sudoers.d", "systemd", "pam.d", "security", "tmpfiles.d"}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Kind = collections.namedtuple("Kind", "name make size options")
@@ -206,7 +205,7 @@ class Disk:
                     for entry in entries:
                         path, info = f"{shown}/{entry.name}", entry.stat(follow_symlinks=False)
                         if entry.is_dir(follow_symlinks=False):
-                            if shown != "/etc" or entry.name in OURS:
+                            if shown != "/etc" or path in OURS:
                                 todo.append((path, entry.path))
                             yield path, (info.st_ino, info.st_mode, info.st_uid, info.st_gid), entry.path
                         else:
@@ -601,8 +600,9 @@ class Operation:
             cuts, images = self.run(schedule)
             found = self.look(images)
             outcomes = {}
-            for at, cut in enumerate(cuts, 1):
-                progress(f"{self.name}, {host}, {schedule.name}", at, len(cuts))
+            chosen = share(f"{self.name}, {host}, {schedule.name}", cuts)
+            for at, cut in enumerate(chosen, 1):
+                progress(f"{self.name}, {host}, {schedule.name}", at, len(chosen))
                 moment = Moment(self.host.disks, [found[digest] for digest in cut.images])
                 if (cut.images, cut.answered) not in outcomes:
                     outcomes[cut.images, cut.answered] = outcome = self._outcome(moment, cuts)

@@ -32,6 +32,12 @@ class Bar:
                 print(f"\r[{filled:30}] {self.done}/{self.of} {(time.monotonic() - self.start) / 60:.0f} min {work}"[:160] + "\033[K",
                       end="", file=sys.stderr, flush=True)
 
+    @staticmethod
+    def report(lines):
+        """Into a log what is known so far, as soon as it is known."""
+        if not sys.stderr.isatty():
+            print("\n".join(lines), file=sys.stderr, flush=True)
+
 
 def tests(way, pattern):
     """The names of the operations' tests, without running any."""
@@ -56,7 +62,9 @@ def sweep(way, test, bar):
                 said.append(line.rstrip("\n"))
     bar.tell((way, test), "")
     bar.tell((way, test))
-    return [line for line in said if ROW.match(line)], [] if run.returncode == 0 else said
+    rows, failed = [line for line in said if ROW.match(line)], [] if run.returncode == 0 else said
+    bar.report(rows + failed)
+    return rows, failed
 
 
 def main():
@@ -75,7 +83,8 @@ def main():
     print("\n".join(failed + [""] if failed else []))
     print(f"{'operation':44} {'fault':8} {'tried':>6} {'old':>8} {'between':>8} {'new':>8} {'broken':>8}")
     print("\n".join(sorted(rows)))
-    print(f"{len(rows)} rows, {sum(int(row[53:60]) for row in rows)} points, {'BROKEN' if failed else 'none broken'},"
+    every = int(os.environ.get("SALLYPORT_SWEEP_EVERY", "1"))
+    print(f"{len(rows)} rows, {sum(int(row[53:60]) for row in rows)} points{f' (one in {every})' if every > 1 else ''}, {'BROKEN' if failed else 'none broken'},"
           f" {(time.monotonic() - begin) / 60:.0f} min")
     return 1 if failed else 0
 
