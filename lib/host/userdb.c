@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "host/dbfile.h"
 #include "model/pwfile.h"
+#include "model/pwline.h"
 
 static int no_passwd(struct sp_error *err)
 {
@@ -49,19 +50,21 @@ bool sp_userdb_name_of(struct sp_host *h, uid_t uid, char ret[64])
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_error ignored;
-    char *rest, *line;
+    struct sp_pwline l;
+    char field[16];
+    size_t n;
 
-    if (sp_dbfile_read(h, "passwd", &f, &ignored) != 0 || !f.exists) /* a copy: it is cut up */
+    if (sp_dbfile_look(h, "passwd", &f, &ignored) != 0 || !f.exists ||
+        sp_str_format(field, sizeof(field), ":%u:", uid) != 0)
         return false;
-    rest = f.bytes.data;
-    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
-        const char *name = strsep(&line, ":"), *number;
-        uint64_t value;
+    n = strlen(field);
+    for (size_t at = 0; sp_pwline_with(f.bytes.data, f.bytes.len, at, field, &l); at = l.next) {
+        const char *end = l.text.p + l.text.len;
+        const char *password = memchr(l.text.p, ':', l.text.len);
+        const char *number = memchr(password + 1, ':', (size_t)(end - password - 1));
 
-        (void)strsep(&line, ":");
-        number = strsep(&line, ":");
-        if (number != NULL && sp_str_to_u64(number, UINT32_MAX, &value) == 0 && value == uid)
-            return sp_str_copy(ret, 64, name) == 0;
+        if ((size_t)(end - number) >= n && memcmp(number, field, n) == 0)
+            return sp_slice_copy((struct sp_slice){l.text.p, (size_t)(password - l.text.p)}, ret, 64);
     }
     return false;
 }

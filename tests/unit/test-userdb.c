@@ -54,6 +54,30 @@ static void an_account_is_read_by_its_exact_name(void **state)
     assert_int_equal(err.code, SP_E_STATE);
 }
 
+static void the_name_of_a_uid_is_that_of_the_first_line_whose_third_field_it_is(void **state)
+{
+    struct temp_host *t = *state;
+    char name[64];
+
+    temp_put(t, "etc/passwd",
+             "gid:x:7:1001:1001:/home/gid:/bin/sh\n1001:1001:8:8::/:/bin/sh\n\n:1001\nx:1001:\n"
+             "one:x:1001:5::/:/bin/sh\ntwo:x:1001:5::/:/bin/sh\nlast:x:1004:1::/:",
+             0644);
+    for (int kept = 0; kept < 2; kept++) {
+        assert_true(sp_userdb_name_of(&t->h, 1001, name));
+        assert_string_equal(name, "one");
+        assert_true(sp_userdb_name_of(&t->h, 1004, name));
+        assert_string_equal(name, "last");
+        assert_false(sp_userdb_name_of(&t->h, 100, name));
+        assert_false(sp_userdb_name_of(&t->h, 5, name));
+        sp_userdb_keep(&t->h);
+    }
+    temp_put(t, "etc/passwd", "new:x:1001:5::/:/bin/sh\n", 0644);
+    assert_true(sp_userdb_name_of(&t->h, 1001, name));
+    assert_string_equal(name, "new");
+    sp_userdb_forget(&t->h);
+}
+
 /* Kept for a transaction: asked again, and after somebody else's change. */
 static void what_is_kept_of_the_names_says_what_the_files_say(void **state)
 {
@@ -281,6 +305,7 @@ static void a_missing_group_is_made_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(the_name_of_a_uid_is_that_of_the_first_line_whose_third_field_it_is),
         T(what_is_kept_of_the_names_says_what_the_files_say),
         T(an_account_is_read_by_its_exact_name),
         T(a_shell_is_written_and_every_other_byte_kept),
