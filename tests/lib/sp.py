@@ -35,6 +35,9 @@ HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 OUTSIDE4, OUTSIDE4_B = "192.0.2.2", "192.0.2.3"
 OUTSIDE6, OUTSIDE6_B = "2001:db8::2", "2001:db8::3"
 
+# How many times longer than usual things may take: tests/lib/watched.py.
+PATIENCE = float(os.environ.get("SALLYPORT_TEST_PATIENCE", "1"))
+
 Result = collections.namedtuple("Result", "rc stdout stderr raw")
 Key = collections.namedtuple("Key", "path public fingerprint")
 User = collections.namedtuple("User", "name uid gid home docroot domain")
@@ -47,7 +50,7 @@ def run(argv, input=None, timeout=60, env=None, cwd=None, check=False, **more):
     stdin = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     try:
         done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-                              cwd=cwd, timeout=timeout, **stdin, **more)
+                              cwd=cwd, timeout=timeout * PATIENCE, **stdin, **more)
     except subprocess.TimeoutExpired as late:
         raise AssertionError(f"{argv}: no end after {timeout} s\n{late.stdout}\n{late.stderr}") from None
     out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
@@ -57,7 +60,7 @@ def run(argv, input=None, timeout=60, env=None, cwd=None, check=False, **more):
 
 def wait_for(question, timeout=10, what="it"):
     """Asks until the answer is true, and returns that answer."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         answer = question()
         if answer:

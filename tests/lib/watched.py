@@ -3,7 +3,8 @@
 """What tests/sanitizers and tests/valgrind have in common: watched.py sanitizers|valgrind FILE... (names without test_ and .py).
 
 A build of its own, the unit tests, then the end-to-end files, two at a time, each in a host of its own in which a planted
-overflow has to be reported first. Any report fails; so does a test that tests/lib/watched.txt does not leave out with its reason.
+overflow has to be reported first. Any report fails; so does a test that tests/lib/watched.txt does not leave out with its reason -
+but under valgrind, which is too slow for many a deadline and lacks system calls, such a test is named and no more.
 SALLYPORT_TEST_TIMEOUT: seconds a file may take.
 """
 import concurrent.futures
@@ -19,7 +20,9 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = SOURCE / "tests" / "lib" / "watched-inside.py"
 LIMIT = os.environ.get("SALLYPORT_TEST_TIMEOUT", "2400")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-WRAPS = "-Wl,--wrap=sp_bpf_install,--wrap=sp_sealed_enter,--wrap=syscall"
+# valgrind writes programs and runs them, which our filters end; the sanitizers are no more than a library. Neither is sealed.
+WRAPS = {"sanitizers": "-Wl,--wrap=sp_sealed_enter,--wrap=syscall",
+         "valgrind": "-Wl,--wrap=sp_sealed_enter,--wrap=syscall,--wrap=sp_bpf_install"}
 MEMCHECK = ("valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "
             f"--suppressions={SOURCE}/tests/lib/valgrind.supp")
 WORDS = {0: "ok", 1: "REPORTS", 2: "FAILS", 3: "BLIND"}
@@ -48,7 +51,7 @@ def build(tool, folder):
     if not (folder / "build.ninja").exists():
         options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dc_args=-fno-sanitize-recover=all"] if extra else []
         run(["meson", "setup", folder, SOURCE, "-Dwerror=false", "--buildtype", "debugoptimized", *options,
-             f"-Dc_link_args={WRAPS} {made} -Wl,--no-as-needed -lcrypt"], stdout=subprocess.DEVNULL)
+             f"-Dc_link_args={WRAPS[tool]} {made} -Wl,--no-as-needed -lcrypt"], stdout=subprocess.DEVNULL)
     run(["ninja", "-C", folder, "--quiet"], stdout=subprocess.DEVNULL)
     run(["gcc", "-g", "-O1", *extra, "-o", folder / "planted", SOURCE / "tests/lib/planted.c", made, "-Wl,--wrap=syscall"])
 
@@ -59,29 +62,39 @@ def unit(tool, folder, skip):
     names = [name for name in names if f"unit-{name}" not in skip]
     wrapper = ["--wrapper", MEMCHECK] if tool == "valgrind" else []
     options = {"ASAN_OPTIONS": "detect_leaks=1"} if tool == "sanitizers" else {}
+    options["SALLYPORT_UNIT_TEST"] = "1" # some are about a kernel that lacks a call: tests/lib/unfenced.c has no replacement then
     return subprocess.run(["meson", "test", "-C", folder, "--no-rebuild", "--num-processes", "2", "--timeout-multiplier", "20", *wrapper,
                            "--print-errorlogs", *names], check=False, cwd=SOURCE, env={**os.environ, **options}).returncode == 0
 
 
+def in_a_host(tool, folder, name, arguments):
+    """The exit status of watched-inside.py; the whole of what was said is kept in the build directory."""
+    with open(folder / f"{name}.log", "wb") as log, open(folder / f"{name}.reports", "wb") as reports:
+        return subprocess.run(
+            ["timeout", "-k", "10", LIMIT, "tests/host", "/usr/bin/python3", INSIDE, tool, folder / "planted", *arguments],
+            check=False, cwd=SOURCE, stdin=subprocess.DEVNULL, stdout=reports, stderr=log,
+            env={**os.environ, "SALLYPORT_BUILD": str(folder), "SALLYPORT_NO_BUILD": "1", "SALLYPORT_TEST_PATIENCE": "6"}).returncode
+
+
 def end_to_end(tool, folder, name, skip):
-    """True where all is well. The whole of what was said is kept in the build directory."""
-    out, start = [], time.monotonic()
+    """True where all is well. Some tests look at a moment, and the programs are slow: what failed is tried once more by itself."""
+    start = time.monotonic()
+    first = [f"tests/root/{name}.py"]
     for one in skip:
         if one.startswith(name + "::"):
-            out += ["--deselect", "tests/root/" + one.replace("::", ".py::", 1)]
-    with open(folder / f"{name}.log", "wb") as log, open(folder / f"{name}.reports", "wb") as reports:
-        status = subprocess.run(
-            ["timeout", "-k", "10", LIMIT, "tests/host", "/usr/bin/python3", INSIDE, tool, folder / "planted", f"tests/root/{name}.py", *out],
-            check=False, cwd=SOURCE, stdin=subprocess.DEVNULL, stdout=reports, stderr=log,
-            env={**os.environ, "SALLYPORT_BUILD": str(folder), "SALLYPORT_NO_BUILD": "1"}).returncode
+            first += ["--deselect", one.replace("::", ".py::", 1)] # pytest.ini makes tests/root the root of names
+    status = in_a_host(tool, folder, name, first)
     said = (folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
-    print(f"{WORDS.get(status, f'EXIT {status}'):8} {name:28} {time.monotonic() - start:5.0f} s  {said[-1] if said else ''}", flush=True)
+    failed = [line.split(" - ")[0].split(None, 1)[1] for line in said if line.startswith(("FAILED ", "ERROR "))]
+    note = said[-1] if said else ""
+    if status == 2 and failed:
+        (folder / f"{name}.log").replace(folder / f"{name}.first")
+        status = in_a_host(tool, folder, name, failed)
+        note += f"; {len(failed)} once more"
+    print(f"{WORDS.get(status, f'EXIT {status}'):8} {name:28} {time.monotonic() - start:5.0f} s  {note}", flush=True)
     if status:
-        for line in said:
-            if line.startswith(("FAILED", "ERROR")):
-                print(f"         {line}")
-        print((folder / f"{name}.reports").read_text(errors="replace"), end="", flush=True)
-    return status == 0
+        print("".join(f"         {line}\n" for line in failed), (folder / f"{name}.reports").read_text(errors="replace"), end="", flush=True)
+    return status == 0 or (tool == "valgrind" and status == 2)
 
 
 def main(tool, *names):
@@ -97,6 +110,8 @@ def main(tool, *names):
     print("\nleft out:")
     for name, why in skip.items():
         print(f"         {name}: {why}")
+    if tool == "valgrind":
+        print("         chroot-bash and pam_sallyport, in every file: file capabilities do not come through valgrind, nor does sshd run under it")
     print(f"\nunit tests {'well' if good else 'FAILED'}; end-to-end files: {sum(done)} well, {len(done) - sum(done)} not", flush=True)
     return 0 if good and all(done) else 1
 
