@@ -261,7 +261,10 @@ static int take_lock(struct sp_engine *e, const char *user, const struct sp_run 
     if ((run->edit != NULL && check_name(e, user, path, err) < 0) || sp_store_prepare(e->host, err) < 0)
         return -2;
     fd = sp_lock_take(e->host, path, SP_LOCK_DEADLINE_MS, err);
-    return fd >= 0 ? fd : -2;
+    if (fd < 0)
+        return -2;
+    sp_store_tidy(e->host, user);
+    return fd;
 }
 
 int sp_engine_hold(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *ret,

@@ -245,14 +245,17 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
     struct sp_login login = {
         .host = e->host, .config = e->config, .user = q->user, .port = (uint16_t)q->port};
     struct sp_error broken;
-    bool managed;
+    bool known, managed;
 
     /* A state that cannot be read is reported by list and reconcile; the walk goes on without it. */
-    managed = sp_store_load(e->host, q->user, &state, &broken) == 0 && state.exists;
+    known = sp_store_load(e->host, q->user, &state, &broken) == 0;
+    managed = known && state.exists;
     if (!managed && e->for_panel && check_stranger(e, q->user, err) < 0)
         return -1;
     if (take_time(e, &login.shell_ms, err) < 0 || put_head(q, result, err) < 0)
         return -1;
+    if (q->fix && !known && cJSON_AddStringToObject(result, "fix_failed", broken.text) == NULL)
+        return no_memory(err);
     if (managed && q->fix && fix(e, q, result, err) < 0)
         return -1;
     login.account = managed ? &state.desired : NULL;

@@ -185,6 +185,14 @@ int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, str
     return sp_hint(err, "what is in force stays; move %s away and apply the account's domains again", path);
 }
 
+void sp_store_tidy(struct sp_host *h, const char *user)
+{
+    char path[SP_PATH_SIZE];
+
+    if (sp_str_format(path, sizeof(path), STATE_DIR "/%s.json" SP_REPLACE_SUFFIX, user) == 0)
+        (void)unlinkat(h->root_fd, path + 1, 0);
+}
+
 int sp_store_format(const struct sp_state *s, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_json_ cJSON *json = cJSON_CreateObject();

@@ -252,7 +252,7 @@ class Operation:
             assert not answer or answer.get("error", {}).get("message"), out
             return self.settle(now)
         assert "result" in answer, out
-        if answer["result"].get("failed"):
+        if answer["result"].get("failed") or answer["result"].get("fix_failed"):
             return self.settle(now)  # it goes on with the rest, and says so
         left = delta(self.new, now)
         if self.with_home_unseen(answer, left):

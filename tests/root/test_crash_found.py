@@ -83,6 +83,23 @@ def test_a_dropin_that_was_half_written_is_nobodys_configuration(world):  # noqa
     assert not half.exists() and dropin.read_bytes() == text
 
 
+def test_a_record_that_was_half_written_goes_with_the_same_request_again(world):  # noqa: F811
+    user = begin(world)
+    left = pathlib.Path(STORE, "state", f"{user.name}.json.sallyport")
+    left.write_bytes(b"")
+    assert sp.rpc("domain.apply", {"domain": user.domain, "shell": "bash"}).ok()["changed"] is False
+    assert not left.exists()
+
+
+def test_the_doctor_says_that_it_could_not_mend_what_it_could_not_read(world):  # noqa: F811
+    user = begin(world)
+    state = pathlib.Path(STORE, "state", f"{user.name}.json")
+    whole = state.read_bytes()
+    state.write_bytes(b"cut")
+    assert "cut short" in sp.rpc("login.diagnose", {"user": user.name, "fix": True}).ok()["fix_failed"]
+    state.write_bytes(whole)
+
+
 def test_the_last_logins_directory_goes_with_the_next_request(world):  # noqa: F811
     user = begin(world)
     left = pathlib.Path(STORE, "logins", str(user.uid))
