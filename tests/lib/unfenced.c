@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -67,12 +68,13 @@ static long watch(long pid)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     if (fork() == 0) {
+        struct pollfd reader = {.fd = ends[1]};
         (void)close(ends[0]);
         for (int fd = 0; fd < 64; fd++)
             if (fd != ends[1])
                 (void)close(fd);
-        while (runs(pid))
-            (void)usleep(2000);
+        while (runs(pid) && poll(&reader, 1, 2) == 0) /* POLLERR: nobody waits any more */
+            ;
         _exit(0);
     }
     (void)close(ends[1]);
