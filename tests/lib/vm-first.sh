@@ -83,7 +83,7 @@ said "before a restriction every source gets in" "$(from 192.0.2.2) $(from 192.0
 said "the port is restricted" "$(ask firewall.set '{"mode":"restricted","sources":[{"source":"192.0.2.2"}],"force":true}' | grep -o '"mode":"restricted"\|"error".*' | head -1)" '"mode":"restricted"'
 said "now one" "$(from 192.0.2.2) $(from 192.0.2.3)" 'in timed out'
 mkdir -p /etc/systemd/system/ssh.service.d
-printf '[Service]\nExecStartPre=-/bin/sh -c "nft list table inet sallyport >/run/table-before-sshd"\n' >/etc/systemd/system/ssh.service.d/look.conf
+printf '[Service]\nExecStartPre=-/bin/sh -c "nft list table inet sallyport | cat >/run/table-before-sshd"\n' >/etc/systemd/system/ssh.service.d/look.conf
 systemctl enable -q nftables
 echo second >/var/lib/vm-boot
 sync
