@@ -2,6 +2,7 @@
 """What tests/bench measures: sallyport beside its peers. Works only inside tests/host, which is thrown away afterwards."""
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from frame import (  # noqa: E402
     FIRST_UID, HERE, PROFILES, SITES, STORE, TOOLS, USERS, WORK, Command, Row, a_public_key, account, add_users, apply, compare, have,
     make_request, make_site, request_file, size_of, timed)
 
+CLONE_NEWNS = 0x00020000  # sched.h
 SECTIONS = "basicshell editors extendedshell netutils ssh sftp scp rsync git".split()
 BWRAP_BASH = "/usr/local/bin/bwrap-bash"
 PEER_BWRAP = "bwrap in a bash script (as jailbash does)"
@@ -75,18 +77,34 @@ def goal_2():
               statistics.median(got["ours"]), 0.15)
 
 
+@contextlib.contextmanager
+def usr_of_the_machine():
+    """Within, /usr is no overlay: no server has one, and each look at a file takes half as long again there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/mnt", "rb") as before:
+        assert libc.unshare(CLONE_NEWNS) == 0, ctypes.get_errno()
+        sp.run(["mount", "--bind", "/run/machine-usr", "/usr"], check=True)
+        try:
+            yield
+        finally:
+            assert libc.setns(before.fileno(), CLONE_NEWNS) == 0, ctypes.get_errno()
+
+
 def goal_3():
     """Nothing has changed since the jail was made. Ours looks at every source; jail refresh at every file of the store too."""
     if not have("jk_update"):
         return
     jail = "/srv/jk/current"
-    sp.run(["jk_init", "-j", jail, *SECTIONS], check=True, timeout=300)
-    sp.run(["mkdir", "-p", f"{jail}/opt"], check=True)  # it looks there, and fails where nothing is
-    sp.run(["sallyport", "jail", "build", "git"], check=True)
-    got = compare(41, [
-        Command("jk_update", ["/usr/sbin/jk_update", "-j", jail], every=4),
-        Command("check", [TOOLS / "generation", "check", PROFILES / "base.profile", PROFILES / "git.profile"]),
-    ])
+    profiles = [PROFILES / "base.profile", PROFILES / "git.profile"]
+    with usr_of_the_machine():
+        sp.run(["jk_init", "-j", jail, *SECTIONS], check=True, timeout=300)
+        sp.run(["mkdir", "-p", f"{jail}/opt"], check=True)  # it looks there, and fails where nothing is
+        sp.run([TOOLS / "generation", "ensure", *profiles], check=True, timeout=120)
+        assert "current=1" in sp.run([TOOLS / "generation", "check", *profiles], check=True).stdout
+        got = compare(41, [
+            Command("jk_update", ["/usr/sbin/jk_update", "-j", jail], every=4),
+            Command("check", [TOOLS / "generation", "check", *profiles]),
+        ])
     yield Row(3, "a current jail looked at", "jk_update", got["jk_update"], got["check"], 0.02)
     yield from refreshed()
 
