@@ -165,7 +165,7 @@ static int each_name(int dirfd, int (*visit)(void *, const char *), void *ctx, s
     if (d == NULL)
         return sp_fail(err, SP_E_IO, errno, "reading the store");
     while ((rc = sp_fsat_next(d, "the store", &e, err)) > 0)
-        if (!sp_streq(e->d_name, ".") && !sp_streq(e->d_name, "..") && visit(ctx, e->d_name) < 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && visit(ctx, e->d_name) < 0)
             return -1;
     return rc;
 }
