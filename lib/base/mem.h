@@ -9,6 +9,7 @@
 #ifndef SP_BASE_MEM_H
 #define SP_BASE_MEM_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,17 @@ static inline void sp_cleanup_close(const int *fd)
     errno = saved;
 }
 
+static inline void sp_cleanup_closedir(DIR *const *dir)
+{
+    int saved = errno;
+    if (*dir != NULL)
+        (void)closedir(*dir);
+    errno = saved;
+}
+
 #define _cleanup_free_ _cleanup_(sp_cleanup_free)
 #define _cleanup_close_ _cleanup_(sp_cleanup_close)
+#define _cleanup_closedir_ _cleanup_(sp_cleanup_closedir)
 
 static inline int sp_steal_fd(int *fd)
 {

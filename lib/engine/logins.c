@@ -17,12 +17,6 @@
 #include "host/replace.h"
 #include "resource/extra.h"
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static int add_name(struct sp_users *u, const char *name, struct sp_error *err)
 {
     void *grown = realloc(u->v, (u->n + 1) * sizeof(*u->v));
@@ -36,20 +30,15 @@ static int add_name(struct sp_users *u, const char *name, struct sp_error *err)
 int sp_logins_of(struct sp_host *h, uint32_t owner_uid, struct sp_users *ret, struct sp_error *err)
 {
     _cleanup_(sp_users_clear) struct sp_users users = {0};
-    _cleanup_(close_dir) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir = NULL;
     const struct dirent *entry;
     char path[SP_PATH_SIZE];
-    int fd, rc;
+    int rc;
 
     sp_extra_dir(owner_uid, path);
-    fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
-    if (fd < 0)
+    dir = sp_fsat_list(h->root_fd, path, SP_FSAT_NONE, err);
+    if (dir == NULL)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        (void)close(fd);
-        return sp_fail(err, SP_E_IO, errno, "%s", path);
-    }
     while ((rc = sp_fsat_next(dir, path, &entry, err)) > 0)
         if (entry->d_name[0] != '.' && sp_name_check_user(entry->d_name, err) == 0 &&
             add_name(&users, entry->d_name, err) < 0)

@@ -89,17 +89,13 @@ static void forget_half(int dir, const char *name)
 /* One more than any number that a CA bears; what was half made goes. */
 static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
 {
-    int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
     const struct dirent *entry;
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     int rc;
 
     *ret = 1;
-    if (dir == NULL) {
-        if (fd >= 0)
-            (void)close(fd);
-        return fd < 0 ? -1 : sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
-    }
+    if (dir == NULL)
+        return -1;
     while ((rc = sp_fsat_next(dir, SP_CA_DIR, &entry, err)) > 0) {
         const char *end = strchr(entry->d_name, '.');
         unsigned long n = end != NULL && sp_streq(end, ".pub") ? strtoul(entry->d_name, NULL, 10) : 0;
@@ -107,7 +103,6 @@ static int next_number(struct sp_host *h, unsigned *ret, struct sp_error *err)
         if (n < 999999 && n >= *ret)
             *ret = (unsigned)n + 1;
     }
-    (void)closedir(dir);
     return rc;
 }
 

@@ -49,12 +49,6 @@ int sp_panels_load(struct sp_host *h, const char *name, struct sp_panel *ret, st
     return sp_field(err, "panel");
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 /* A preset that cannot be read is no reason not to look at the others. */
 static bool is_here(struct sp_host *h, const char *file, char name[SP_PANEL_SIZE])
 {
@@ -71,13 +65,10 @@ static bool is_here(struct sp_host *h, const char *file, char name[SP_PANEL_SIZE
 static int detect_in(struct sp_host *h, const char *path, char ret[SP_PANEL_SIZE], struct sp_error *err)
 {
     struct sp_error ignored;
-    int fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, &ignored);
-    _cleanup_(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, path, SP_FSAT_NONE, &ignored);
     const struct dirent *d;
     char name[SP_PANEL_SIZE];
 
-    if (dir == NULL && fd >= 0)
-        (void)close(fd);
     while (dir != NULL && (d = readdir(dir)) != NULL) {
         if (!is_here(h, d->d_name, name) || sp_streq(name, ret))
             continue;

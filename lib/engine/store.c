@@ -363,12 +363,6 @@ int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *
     return user[0] != '\0' ? 0 : remove_name(h, DOMAIN_DIR, domain, err);
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static bool is_nobodys(struct sp_host *h, int dir, const char *name)
 {
     char user[SP_USER_SIZE] = "", path[SP_PATH_SIZE];
@@ -381,21 +375,17 @@ static bool is_nobodys(struct sp_host *h, int dir, const char *name)
 int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
 {
     _cleanup_close_ int lock = -1;
-    _cleanup_(close_dir) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir = NULL;
     const struct dirent *e;
     int fd, rc;
 
     if (!sp_fsat_exists(h->root_fd, DOMAIN_DIR))
         return 0;
     lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
-    fd = lock < 0 ? -1 : sp_fsat_open(h->root_fd, DOMAIN_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err);
-    if (fd < 0)
+    dir = lock < 0 ? NULL : sp_fsat_list(h->root_fd, DOMAIN_DIR, SP_FSAT_NONE, err);
+    if (dir == NULL)
         return -1;
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        (void)close(fd);
-        return sp_fail(err, SP_E_IO, errno, DOMAIN_DIR);
-    }
+    fd = dirfd(dir);
     while ((rc = sp_fsat_next(dir, DOMAIN_DIR, &e, err)) > 0)
         if (is_nobodys(h, fd, e->d_name) && sp_replace_remove(h, fd, e->d_name, err) < 0)
             return -1;
@@ -410,17 +400,12 @@ static int by_name(const void *a, const void *b)
 int sp_store_users(struct sp_host *h, struct sp_users *ret, struct sp_error *err)
 {
     _cleanup_(sp_users_clear) struct sp_users users = {0};
-    _cleanup_(close_dir) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, STATE_DIR, SP_FSAT_NONE, err);
     const struct dirent *e;
-    int fd = sp_fsat_open(h->root_fd, STATE_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err), rc;
+    int rc;
 
-    if (fd < 0)
+    if (dir == NULL)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        (void)close(fd);
-        return sp_fail(err, SP_E_IO, errno, STATE_DIR);
-    }
     while ((rc = sp_fsat_next(dir, STATE_DIR, &e, err)) > 0) {
         size_t n = strlen(e->d_name);
         void *grown;

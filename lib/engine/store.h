@@ -38,11 +38,11 @@ int sp_store_prepare(struct sp_host *h, struct sp_error *err);
 enum sp_store_mend { SP_STORE_LOOK, SP_STORE_MEND };
 int sp_store_mend_dirs(struct sp_host *h, enum sp_store_mend how, int *ret_n, struct sp_error *err);
 
-/* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is
- * granted from it. */
 /* What was being written when the power went. Under the account's lock: nobody is at it now. */
 void sp_store_tidy(struct sp_host *h, const char *user);
 
+/* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is
+ * granted from it. */
 int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err);
 int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err);
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err);

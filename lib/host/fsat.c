@@ -323,6 +323,18 @@ bool sp_fsat_is_missing(int dirfd, const char *path)
     return fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV);
 }
 
+DIR *sp_fsat_list(int dirfd, const char *path, enum sp_fsat_flags flags, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open_dir(dirfd, path, flags, err);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (dir != NULL)
+        (void)sp_steal_fd(&fd); /* dir's */
+    else if (fd >= 0)
+        (void)sp_fail(err, SP_E_IO, errno, "%s", path);
+    return dir;
+}
+
 int sp_fsat_next(DIR *dir, const char *path, const struct dirent **ret, struct sp_error *err)
 {
     errno = 0;

@@ -46,15 +46,19 @@ int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, st
                     struct sp_error *err);
 
 /* True if path exists beneath dirfd without a link in the way; any failure is false. */
+bool sp_fsat_exists(int dirfd, const char *path);
+
 /* It is known that nothing is there. Where the host could not look, neither this nor sp_fsat_exists()
  * holds. */
 bool sp_fsat_is_missing(int dirfd, const char *path);
 
+/* A directory to be read by sp_fsat_next(): the caller's, with its descriptor (_cleanup_closedir_). NULL as
+ * sp_fsat_open_dir() is -1. */
+DIR *sp_fsat_list(int dirfd, const char *path, enum sp_fsat_flags flags, struct sp_error *err);
+
 /* readdir(3) that tells its end from an error: 1 and an entry, 0, or -1. Nothing found is an answer, too.
  */
 int sp_fsat_next(DIR *dir, const char *path, const struct dirent **ret, struct sp_error *err);
-
-bool sp_fsat_exists(int dirfd, const char *path);
 
 /* Remove a file or a whole directory below dirfd, without recursion of the C stack, by openat/unlinkat,
  * bounded fds, never across a mount (mount ids compared) and never through a link. A missing name is

@@ -29,12 +29,6 @@ void sp_genstore_clear(struct sp_genstore *s)
     s->store = s->gens = s->sets = -1;
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 int sp_genstore_open(struct sp_host *h, enum sp_genstore_flags flags, struct sp_genstore *ret,
                      struct sp_error *err)
 {
@@ -157,7 +151,7 @@ int sp_genstore_unpoint(struct sp_host *h, const struct sp_genstore *s, const ch
 /* For each name in directory dirfd. */
 static int each_name(int dirfd, int (*visit)(void *, const char *), void *ctx, struct sp_error *err)
 {
-    _cleanup_(close_dir) DIR *d = NULL;
+    _cleanup_closedir_ DIR *d = NULL;
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
     const struct dirent *e;
 

@@ -95,15 +95,9 @@ static void scan_clear(struct scan *s)
     sp_buf_clear(&s->seen);
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 int sp_genusers_load(struct sp_genusers *u, struct sp_error *err)
 {
-    _cleanup_(close_dir) DIR *d = u->loaded ? NULL : opendir("/proc");
+    _cleanup_closedir_ DIR *d = u->loaded ? NULL : opendir("/proc");
     _cleanup_(scan_clear) struct scan s = {.users = u};
     const struct dirent *e;
     int rc;

@@ -54,19 +54,13 @@ size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], s
     return count;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static const char missing[] = "is missing";
 
 /* O_NOFOLLOW on a single component needs no openat2. What the host has mounted there is not ours to cover.
  */
 const char *sp_layout_unfit(int root_fd, const char *name)
 {
-    _cleanup_(closedirp) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir = NULL;
     struct dirent *entry;
     struct statx stx;
     int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

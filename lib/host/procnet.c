@@ -22,12 +22,6 @@ void sp_procnet_sockets_clear(struct sp_procnet_sockets *l)
     *l = (struct sp_procnet_sockets){0};
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static DIR *open_dir(struct sp_host *h, const char *path)
 {
     int fd = openat(h->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -126,7 +120,7 @@ bool sp_procnet_peer(struct sp_host *h, pid_t pid, const struct sp_diag_peers *a
                      struct sp_diag_peer *ret)
 {
     char path[64];
-    _cleanup_(close_dir) DIR *d = NULL;
+    _cleanup_closedir_ DIR *d = NULL;
     const struct dirent *e;
     uint64_t inode;
 
@@ -149,7 +143,7 @@ static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_socke
                      size_t *n_ports)
 {
     char path[64];
-    _cleanup_(close_dir) DIR *d = NULL;
+    _cleanup_closedir_ DIR *d = NULL;
     const struct dirent *e;
 
     if (sp_str_format(path, sizeof(path), "proc/%d/fd", (int)pid) < 0 || (d = open_dir(h, path)) == NULL)
@@ -170,7 +164,7 @@ static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_socke
 int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, struct sp_diag_listeners *ret,
                       struct sp_error *err)
 {
-    _cleanup_(close_dir) DIR *d = open_dir(h, "proc");
+    _cleanup_closedir_ DIR *d = open_dir(h, "proc");
     const struct dirent *e;
     int rc;
 

@@ -187,12 +187,6 @@ static bool read_proc(int dir, uid_t uid, struct sp_proc *p)
     return true;
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static int add(struct sp_proctable *t, const struct sp_proc *p)
 {
     if (t->n == t->size) {
@@ -210,7 +204,7 @@ static int add(struct sp_proctable *t, const struct sp_proc *p)
 int sp_proctable_read(struct sp_host *h, uid_t uid, struct sp_proctable *ret, struct sp_error *err)
 {
     int proc = sp_fsat_open_dir(h->root_fd, "proc", SP_FSAT_NONE, err);
-    _cleanup_(close_dir) DIR *d = proc >= 0 ? fdopendir(proc) : NULL;
+    _cleanup_closedir_ DIR *d = proc >= 0 ? fdopendir(proc) : NULL;
     struct dirent *e;
 
     if (d == NULL) {

@@ -40,17 +40,11 @@ static void end_walk(struct walk *w)
     free(w->levels);
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 /* Remove what is no directory; note the names of what is. */
 static int sweep(int fd, struct sp_buf *dirs, struct sp_error *err)
 {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_(close_dir) DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    _cleanup_closedir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
     struct dirent *e;
 
     if (d == NULL) {

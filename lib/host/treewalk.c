@@ -28,12 +28,6 @@ static void walk_clear(struct walk *w)
     free(w->dirs);
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static int push(struct walk *w, const char *path)
 {
     if (w->n_dirs == w->size) {
@@ -123,7 +117,7 @@ static int take_entry(struct walk *w, int dirfd, const char *dir, const char *na
 
 static int take_dir(struct walk *w, char *path)
 {
-    _cleanup_(close_dir) DIR *d = NULL;
+    _cleanup_closedir_ DIR *d = NULL;
     _cleanup_close_ int fd = sp_fsat_open_dir(w->r->root_fd, path, SP_FSAT_NONE, w->err);
     struct sp_manifest_entry e;
     struct statx stx;

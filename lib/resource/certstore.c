@@ -32,12 +32,6 @@ bool sp_cas_exist(struct sp_host *h)
     return sp_fsat_exists(h->root_fd, SP_CA_TRUSTED);
 }
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 static int read_ca(struct sp_host *h, unsigned number, struct sp_cas *c, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
@@ -70,18 +64,13 @@ static int by_number(const void *a, const void *b)
 int sp_cas_read(struct sp_host *h, struct sp_cas *ret, struct sp_error *err)
 {
     _cleanup_(sp_cas_clear) struct sp_cas c = {0};
-    _cleanup_(close_dir) DIR *dir = NULL;
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, SP_CA_DIR, SP_FSAT_NONE, err);
     const struct dirent *e;
-    int fd = sp_fsat_open(h->root_fd, SP_CA_DIR, O_RDONLY | O_DIRECTORY, 0, SP_FSAT_NONE, err), rc;
+    int rc;
 
     *ret = c;
-    if (fd < 0)
+    if (dir == NULL)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        (void)close(fd);
-        return sp_fail(err, SP_E_IO, errno, SP_CA_DIR);
-    }
     while ((rc = sp_fsat_next(dir, SP_CA_DIR, &e, err)) > 0) {
         char *end = NULL;
         unsigned long number = strtoul(e->d_name, &end, 10);

@@ -79,23 +79,15 @@ static void note(struct seen *s, uint32_t gid)
     s->n++;
 }
 
-static void closedirp(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 /* By the directory's descriptor, through no link, and asking no server of a network. */
 static void look_below(int root_fd, const char *root, struct seen *ret)
 {
     struct sp_error ignored;
-    _cleanup_close_ int fd = sp_fsat_open_dir(root_fd, root, SP_FSAT_NONE, &ignored);
-    _cleanup_(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(root_fd, root, SP_FSAT_NONE, &ignored);
     struct dirent *entry;
 
     if (dir == NULL)
         return;
-    (void)sp_steal_fd(&fd); /* dir owns it */
     for (int i = 0; i < LOOK_MAX && (entry = readdir(dir)) != NULL; i++) {
         struct statx stx;
         if (!sp_streq(entry->d_name, ".") && !sp_streq(entry->d_name, "..") &&

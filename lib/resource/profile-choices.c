@@ -20,12 +20,6 @@ struct pattern {
     char rest[SP_PATH_SIZE]; /* "/bin/php": what must be there below it */
 };
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 /* The first program or tree whose name has the choice in it. */
 static bool find_program(const char *text, char ret[SP_PATH_SIZE])
 {
@@ -81,17 +75,13 @@ static bool is_choice(struct sp_host *h, const struct pattern *p, const char *na
 static int each(struct sp_host *h, const struct pattern *p, sp_profile_found found, void *ctx,
                 struct sp_error *err)
 {
-    int fd = sp_fsat_open_dir(h->root_fd, p->dir, SP_FSAT_FOLLOW, err), rc;
-    _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    _cleanup_closedir_ DIR *d = sp_fsat_list(h->root_fd, p->dir, SP_FSAT_FOLLOW, err);
     char choice[SP_PROFILE_NAME_SIZE];
     const struct dirent *e;
+    int rc;
 
-    if (fd < 0)
+    if (d == NULL)
         return sp_error_is_blind(err) ? -1 : 0;
-    if (d == NULL) {
-        sp_cleanup_close(&fd);
-        return sp_fail(err, SP_E_IO, errno, "%s", p->dir);
-    }
     while ((rc = sp_fsat_next(d, p->dir, &e, err)) > 0)
         if (is_choice(h, p, e->d_name, choice) && found(ctx, choice, err) < 0)
             return -1;

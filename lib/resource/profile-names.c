@@ -11,12 +11,6 @@
 #include "host/fsat.h"
 #include "resource/profiles.h"
 
-static void close_dir(DIR **d)
-{
-    if (*d != NULL)
-        (void)closedir(*d);
-}
-
 void sp_profile_names_clear(struct sp_profile_names *n)
 {
     free(n->v);
@@ -92,16 +86,12 @@ static int add_all(struct sp_host *h, const char *place, bool own, struct sp_pro
                    struct sp_error *err)
 {
     struct source s = {.h = h, .names = l, .place = place, .own = own};
-    int fd = sp_fsat_open_dir(h->root_fd, place, SP_FSAT_NONE, err), rc;
-    _cleanup_(close_dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    _cleanup_closedir_ DIR *d = sp_fsat_list(h->root_fd, place, SP_FSAT_NONE, err);
     const struct dirent *e;
+    int rc;
 
-    if (fd < 0)
+    if (d == NULL)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    if (d == NULL) {
-        (void)close(fd);
-        return sp_fail(err, SP_E_IO, errno, "%s", place);
-    }
     while ((rc = sp_fsat_next(d, place, &e, err)) > 0) {
         s.file = e->d_name;
         if (add(&s, err) < 0)
