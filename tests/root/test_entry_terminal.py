@@ -42,6 +42,11 @@ def test_the_supervisor_has_no_capability(site, stay):
     assert "NoNewPrivs:\t1" in status
 
 
+def started(n, command):
+    """So many processes run this, and so have the terminal: bash gives it to them before they are that program."""
+    sp.wait_for(lambda: len(sp.run(["pgrep", "-x", "-f", command]).stdout.split()) == n, what=f"{n} of {command}")
+
+
 def interactive(term):
     """Job control as in plain bash."""
     term.expect(r"\$ ")
@@ -50,7 +55,7 @@ def interactive(term):
     # Asked again, since su may still be setting the terminal up behind the first prompt.
     sp.wait_for(lambda: term.resize(40, 100) or term.run("stty size") == "40 100", what="the resize")
     term.send("sleep 61\n")
-    time.sleep(0.4)
+    started(1, "sleep 61")
     term.send("\x1a")
     term.expect("Stopped")
     assert "sleep 61" in term.run("jobs")
@@ -62,13 +67,13 @@ def interactive(term):
     term.send("echo ended=$?\n")
     term.expect("ended=130")
     term.send("cat | cat\n")
-    time.sleep(0.5)
+    started(2, "cat")
     term.send("\x1a")
     term.expect("Stopped")
     term.send("kill -KILL %%; wait; echo gone-$((40+4))\n")
     term.expect("gone-44")
-    # That it ended bash may tell any number of times; nothing of it runs or is stopped.
-    sp.wait_for(lambda: "cat | cat" not in term.run("jobs -r; jobs -s"), what="the end of the job")
+    # That it ended bash may tell any number of times, and late; nothing of it runs or is stopped.
+    started(0, "cat")
 
 
 def test_job_control_over_ssh(site):
