@@ -11,7 +11,9 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -26,6 +28,7 @@ VICTIM = pathlib.Path("/srv/victim")
 POINTS = ("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "tmp", "usr", "var", "www", ".ssh")
 # What a request may answer that met the attack; it must never be a crash, nor success without effect.
 HONEST = {"unsafe_path", "not_found", "conflict", "busy", "io", "not_in_force"}
+SHARE = 0.5  # of the requests must have met the attack
 BATCH = 20  # requests that one helper is given: a process for each would be most of the time
 
 
@@ -63,18 +66,18 @@ def exchanged(swap, user, path, target):
     """By RENAME_EXCHANGE with a link that leads elsewhere."""
     beside = f"{path}.beside"
     os.symlink(target, beside)
-    return as_attacker(swap, user, path, own(user, beside))
+    return as_attacker(swap, user, "--link", target, path, own(user, beside))
 
 
 def renamed(swap, user, path, _):
     """Away, and back."""
-    return as_attacker(swap, user, path)
+    return as_attacker(swap, user, "--away", path, f"{path}.away")
 
 
 def linked(swap, user, path, target):
     """With a hard link to root's file. The kernel lets no user make one (protected_hardlinks): ours is root's."""
     os.link(target, f"{path}.beside")
-    return as_attacker(swap, user, path, f"{path}.beside")
+    return [swap, "--hard", target, path, f"{path}.beside"]
 
 
 def mounted(swap, user, path, target):
@@ -89,48 +92,79 @@ def mounted_below(swap, user, path, target):
         folder.mkdir()
         own(user, folder)
     sp.run(["mount", "--bind", target, beside / "victim"], check=True)
-    return as_attacker(swap, user, path, beside)
+    return as_attacker(swap, user, "--tree", target, path, beside)
+
+
+class Attack:
+    """A running attacker, and what he counts: how often the trap was laid, and how often it had to be made anew."""
+
+    def __init__(self, argv):
+        self.counts = tempfile.TemporaryFile()
+        self.counts.truncate(16)
+        self.process = subprocess.Popen(argv, stdin=self.counts, stdout=subprocess.PIPE, text=True, cwd="/")
+        assert self.process.stdout.readline() == "ready\n", self.process.wait(10)
+
+    def count(self):
+        assert self.process.poll() is None, "the attacker died"
+        return struct.unpack("QQ", os.pread(self.counts.fileno(), 16, 0))
+
+    def end(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.counts.close()
 
 
 @contextlib.contextmanager
-def attacker(argv, *paths):
+def attacker(argv, path):
     """At the end the first name is what it was, and what was laid beside it is gone."""
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd="/")
+    attack = Attack(argv)
     try:
-        assert process.stdout.readline() == "ready\n"
-        yield
+        yield attack
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-        process.stdout.close()
-        path, beside, away = paths[0], f"{paths[0]}.beside", pathlib.Path(f"{paths[0]}.away")
-        if away.exists():
-            away.rename(path)
+        attack.end()
         if "--mount" in argv:
             subprocess.run(["umount", "-q", path], check=False)
-        elif os.path.lexists(beside):
-            if is_turned(path, beside):
-                turn(path, beside)
-            discard(beside)
+        elif "--away" in argv:
+            bring_back(path)
+        else:
+            take_up(path, argv)
 
 
-def is_turned(path, beside):
-    """Is what was laid under the first name now?"""
-    return (os.path.islink(path) or os.path.lexists(beside) and os.stat(path).st_nlink > 1 and not os.path.isdir(path)
-            or os.path.exists(f"{path}/victim/authorized_keys"))
+def bring_back(path):
+    away = f"{path}.away"
+    if os.path.lexists(away) and os.path.lexists(path):
+        discard(away)
+    elif os.path.lexists(away):
+        os.rename(away, path)
 
 
-def turn(path, beside):
-    for old, new in ((path, f"{path}.turn"), (beside, path), (f"{path}.turn", beside)):
-        os.rename(old, new)
+def take_up(path, argv):
+    beside = f"{path}.beside"
+    if is_trap(path, argv):
+        if os.path.lexists(beside):
+            os.rename(beside, f"{path}.turn")
+        os.rename(path, beside)
+        if os.path.lexists(f"{path}.turn"):
+            os.rename(f"{path}.turn", path)
+    if os.path.lexists(beside):
+        subprocess.run(["umount", "-q", f"{beside}/victim"], check=False)
+        discard(beside)
 
 
-def discard(beside):
-    if os.path.isdir(beside) and not os.path.islink(beside):
-        subprocess.run(["umount", "-q", f"{beside}/victim"], check=True)
-        shutil.rmtree(beside)
+def is_trap(path, argv):
+    """Is what was laid beside it under the first name now?"""
+    target = argv[argv.index(str(path)) - 1]
+    if "--hard" in argv:
+        return os.path.lexists(path) and os.path.samestat(os.lstat(path), os.lstat(target))
+    return os.path.islink(path) or "--tree" in argv and os.path.exists(f"{path}/victim/authorized_keys")
+
+
+def discard(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
     else:
-        os.unlink(beside)
+        os.unlink(path)
 
 
 def outside(user):
@@ -226,13 +260,14 @@ RACES = {
     "first component": (exchanged, "{docroot}/var", "{victim}/var", build_and_remove),
     "first component, on refresh": (exchanged, "{docroot}/var", "{victim}/var", refresh),
 }
-TALLY = {}  # race: (requests, Counter of refusals, seconds)
+TALLY = {}  # race: (requests, those under attack, how often the trap was laid, and made anew, Counter of refusals, seconds)
 
 
 def table():
-    yield f"{'race':46}{'requests':>9}{'seconds':>9}  refused by"
-    for race, (count, refusals, seconds) in TALLY.items():
-        yield f"{race:46}{count:9}{seconds:9.0f}  {', '.join(f'{reason} {n}' for reason, n in refusals.most_common())}"
+    yield f"{'race':46}{'requests':>9}{'attacked':>9}{'traps':>10}{'anew':>8}{'seconds':>9}  refused by"
+    for race, (count, attacked, laid, anew, refusals, seconds) in TALLY.items():
+        said = ", ".join(f"{reason} {n}" for reason, n in refusals.most_common())
+        yield f"{race:46}{count:9}{attacked:9}{laid:10}{anew:8}{seconds:9.0f}  {said}"
 
 
 def ask(requests):
@@ -246,15 +281,20 @@ def ask(requests):
     return [one["error"]["data"]["reason"] for one in answers if "error" in one]
 
 
-def attack_requests(race, user, operation, loosened=None):
-    """ROUNDS requests, a few at a time."""
-    refusals, start = collections.Counter(), time.monotonic()
-    numbers = iter(range(1, ROUNDS + 1))
+def attack_requests(race, user, operation, attack, loosened=None):
+    """ROUNDS requests, a few at a time. One counts as attacked if it was refused, or if the trap was laid meanwhile."""
+    refusals, start, attacked = collections.Counter(), time.monotonic(), 0
+    numbers, first = iter(range(1, ROUNDS + 1)), attack.count()
     while some := list(itertools.islice(numbers, BATCH // 2 if loosened else BATCH)):
         if loosened:
             loosened.again()
-        refusals.update(ask([operation(user, number) for number in some]))
-    TALLY[race] = ROUNDS, refusals, time.monotonic() - start
+        laid, _ = attack.count()
+        refused = ask([operation(user, number) for number in some])
+        refusals.update(refused)
+        attacked += min(len(some), max(len(refused), attack.count()[0] - laid))
+    laid, anew = (now - then for now, then in zip(attack.count(), first))
+    TALLY[race] = ROUNDS, attacked, laid, anew, refusals, time.monotonic() - start
+    assert attacked >= ROUNDS * SHARE, f"only {attacked} of {ROUNDS} requests met the attack"
 
 
 def nested(name):
@@ -288,8 +328,8 @@ def test_a_component_under_attack_leads_nothing_outside(host, swap, victim, race
     loosened = Loosened(user) if operation is refresh else None
     argv = who(swap, user, path, target)
     before = outside(user)
-    with attacker(argv, path):
-        attack_requests(race, user, operation, loosened)
+    with attacker(argv, path) as attack:
+        attack_requests(race, user, operation, attack, loosened)
     assert outside(user).diff(before) == []
     if operation is move:
         sp.rpc("domain.rebind", {"domain": user.domain, "document_root": user.docroot}).ok()
@@ -309,9 +349,10 @@ def test_a_home_of_roots_with_a_group_that_writes_gives_nothing_outside_away(hos
     own(user, f"{user.home}/.ssh")
     argv = exchanged(swap, user, f"{user.home}/.ssh", f"{victim}/.ssh")
     before = outside(user)
-    with attacker(argv, f"{user.home}/.ssh"):
+    with attacker(argv, f"{user.home}/.ssh") as attack:
         attack_requests("ssh directory in a home of root's", user, lambda u, number: change(
-            u, user=u.name, document_root=u.docroot, shell="bash", authorized_keys=[{"key": sp.keypair("other" if number % 2 else "default").public}]))
+            u, user=u.name, document_root=u.docroot, shell="bash",
+            authorized_keys=[{"key": sp.keypair("other" if number % 2 else "default").public}]), attack)
     assert outside(user).diff(before) == []
 
 
