@@ -58,10 +58,11 @@ def attack(user, *words, **more):
 
 
 class Outside:
-    """A process of the same uid outside of every jail: a web server's. `with Outside(user, argv) as web: web.pid`"""
+    """A process of the same uid outside of every jail: a web server's. `with Outside(user, argv) as web: web.pid`
+    Without a user it is root's."""
 
     def __init__(self, user, argv, **more):
-        drop = ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--inh-caps=-all", "--"]
+        drop = ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--inh-caps=-all", "--"] if user else []
         self.process = subprocess.Popen([*drop, *map(str, argv)], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, start_new_session=True, **more)
         self.pid = self.process.pid

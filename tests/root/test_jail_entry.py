@@ -243,6 +243,45 @@ def test_jail_46_a_namespace_that_the_user_made_is_not_joined(site, spaces):
         assert not joined(site)
 
 
+FORGER = """
+import ctypes, fcntl, os, struct, subprocess, sys, tempfile, time
+record, generation, become, *places = sys.argv[1:]
+root, libc = tempfile.mkdtemp(), ctypes.CDLL(None)
+subprocess.run(["mount", "-t", "tmpfs", "forged", root], check=True)
+for source, at in [(f"{generation}/usr", "/usr"), (f"{generation}/etc", "/etc"), *((place, place) for place in places)]:
+    os.makedirs(root + at, exist_ok=True)
+    subprocess.run(["mount", "--rbind", source, root + at], check=True)
+for name in ("bin", "lib", "lib64"):
+    os.symlink(f"usr/{name}", f"{root}/{name}")
+open(f"{root}/forged", "w").close()
+lock = os.open(record, os.O_RDONLY)
+os.chroot(root)
+os.chdir("/")
+if become:
+    uid, gid = map(int, become.split(":"))
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, which the change of ids has taken
+fcntl.fcntl(lock, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
+print("ready")
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("maker", ["root", "user"])
+def test_jail_46_what_looks_like_the_jail_in_all_is_joined_only_if_privilege_made_it(site, maker):
+    """The generation, the roots and the home stand where the shell looks, mounted by the user in namespaces of his own: he could
+    mount anything below them. root's copy, which is joined, shows that nothing else is wrong with it."""
+    argv = ["unshare", "-mpiuf" if maker == "root" else "-Urmpiuf", "--kill-child", "/usr/bin/python3", "-I", "-u", "-c", FORGER,
+            f"/var/lib/sallyport/entry/{site.uid}", "/var/lib/sallyport/sets/base+git", f"{site.uid}:{site.gid}" if maker == "root" else "",
+            site.docroot, site.home]
+    with sp_site.Outside(site if maker == "user" else None, argv) as forger:
+        line = forger.process.stdout.readline()
+        assert line == "ready\n", line + forger.process.stdout.read()
+        done = sp.ssh(site, "test -e /forged && echo forged || echo jail")
+    assert done.stdout == {"root": "forged\n", "user": "jail\n"}[maker], done
+
+
 def test_jail_46_a_jail_entered_in_a_namespace_of_the_users_is_not_joined(site):
     argv = ["unshare", "-Ur", sp.CHROOT_BASH, "-c", "echo in; exec sleep 1003"]
     with sp_site.Outside(site, argv) as process:
