@@ -101,6 +101,21 @@ def test_one_planted_name_is_enough_for_the_path_layout_and_a_removal_goes_aroun
     assert not [other for other in NAMES if other != name and os.path.lexists(f"{user.docroot}/{other}")]
 
 
+@sp.covers("tree planted")
+def test_an_empty_directory_of_the_sites_own_stays_when_the_jail_goes(host):
+    user = sp.make_user()
+    own = {name: pathlib.Path(user.docroot, name) for name in ("bin", "tmp", "var")}
+    for (name, path), mode in zip(own.items(), (0o755, 0o1777, 0o700)):
+        path.mkdir()
+        os.chmod(path, mode)
+        os.chown(path, user.uid, user.gid)
+    before = {name: (path.stat().st_ino, path.stat().st_mode) for name, path in own.items()}
+    sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail=sp_site.JAIL).ok()
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert {name: (path.stat().st_ino, path.stat().st_mode) for name, path in own.items()} == before
+    assert not [name for name in NAMES if name not in own and os.path.lexists(f"{user.docroot}/{name}")]
+
+
 @pytest.mark.parametrize("what", ["ssh-bind", "ssh-tmpfs", "file-bind", "file-fifo", "file-hard-link"])
 @sp.covers("safety 22", "tree planted", "panels symlink")
 def test_a_mount_at_the_keys_is_refused_and_not_written_through(host, what):

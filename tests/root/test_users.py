@@ -301,6 +301,11 @@ def test_an_extra_login_is_no_account_for_domains(site):
     answer = sp.rpc("domain.apply", {"domain": "other.example", "user": user.name, "document_root": site.docroot, "shell": "bash"})
     assert answer.reason == "conflict" and answer.error["data"]["field"] == "params.user", answer.body
     assert [one["domain"] for one in sp.rpc("domain.list").ok()["domains"]].count(site.domain) == 1
+    # Nor is anybody else who has one of their numbers.
+    other = sp.make_user()
+    sp.run(["usermod", "-u", "99998", other.name], check=True)
+    answer = sp_site.apply(other, shell="bash")
+    assert (answer.reason, answer.error["data"]["field"]) == ("forbidden", "params.user") and "extra logins" in answer.error["message"], answer.body
 
 
 def test_the_verbs(site):
