@@ -5,7 +5,6 @@ SALLYPORT_RACE_ROUNDS: how many requests each race is made of (tests/race sets i
 
 import collections
 import contextlib
-import itertools
 import json
 import os
 import pathlib
@@ -24,11 +23,12 @@ from sp_safety import in_force, leftovers
 
 ROUNDS = int(os.environ.get("SALLYPORT_RACE_ROUNDS", "10"))
 SWAP = pathlib.Path(sp.__file__).with_name("swap.c")
-VICTIM = pathlib.Path("/srv/victim")
+VICTIM, WHOLE = pathlib.Path("/srv/victim"), pathlib.Path("/srv/whole")
 POINTS = ("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "tmp", "usr", "var", "www", ".ssh")
 # What a request may answer that met the attack; it must never be a crash, nor success without effect.
 HONEST = {"unsafe_path", "not_found", "conflict", "busy", "io", "not_in_force"}
-SHARE = 0.5  # of the requests must have met the attack
+SHARE = 0.5  # of the requests must have met the attack: else there are more of them,
+PATIENCE_S = 30  # for as long as this
 BATCH = 20  # requests that one helper is given: a process for each would be most of the time
 
 
@@ -44,12 +44,16 @@ def swap():
 
 @pytest.fixture(scope="module")
 def victim():
-    """A tree of root's that looks like what we work on: the same names, empty directories and key files."""
-    for name in POINTS:
-        (VICTIM / name).mkdir(parents=True)
-    for path in (VICTIM / "authorized_keys", VICTIM / ".ssh" / "authorized_keys", VICTIM / "etc" / "passwd"):
-        path.write_text("root's own\n")
-        path.chmod(0o600)
+    """Trees of root's that look like what we work on. In one a build would make what is not there, and a removal would take what
+    is there for ours. In the other there is nothing to make or to take: what root himself mounts upon a document root is one."""
+    for tree, names, mode in ((VICTIM, ("dev", "etc", "lib", "usr", "var"), 0o1555), (WHOLE, POINTS, 0o755)):
+        (tree / ".ssh").mkdir(parents=True)
+        for name in names:
+            (tree / name).mkdir(exist_ok=True)
+            (tree / name).chmod(mode)
+        for path in (tree / "authorized_keys", tree / ".ssh" / "authorized_keys", tree / "passwd"):
+            path.write_text("root's own\n")
+            path.chmod(0o600)
     return VICTIM
 
 
@@ -63,8 +67,8 @@ def as_attacker(swap, user, *words):
 
 
 def exchanged(swap, user, path, target):
-    """By RENAME_EXCHANGE with a link that leads elsewhere."""
-    beside = f"{path}.beside"
+    """By RENAME_EXCHANGE with a link that leads elsewhere, by "..": no absolute link gets out of a directory that is held."""
+    beside, target = f"{path}.beside", os.path.relpath(target, os.path.dirname(path))
     os.symlink(target, beside)
     return as_attacker(swap, user, "--link", target, path, own(user, beside))
 
@@ -245,12 +249,12 @@ RACES = {
     "document root, shell": (exchanged, "{docroot}", "{victim}", change_shell),
     "document root, on refresh": (exchanged, "{docroot}", "{victim}", refresh),
     "document root, renamed": (renamed, "{docroot}", None, build_and_remove),
-    "document root, mounted": (mounted, "{docroot}", "{victim}", build_and_remove),
+    "document root, mounted": (mounted, "{docroot}", "{whole}", build_and_remove),
     "document root, old one of two": (exchanged, "{docroot}", "{victim}", move),
     "document root, new one of two": (exchanged, "{second}", "{victim}", move),
     "parent of the document root": (exchanged, SITES, "/srv", build_and_remove),
     "parent of the document root, renamed": (renamed, SITES, None, build_and_remove),
-    "parent of the document root, mounts below": (mounted_below, SITES, "{victim}", build_and_remove),
+    "parent of the document root, mounts below": (mounted_below, SITES, "{whole}", build_and_remove),
     "parent of the document root, on refresh": (exchanged, SITES, "/srv", refresh),
     "parent of two document roots": (exchanged, SITES, "/srv", move),
     "mount point": (exchanged, "{docroot}/etc", "{victim}/etc", build_and_remove),
@@ -283,18 +287,19 @@ def ask(requests):
 
 def attack_requests(race, user, operation, attack, loosened=None):
     """ROUNDS requests, a few at a time. One counts as attacked if it was refused, or if the trap was laid meanwhile."""
-    refusals, start, attacked = collections.Counter(), time.monotonic(), 0
-    numbers, first = iter(range(1, ROUNDS + 1)), attack.count()
-    while some := list(itertools.islice(numbers, BATCH // 2 if loosened else BATCH)):
+    refusals, start, attacked, done, first = collections.Counter(), time.monotonic(), 0, 0, attack.count()
+    while done < ROUNDS or (attacked < done * SHARE and time.monotonic() - start < PATIENCE_S):
+        some = range(done + 1, done + 1 + min(BATCH // 2 if loosened else BATCH, max(ROUNDS - done, 2)))
         if loosened:
             loosened.again()
         laid, _ = attack.count()
         refused = ask([operation(user, number) for number in some])
         refusals.update(refused)
         attacked += min(len(some), max(len(refused), attack.count()[0] - laid))
-    laid, anew = (now - then for now, then in zip(attack.count(), first))
-    TALLY[race] = ROUNDS, attacked, laid, anew, refusals, time.monotonic() - start
-    assert attacked >= ROUNDS * SHARE, f"only {attacked} of {ROUNDS} requests met the attack"
+        done += len(some)
+        laid, anew = (now - then for now, then in zip(attack.count(), first))
+        TALLY[race] = done, attacked, laid, anew, refusals, time.monotonic() - start
+    assert attacked >= done * SHARE, f"only {attacked} of {done} requests met the attack"
 
 
 def nested(name):
@@ -322,7 +327,8 @@ def converges(user):
 def test_a_component_under_attack_leads_nothing_outside(host, swap, victim, race):
     who, path, target, operation = RACES[race]
     user = nested(sp.unique("race"))
-    path, target = (text and text.format(home=user.home, docroot=user.docroot, second=second(user), victim=victim) for text in (path, target))
+    path, target = (text and text.format(home=user.home, docroot=user.docroot, second=second(user), victim=victim, whole=WHOLE)
+                    for text in (path, target))
     if "ACL" in race:
         sp.run(["setfacl", "-d", "-m", "u:www-data:rw", f"{user.home}/.ssh", f"{victim}/.ssh"], check=True)
     loosened = Loosened(user) if operation is refresh else None
