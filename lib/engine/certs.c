@@ -127,13 +127,17 @@ int sp_certs_commands(struct sp_engine *e, const struct sp_ctx *c, const char *h
 
 /* --- reconcile --- */
 
-/* Records of certificates that ended long ago go; the log of the host has the rest. */
+/* Records of certificates that ended long before the last one was made go; the log of the host has the
+ * rest. By the records' times alone: a clock that goes wrong for an hour must not forget what is revoked.
+ */
 static int prune(struct sp_host *h, const struct sp_certlog *log, int64_t now, struct sp_error *err)
 {
     const struct sp_replace how = {.mode = 0600, .uid = 0, .gid = 0};
     _cleanup_(sp_buf_clear) struct sp_buf out = {0};
     size_t old = 0;
 
+    if (log->n > 0 && log->v[log->n - 1].issued_at < now)
+        now = log->v[log->n - 1].issued_at;
     for (size_t i = 0; i < log->n; i++)
         old += log->v[i].valid_to < now - KEPT_DAYS * 86400;
     if (old == 0)
@@ -143,15 +147,18 @@ static int prune(struct sp_host *h, const struct sp_certlog *log, int64_t now, s
     return sp_replace_path(h, SP_CA_ISSUED, sp_buf_str(&out), out.len, &how, err);
 }
 
-static int mend(struct sp_engine *e, const struct sp_cas *cas, bool *trusted, bool *revoked,
+/* The CAs are read under the lock: with a list from before it, one that was dropped meanwhile would be
+ * trusted anew. */
+static int mend(struct sp_engine *e, struct sp_cas *cas, bool *trusted, bool *revoked,
                 struct sp_certlog *log, struct sp_error *err)
 {
     int64_t now = e->host->ops->now(e->host);
     _cleanup_close_ int lock = sp_certstore_lock(e->host, err);
 
-    if (lock < 0 || sp_certstore_read(e->host, log, err) < 0 ||
+    sp_cas_clear(cas);
+    if (lock < 0 || sp_cas_read(e->host, cas, err) < 0 || sp_certstore_read(e->host, log, err) < 0 ||
         sp_certstore_krl(e->host, log, now, revoked, err) < 0 ||
-        sp_cas_trust(e->host, cas, trusted, err) < 0)
+        (cas->n > 0 && sp_cas_trust(e->host, cas, trusted, err) < 0))
         return -1;
     return prune(e->host, log, now, err);
 }

@@ -20,7 +20,7 @@
 #include "host/fsat.h"
 #include "host/replace.h"
 #include "host/spawn.h"
-#include "resource/logins.h"
+#include "resource/certificates.h"
 #include "resource/sshd-certs.h"
 #include "resource/sshd.h"
 
@@ -280,34 +280,6 @@ SP_METHOD(sp_certificate_ca_rotate)
     return add_ca(e, raw, ROTATE, result, err);
 }
 
-static bool signed_by(const struct sp_sshdlog *l, void *data)
-{
-    return l->is_certificate && sp_streq(l->ca, data);
-}
-
-/* A CA is dropped when it is old or stolen; nobody knows which, so what it opened ends. */
-static int end_sessions(struct sp_engine *e, const char *fingerprint, struct sp_error *err)
-{
-    _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
-
-    if (sp_certstore_read(e->host, &log, err) < 0)
-        return -1;
-    for (size_t i = 0; i < log.n; i++) {
-        const struct sp_certificate *c = &log.v[i];
-        struct sp_user now;
-        size_t ended = 0;
-        bool done = false;
-        for (size_t k = 0; !done && k < i; k++)
-            done = sp_streq(log.v[k].user, c->user);
-        if (done || sp_userdb_get(e->host, c->user, &now, err) < 0 || now.uid != c->uid)
-            continue;
-        if (sp_logins_end(e->host, e->config, c->user, c->uid, signed_by, (void *)(uintptr_t)fingerprint,
-                          &ended, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 /* sshd trusts it no more; whoever makes the list anew meanwhile waits for our lock. */
 static int distrust(struct sp_engine *e, const struct sp_cas *cas, size_t which, struct sp_error *err)
 {
@@ -323,7 +295,8 @@ static int distrust(struct sp_engine *e, const struct sp_cas *cas, size_t which,
     return sp_replace_remove(e->host, dir, "trusted", err) < 0 ? -1 : sp_sshd_write_dropin(&c, err);
 }
 
-/* The public half goes last: until then it is there to be dropped, by a second request where a first one
+/* A CA is dropped when it is old or stolen; nobody knows which, so what it opened ends.
+ * The public half goes last: until then it is there to be dropped, by a second request where a first one
  * was cut off. */
 static int drop(struct sp_engine *e, const struct sp_cas *cas, size_t which, struct sp_error *err)
 {
@@ -333,7 +306,8 @@ static int drop(struct sp_engine *e, const struct sp_cas *cas, size_t which, str
 
     (void)sp_str_format(private, sizeof(private), "%u", ca->number);
     (void)sp_str_format(public, sizeof(public), "%u.pub", ca->number);
-    if (dir < 0 || distrust(e, cas, which, err) < 0 || end_sessions(e, ca->key.fingerprint, err) < 0 ||
+    if (dir < 0 || distrust(e, cas, which, err) < 0 ||
+        sp_certificates_end_of_ca(e->host, e->config, ca->key.fingerprint, err) < 0 ||
         sp_replace_remove(e->host, dir, private, err) < 0)
         return -1;
     return sp_replace_remove(e->host, dir, public, err);

@@ -179,6 +179,7 @@ static void set_key_id(struct issue *s)
 
 static int find_ca(struct issue *s, struct sp_error *err)
 {
+    sp_cas_clear(&s->cas);
     if (sp_cas_read(s->engine->host, &s->cas, err) < 0)
         return -1;
     if (s->cas.n > 0 && sp_cas_exist(s->engine->host))
@@ -221,7 +222,8 @@ static int note(struct issue *s, struct sp_error *err)
     return sp_certlog_issue(&c, &line, err) < 0 ? -1 : sp_certstore_append(s->engine->host, &line, err);
 }
 
-/* Signed, then noted: a serial that nobody was answered is used again. */
+/* Signed, then noted: a serial that nobody was answered is used again. The CAs are read again now that
+ * nobody else is at them: one that was dropped meanwhile would be trusted anew. */
 static int sign(struct issue *s, struct sp_buf *line, struct sp_error *err)
 {
     struct sp_host *h = s->engine->host;
@@ -229,7 +231,8 @@ static int sign(struct issue *s, struct sp_buf *line, struct sp_error *err)
 
     s->cert.key = &s->key->key;
     s->cert.from = &s->from;
-    if (lock < 0 || in_force(s, err) < 0 || sp_principal_make(h, &s->user, s->cert.principal, err) < 0 ||
+    if (lock < 0 || find_ca(s, err) < 0 || in_force(s, err) < 0 ||
+        sp_principal_make(h, &s->user, s->cert.principal, err) < 0 ||
         sp_certstore_next(h, &s->cert.serial, err) < 0 ||
         sp_sign_random(s->cert.nonce, sizeof(s->cert.nonce), err) < 0 ||
         sp_certsign(h, s->engine->config, &s->cas.v[s->cas.n - 1], &s->cert, line, err) < 0)

@@ -58,8 +58,8 @@ static int nothing_such(const struct sp_cert_request *r, struct sp_error *err)
 static int report(const struct sp_certlog *log, const uint64_t *serials, size_t n,
                   const struct sp_cert_request *r, size_t ended, cJSON *result, struct sp_error *err)
 {
-    if (!cJSON_AddBoolToObject(result, "changed", n > 0) || !cJSON_AddArrayToObject(result, "changes") ||
-        !cJSON_AddArrayToObject(result, "warnings") ||
+    if (!cJSON_AddBoolToObject(result, "changed", n > 0 || ended > 0) ||
+        !cJSON_AddArrayToObject(result, "changes") || !cJSON_AddArrayToObject(result, "warnings") ||
         !cJSON_AddNumberToObject(result, "processes_ended", (double)ended))
         return no_memory(err);
     for (size_t i = log->n, left = n; i > 0 && left > 0; i--) {
@@ -76,35 +76,72 @@ static int report(const struct sp_certlog *log, const uint64_t *serials, size_t 
     return 0;
 }
 
+struct chosen {
+    uint64_t *opens, *listed; /* owned */
+    size_t n_opens, n_listed, known;
+};
+
+static void chosen_clear(struct chosen *c)
+{
+    free(c->opens);
+    free(c->listed);
+}
+
+/* Which of the named ones open something, and which are on sshd's list already. */
+static int choose(struct sp_engine *e, const struct sp_cert_request *r, const char *user,
+                  const struct sp_certlog *log, struct chosen *ret, struct sp_error *err)
+{
+    int64_t now = e->host->ops->now(e->host);
+
+    ret->opens = calloc(log->n + 1, sizeof(*ret->opens));
+    ret->listed = calloc(log->n + 1, sizeof(*ret->listed));
+    if (ret->opens == NULL || ret->listed == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < log->n; i++) {
+        const struct sp_certificate *c = &log->v[i];
+        if (!is_named(r, user, c))
+            continue;
+        ret->known++;
+        if (sp_certificate_opens(e->host, c, now))
+            ret->opens[ret->n_opens++] = c->serial;
+        else if (c->valid_to > now)
+            ret->listed[ret->n_listed++] = c->serial;
+    }
+    if (ret->known > 0 || (r->serial == 0 && r->key_id[0] == '\0' && r->fingerprint[0] == '\0'))
+        return 0;
+    return nothing_such(r, err);
+}
+
+/* One that is listed already may have sessions still, where the request that listed it did not come to its
+ * end. */
+static int carry_out(struct sp_engine *e, const struct sp_cert_request *r, const struct sp_certlog *log,
+                     const struct chosen *c, size_t *ret_ended, struct sp_error *err)
+{
+    const struct sp_revocation opens = {c->opens, c->n_opens, e->caller, r->reason},
+                               listed = {c->listed, c->n_listed, e->caller, r->reason};
+    size_t more = 0;
+
+    if (c->n_opens > 0 && sp_certificates_revoke(e->host, e->config, &opens, ret_ended, err) < 0)
+        return -1;
+    if (c->n_listed > 0 && sp_certificates_end(e->host, e->config, log, &listed, &more, err) < 0)
+        return -1;
+    *ret_ended += more;
+    return 0;
+}
+
 SP_METHOD(sp_certificate_revoke)
 {
     _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
     _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
-    _cleanup_free_ uint64_t *serials = NULL;
+    _cleanup_(chosen_clear) struct chosen c = {0};
     char user[SP_USER_SIZE] = "";
-    size_t n = 0, known = 0, ended = 0;
+    size_t ended = 0;
 
     (void)p;
     if (sp_cert_request_decode(SP_CERT_REVOKE, raw, &r, err) < 0 ||
         (r.domain[0] != '\0' && sp_certs_owner(e, r.domain, user, err) < 0) ||
-        sp_certstore_read(e->host, &log, err) < 0)
+        sp_certstore_read(e->host, &log, err) < 0 || choose(e, &r, user, &log, &c, err) < 0 ||
+        (!r.dry_run && carry_out(e, &r, &log, &c, &ended, err) < 0))
         return -1;
-    serials = calloc(log.n + 1, sizeof(*serials));
-    if (serials == NULL)
-        return no_memory(err);
-    for (size_t i = 0; i < log.n; i++) {
-        if (!is_named(&r, user, &log.v[i]))
-            continue;
-        known++;
-        if (sp_certificate_opens(e->host, &log.v[i], e->host->ops->now(e->host)))
-            serials[n++] = log.v[i].serial;
-    }
-    if (known == 0 && (r.serial != 0 || r.key_id[0] != '\0' || r.fingerprint[0] != '\0'))
-        return nothing_such(&r, err);
-    if (n > 0 && !r.dry_run) {
-        const struct sp_revocation what = {serials, n, e->caller, r.reason};
-        if (sp_certificates_revoke(e->host, e->config, &what, &ended, err) < 0)
-            return -1;
-    }
-    return report(&log, serials, n, &r, ended, result, err);
+    return report(&log, c.opens, c.n_opens, &r, ended, result, err);
 }

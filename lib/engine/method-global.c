@@ -172,20 +172,33 @@ static bool take_out(struct sp_globals *g, const char *fingerprint)
     return found;
 }
 
+static int end_account(struct sp_engine *e, const char *user, char *fingerprint, struct sp_error *err)
+{
+    struct sp_user u;
+    size_t ended = 0;
+
+    if (sp_userdb_get(e->host, user, &u, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return sp_logins_end_known(e->host, e->config, u.name, u.uid, opened_by, fingerprint, &ended, err);
+}
+
+/* One that fails keeps no other's sessions; the first failure is told. */
 static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error *err)
 {
     _cleanup_(sp_users_clear) struct sp_users users = {0};
+    struct sp_error why;
+    int rc = 0;
 
     if (sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++) {
-        struct sp_user u;
-        size_t ended = 0;
-        if (sp_userdb_get(e->host, users.v[i], &u, err) == 0 &&
-            sp_logins_end_known(e->host, e->config, u.name, u.uid, opened_by, fingerprint, &ended, err) < 0)
-            return -1;
+        if (end_account(e, users.v[i], fingerprint, &why) == 0)
+            continue;
+        if (rc == 0)
+            *err = why;
+        rc = -1;
     }
-    return 0;
+    return rc;
 }
 
 /* A request that was cut off may have taken it from the record alone: then it still opens every account. */

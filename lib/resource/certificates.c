@@ -36,24 +36,71 @@ static bool opened_by(const struct sp_sshdlog *l, void *data)
     return l->is_certificate && is_among(l->serial, data);
 }
 
-/* Each account once. */
-static int end_sessions(struct sp_host *h, const struct sp_config *config, const struct sp_certlog *log,
-                        const struct sp_revocation *r, size_t *ret_ended, struct sp_error *err)
+static bool is_meant(const struct sp_certificate *c, const struct sp_revocation *r)
 {
+    return r == NULL || is_among(c->serial, r);
+}
+
+/* Who is gone has no sessions. A passwd that cannot be read tells of nobody that he is gone. */
+static int end_account(struct sp_host *h, const struct sp_config *config, const struct sp_certificate *c,
+                       sp_login_test *opened, void *data, size_t *ret_ended, struct sp_error *err)
+{
+    struct sp_user now;
+    size_t ended = 0;
+
+    if (sp_userdb_get(h, c->user, &now, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (now.uid != c->uid)
+        return 0;
+    if (sp_logins_end(h, config, c->user, c->uid, opened, data, &ended, err) < 0)
+        return -1;
+    *ret_ended += ended;
+    return 0;
+}
+
+/* Each account once; one that fails keeps no other's sessions. */
+static int end_sessions(struct sp_host *h, const struct sp_config *config, const struct sp_certlog *log,
+                        const struct sp_revocation *r, sp_login_test *opened, void *data, size_t *ret_ended,
+                        struct sp_error *err)
+{
+    struct sp_error why;
+    int rc = 0;
+
     for (size_t i = 0; i < log->n; i++) {
         const struct sp_certificate *c = &log->v[i];
-        bool done = !is_among(c->serial, r);
-        struct sp_user now;
-        size_t ended = 0;
+        bool done = !is_meant(c, r);
         for (size_t k = 0; !done && k < i; k++)
-            done = is_among(log->v[k].serial, r) && sp_streq(log->v[k].user, c->user);
-        if (done || sp_userdb_get(h, c->user, &now, err) < 0 || now.uid != c->uid)
+            done = is_meant(&log->v[k], r) && sp_streq(log->v[k].user, c->user) && log->v[k].uid == c->uid;
+        if (done || end_account(h, config, c, opened, data, ret_ended, &why) == 0)
             continue;
-        if (sp_logins_end(h, config, c->user, c->uid, opened_by, (void *)r, &ended, err) < 0)
-            return -1;
-        *ret_ended += ended;
+        if (rc == 0)
+            *err = why;
+        rc = -1;
     }
-    return 0;
+    return rc;
+}
+
+int sp_certificates_end(struct sp_host *h, const struct sp_config *config, const struct sp_certlog *log,
+                        const struct sp_revocation *r, size_t *ret_ended, struct sp_error *err)
+{
+    *ret_ended = 0;
+    return end_sessions(h, config, log, r, opened_by, (void *)(uintptr_t)r, ret_ended, err);
+}
+
+static bool signed_by(const struct sp_sshdlog *l, void *data)
+{
+    return l->is_certificate && sp_streq(l->ca, data);
+}
+
+int sp_certificates_end_of_ca(struct sp_host *h, const struct sp_config *config, const char *fingerprint,
+                              struct sp_error *err)
+{
+    _cleanup_(sp_certlog_clear) struct sp_certlog log = {0};
+    size_t ended = 0;
+
+    if (sp_certstore_read(h, &log, err) < 0)
+        return -1;
+    return end_sessions(h, config, &log, NULL, signed_by, (void *)(uintptr_t)fingerprint, &ended, err);
 }
 
 int sp_certificates_revoke(struct sp_host *h, const struct sp_config *config, const struct sp_revocation *r,
@@ -74,7 +121,7 @@ int sp_certificates_revoke(struct sp_host *h, const struct sp_config *config, co
     if (sp_certstore_append(h, &lines, err) < 0 || sp_certstore_read(h, &log, err) < 0 ||
         sp_certstore_krl(h, &log, now, NULL, err) < 0)
         return -1;
-    return end_sessions(h, config, &log, r, ret_ended, err);
+    return sp_certificates_end(h, config, &log, r, ret_ended, err);
 }
 
 /* Every block of the text lies within one of the key's. What cannot be read lies nowhere. */
@@ -136,6 +183,39 @@ static int add_revocation(const struct sp_certificate *one, int what, struct sp_
     return sp_str_copy(change->to, sizeof(change->to), "revoked");
 }
 
+/* It is on sshd's list, and the request that put it there may have been cut off before its sessions were
+ * ended: so it is while what is in force (`was`) is not yet what is wanted (`key`). */
+static int is_cut_off(const struct sp_ctx *c, const struct sp_certificate *one, const struct sp_key *key,
+                      const struct sp_key *was, bool *ret, struct sp_error *err)
+{
+    const struct sp_revocation r = {&one->serial, 1, 0, ""};
+    size_t logins = 0;
+
+    *ret = false;
+    if (was == NULL || is_wider(one, was, was) || (key != NULL && !is_wider(one, key, was)))
+        return 0;
+    if (sp_logins_count(c->host, c->config, c->user->name, c->user->uid, opened_by, (void *)(uintptr_t)&r,
+                        &logins, err) < 0)
+        return -1;
+    *ret = logins > 0;
+    return 0;
+}
+
+/* Is it to be taken back for what becomes of its key? */
+static int is_due(const struct sp_ctx *c, const struct sp_certificate *one, const struct sp_key *key,
+                  const struct sp_key *was, bool *ret, struct sp_error *err)
+{
+    int64_t now = c->host->ops->now(c->host);
+
+    *ret = false;
+    if (one->valid_to <= now)
+        return 0;
+    if (one->revoked_at != 0 && sp_certstore_krl_lists(c->host, one->serial))
+        return is_cut_off(c, one, key, was, ret, err);
+    *ret = one->revoked_at != 0 || key == NULL || is_wider(one, key, was);
+    return 0;
+}
+
 static int plan_revocations(const struct sp_ctx *c, const char *principal, struct sp_plan *p,
                             struct sp_error *err)
 {
@@ -150,11 +230,11 @@ static int plan_revocations(const struct sp_ctx *c, const char *principal, struc
     for (size_t i = 0; i < log.n; i++) {
         const struct sp_certificate *one = &log.v[i];
         const struct sp_key *key = sp_key_list_find(&want, one->fingerprint);
-        if (!sp_streq(one->principal, principal) || !sp_certificate_opens(c->host, one, now) ||
-            (one->revoked_at == 0 && key != NULL &&
-             !is_wider(one, key, sp_key_list_find(&have, one->fingerprint))))
+        bool due = false;
+        if (!sp_streq(one->principal, principal))
             continue;
-        if (add_revocation(one, key == NULL ? REVOKE : NARROW, p, err) < 0)
+        if (is_due(c, one, key, sp_key_list_find(&have, one->fingerprint), &due, err) < 0 ||
+            (due && add_revocation(one, key == NULL ? REVOKE : NARROW, p, err) < 0))
             return -1;
     }
     return 0;

@@ -20,6 +20,15 @@ struct sp_revocation {
 int sp_certificates_revoke(struct sp_host *h, const struct sp_config *config, const struct sp_revocation *r,
                            size_t *ret_ended, struct sp_error *err);
 
+/* What a revocation that was cut off, or that failed behind the list, left over: the sessions that these
+ * opened are ended, and nothing is noted. An account that fails keeps no other's; the first failure is
+ * told. */
+int sp_certificates_end(struct sp_host *h, const struct sp_config *config, const struct sp_certlog *log,
+                        const struct sp_revocation *r, size_t *ret_ended, struct sp_error *err);
+/* The same for all that a CA signed, by its fingerprint. */
+int sp_certificates_end_of_ca(struct sp_host *h, const struct sp_config *config, const char *fingerprint,
+                              struct sp_error *err);
+
 /* Does it open anything at `now`? */
 static inline bool sp_certificate_lives(const struct sp_certificate *c, int64_t now)
 {

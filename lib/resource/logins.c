@@ -15,7 +15,7 @@ struct search {
     const char *user;
     struct sp_servers servers;
     unsigned char *marks; /* one for each server */
-    bool (*meant)(const struct sp_sshdlog *, void *);
+    sp_login_test *meant;
     void *data;
     bool keep_unknown;
     bool cut;                    /* there was more log than is looked at */
@@ -97,8 +97,7 @@ static int sort_out(struct sp_host *h, const struct sp_config *config, struct se
 }
 
 int sp_logins_count(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                    bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret,
-                    struct sp_error *err)
+                    sp_login_test *meant, void *data, size_t *ret, struct sp_error *err)
 {
     _cleanup_(search_clear) struct search s = {.user = user, .meant = meant, .data = data};
     size_t kept = 0;
@@ -125,8 +124,7 @@ static int end(struct sp_host *h, const struct sp_config *config, struct search 
 }
 
 int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                  bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
-                  struct sp_error *err)
+                  sp_login_test *meant, void *data, size_t *ret_ended, struct sp_error *err)
 {
     _cleanup_(search_clear) struct search s = {.user = user, .meant = meant, .data = data};
 
@@ -134,8 +132,7 @@ int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char 
 }
 
 int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                        bool (*meant)(const struct sp_sshdlog *, void *), void *data, size_t *ret_ended,
-                        struct sp_error *err)
+                        sp_login_test *meant, void *data, size_t *ret_ended, struct sp_error *err)
 {
     _cleanup_(search_clear) struct search s = {
         .user = user, .meant = meant, .data = data, .keep_unknown = true};

@@ -69,6 +69,16 @@ def wait_for(question, timeout=10, what="it"):
         time.sleep(0.02)
 
 
+def opened(pid):
+    """The paths of what a process has open."""
+    names = []
+    with contextlib.suppress(OSError):  # it ended
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # that was closed
+                names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return names
+
+
 def covers(*items):
     """Says which entries of the lists of attacks and known bugs a test shows: @sp.covers("jail 17", "panels symlink").
 

@@ -2,9 +2,11 @@
 """Certificates through a real sshd: what they open, what they do not, and what ends with them."""
 
 import datetime
+import fcntl
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -361,6 +363,60 @@ def test_one_that_is_revoked_opens_nothing_and_its_sessions_end(site, how):
     assert not sp.rpc("certificate.revoke", params).ok()["changed"]
 
 
+def is_revoked(answer):
+    path = sp.WORK / sp.unique("asked-cert.pub")
+    path.write_text(answer["certificate"] + "\n")
+    return "REVOKED" in sp.run(["ssh-keygen", "-Q", "-f", CA / "revoked", path]).stdout
+
+
+@pytest.mark.parametrize("how", ["certificate.revoke", "keys.remove"])
+def test_a_session_that_a_request_cut_off_left_open_ends_with_the_next_one(site, how):
+    """Killed behind the list and before the session's end: the same request again is no empty yes."""
+    stays = sp.keypair("stays")
+    sp.rpc("keys.add", {"domain": site.domain, "key": stays.public}).ok()
+    answer = issue(site)
+    plain = sp_site.background(site, key=stays)
+    without_key(site)
+    running = sp_site.background(site, key=put(answer))
+    params = {"serial": answer["serial"]} if how == "certificate.revoke" else {"domain": site.domain, "fingerprint": key().fingerprint}
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": how, "params": params})
+    for number in range(200, 4000, 150):
+        done = sp.run([os.environ["SALLYPORT_BUILD"] + "/tests/killat", str(number), sp.HELPER], input=request)
+        if done.rc == 0 or is_revoked(answer):
+            break
+    assert done.rc != 0 and running.poll() is None, (number, done)
+    sp.rpc(how, params).ok()
+    assert running.wait(10) != 0 and plain.poll() is None
+    assert not sp.rpc(how, params).ok()["changed"]
+    sp_site.end(plain)
+
+
+@pytest.mark.parametrize("method", ["certificate.revoke", "global_keys.remove"])
+def test_a_passwd_that_does_not_tell_who_somebody_is_leaves_no_session_behind_in_silence(site, method):
+    everywhere, other = sp.keypair("everywhere"), sp_site.account("bash", keys=[key()])
+    sp.run([SALLYPORT, "global-keys", "add", everywhere.path + ".pub"], check=True)
+    answers = {user: issue(user) for user in (site, other)}
+    without_key(site), without_key(other)
+    opened = {user: put(answers[user]) if "cert" in method else everywhere for user in (site, other)}
+    running = {user: sp_site.background(user, key=opened[user]) for user in (site, other)}
+
+    def ask():
+        if method == "global_keys.remove":
+            return sp.run([SALLYPORT, "global-keys", "remove", everywhere.fingerprint, "--yes"]).rc
+        return sp.rpc(method, {"fingerprint": key().fingerprint}).exit
+
+    passwd = pathlib.Path("/etc/passwd")
+    before = passwd.read_text()
+    try:
+        passwd.write_text(before + next(line for line in before.splitlines(True) if line.startswith(site.name + ":")))
+        assert ask() != 0, "said to be ended, and it goes on"
+        assert running[other].wait(10) != 0 and running[site].poll() is None
+    finally:
+        passwd.write_text(before)
+    assert ask() == 0 and running[site].wait(10) != 0
+    sp.run([SALLYPORT, "global-keys", "remove", everywhere.fingerprint, "--yes"])
+
+
 def test_where_no_log_tells_what_opened_a_session_it_ends(site):
     stays = sp.keypair("stays")
     sp.rpc("keys.add", {"domain": site.domain, "key": stays.public}).ok()
@@ -539,6 +595,25 @@ def test_rotation_is_add_wait_and_drop(site):
     assert login(site, old).rc == 255 and login(site, new).rc == 0
     sp_site.end(keeps)
     assert pathlib.Path("/run/sshd.pid").stat().st_mtime_ns == pid, "no reload"
+
+
+@pytest.mark.parametrize("method", ["certificate.issue", "system.reconcile"])
+def test_a_ca_that_was_dropped_meanwhile_is_not_trusted_again(site, method):
+    """Who waits for the store's lock has seen the CA, and writes the list of those that are trusted."""
+    old = verb("ca", "rotate", "--yes")["cas"][0]
+    ask = {"domain": site.domain, "fingerprint": key().fingerprint} if method == "certificate.issue" else {}
+    with open(CA / "lock", "r+", encoding="ascii") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waits:
+            waits.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": ask}).encode())
+            waits.stdin.close()
+            sp.wait_for(lambda: str(CA / "lock") in sp.opened(waits.pid), what="a helper that waits")
+            os.kill(waits.pid, signal.SIGSTOP)
+            fcntl.lockf(lock, fcntl.LOCK_UN)
+            verb("ca", "drop", str(old["number"]), "--yes")
+            os.kill(waits.pid, signal.SIGCONT)
+            assert "result" in json.loads(waits.stdout.read())
+    assert old["key"] not in (CA / "trusted").read_text()
 
 
 def test_a_ca_in_an_agent_signs(site):

@@ -129,6 +129,17 @@ def test_safety_44_certificates_are_made_by_a_clock_that_can_be_right(host):
     sp.rpc("certificate.revoke", {"serial": early["serial"]}).ok()
 
 
+def test_safety_44_what_is_revoked_stays_so_when_a_clock_gone_wrong_is_right_again(host):
+    """Behind the test above: there is a CA. In 2040 all of today's has ended, and what ended long ago is forgotten."""
+    user = managed("bash")
+    answer = sp.rpc("certificate.issue", {"domain": user.domain, "fingerprint": sp.keypair().fingerprint}).ok()
+    sp.rpc("certificate.revoke", {"serial": answer["serial"]}).ok()
+    at(AGE["2040"], "system.reconcile").ok()
+    sp.rpc("system.reconcile").ok()
+    listed = sp.run(["ssh-keygen", "-Q", "-l", "-f", "/var/lib/sallyport/ca/revoked"]).stdout
+    assert f"serial: {answer['serial']}\n" in listed, listed
+
+
 def test_safety_44_a_lock_is_waited_for_by_a_clock_that_goes_on(host):
     """The wall clock stands still: busy by the deadline all the same."""
     user = managed("bash")
