@@ -335,16 +335,27 @@ int sp_store_index(struct sp_host *h, const char *domain, const char *user, stru
     return sp_sync_dir(h, fd, err);
 }
 
+static bool is_indexed_for(struct sp_host *h, const char *domain, const char *user)
+{
+    char path[SP_PATH_SIZE], now[SP_USER_SIZE] = "";
+
+    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
+    return readlinkat(h->root_fd, path, now, sizeof(now) - 1) > 0 && sp_streq(now, user);
+}
+
 int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
 {
-    char path[SP_PATH_SIZE], old[SP_USER_SIZE] = "";
+    _cleanup_close_ int lock = -1;
 
     if (sp_name_check_domain(domain, err) < 0)
         return -1;
-    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
-    if (readlinkat(h->root_fd, path, old, sizeof(old) - 1) < 0 || !sp_streq(old, user))
+    if (!is_indexed_for(h, domain, user))
         return 0;
-    return remove_name(h, DOMAIN_DIR, domain, err);
+    /* Another user's request may attach the domain meanwhile, and the name would be his. */
+    lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
+    if (lock < 0)
+        return -1;
+    return is_indexed_for(h, domain, user) ? remove_name(h, DOMAIN_DIR, domain, err) : 0;
 }
 
 int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *err)

@@ -59,7 +59,7 @@ int sp_store_raise_generation(struct sp_host *h, uint64_t generation, struct sp_
 int sp_store_owner(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE],
                    struct sp_error *err);
 int sp_store_index(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
-/* Only while it names this user: it may be another account's by now. */
+/* Only while it names this user: it may be another account's by now. Takes SP_STORE_DOMAINS_LOCK. */
 int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err);
 /* Whoever attaches a domain to an account holds this lock until the account's state says so. */
 #define SP_STORE_DOMAINS_LOCK SP_STORE "/domains.lock"
