@@ -402,7 +402,9 @@ SP_METHOD(sp_domain_get)
     if (!cJSON_AddItemToObject(result, "sudo", sp_sudo_to_json(&o.state.desired.sudo)))
         return no_memory(err);
     show_gate(&o, result);
-    return sp_report_changes(&o.plan, result, "drift", err);
+    if (sp_report_changes(&o.plan, result, "drift", err) < 0)
+        return -1;
+    return d != NULL ? sp_sources_drift(e, &o.state.desired, d, result, err) : 0;
 }
 
 static int list_account(struct sp_engine *e, const char *user, cJSON *domains, cJSON *broken,

@@ -6,10 +6,10 @@
 #include "engine/firewall.h"
 #include "model/json.h"
 
-/* Move the members of one array of `from` behind those of the same array of `to`. */
-static void join(cJSON *to, cJSON *from, const char *name)
+/* Move the members of one array of `from` behind those of another of `to`. */
+static void join(cJSON *to, const char *behind, cJSON *from, const char *name)
 {
-    cJSON *have = cJSON_GetObjectItemCaseSensitive(to, name),
+    cJSON *have = cJSON_GetObjectItemCaseSensitive(to, behind),
           *more = cJSON_GetObjectItemCaseSensitive(from, name);
 
     while (have != NULL && cJSON_GetArraySize(more) > 0)
@@ -20,8 +20,8 @@ void sp_sources_join(cJSON *result, cJSON *part)
 {
     if (part == NULL)
         return;
-    join(result, part, "changes");
-    join(result, part, "warnings");
+    join(result, "changes", part, "changes");
+    join(result, "warnings", part, "warnings");
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(part, "changed")))
         (void)cJSON_ReplaceItemInObjectCaseSensitive(result, "changed", cJSON_CreateTrue());
 }
@@ -153,4 +153,38 @@ int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const str
     sp_sources_join(result, added);
     sp_sources_join(result, dropped);
     return 0;
+}
+
+/* What cannot be looked at is not taken for in force, and hides nothing else of the answer. */
+static int add_unknown(const struct sp_domain *d, const struct sp_error *why, cJSON *part,
+                       struct sp_error *err)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(part, "changes");
+    if (cJSON_AddArrayToObject(part, "changes") == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    return sp_report_first(part, "firewall", d->name, why->text, "open to its sources", NULL, err);
+}
+
+int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const struct sp_domain *d,
+                     cJSON *result, struct sp_error *err)
+{
+    const struct sp_cidr_list none = {0};
+    _cleanup_json_ cJSON *part = cJSON_CreateObject();
+    struct sp_error why;
+
+    if (part == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (d->sources.n == 0)
+        return 0;
+    if (sp_firewall_sync_sources(e->host, e->config, d->name,
+                                 a->shell != SP_SHELL_NONE ? &d->sources : &none,
+                                 SP_FIREWALL_DRY | SP_FIREWALL_FORCE, part, &why) < 0 &&
+        add_unknown(d, &why, part, err) < 0)
+        return -1;
+    if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(part, "changes")) == 0)
+        return 0;
+    join(result, "drift", part, "changes");
+    return cJSON_ReplaceItemInObjectCaseSensitive(result, "in_force", cJSON_CreateFalse())
+               ? 0
+               : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }

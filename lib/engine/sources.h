@@ -25,6 +25,12 @@ void sp_sources_join(cJSON *result, cJSON *part);
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
                      cJSON *result, struct sp_error *err);
 
+/* What the firewall's list lacks of the domain's, or has too much, moved behind result.drift;
+ * result.in_force is false then. A request that was cut off between account and firewall leaves that, until
+ * it is sent again. */
+int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const struct sp_domain *d,
+                     cJSON *result, struct sp_error *err);
+
 /* The domain's list is `now`'s. First the new owner, then the old one away: no moment without. */
 int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
                       const char *now, cJSON *result, struct sp_error *err);

@@ -315,6 +315,24 @@ def test_a_domains_sources_open_the_restricted_port_and_go_with_it(user):
     assert sp.rpc("firewall.get").ok()["sources"] == sources(sp.OUTSIDE4_B)
 
 
+def test_what_the_port_lacks_of_a_domains_sources_is_said_until_the_request_is_sent_again(user):
+    """The account is done, and the firewall was not told: as if the request had been cut off between them."""
+    restrict(sp.OUTSIDE4_B)
+    params = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "bash", "sources": [sp.OUTSIDE4]}
+    good = STATE.read_bytes()
+    STATE.write_bytes(b"rubbish")
+    assert sp.rpc("domain.apply", params).reason == "broken_state"
+    shown = sp.rpc("domain.get", {"domain": user.domain}).ok()
+    assert not shown["in_force"] and "firewall" in shown["drift"][-1]["from"], shown  # what cannot be read is not in force
+    STATE.write_bytes(good)
+    shown = sp.rpc("domain.get", {"domain": user.domain}).ok()
+    assert not shown["in_force"] and [(one["resource"], one["target"]) for one in shown["drift"]] == [("firewall", f"{sp.OUTSIDE4} of {user.domain}")], shown
+    assert shut(sp.OUTSIDE4)
+    assert sp.rpc("domain.apply", params).ok()["changed"] and sp.probe(sp.OUTSIDE4) == "open"
+    shown = sp.rpc("domain.get", {"domain": user.domain}).ok()
+    assert shown["in_force"] and not shown["drift"], shown
+
+
 @sp.covers("firewall 15")
 def test_15_a_foreign_drop_policy_is_named_and_open_is_no_success():
     sp.run(["nft", "add table inet other; add chain inet other in { type filter hook input priority 0; policy drop; }"],
