@@ -219,16 +219,38 @@ int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_ch
 /* --- sshd --- */
 
 struct own_value {
+    const char *main;        /* the first file */
     char file[SP_PATH_SIZE]; /* where the Match blocks of the file begin to count */
     bool in_match, conditional;
+    bool others_first; /* the main file includes the others before it says anything itself */
+    bool of_main;      /* `value` is the main file's */
     char value[1024], place[SP_SSHD_WHERE];
 };
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+
+    return n >= k && sp_streq(text + n - k, end);
+}
+
+/* sshd_config(5): the first value counts, and an included file stands where its Include does. */
+static void take_own(struct own_value *o, const struct sp_sshd_line *l, bool is_main)
+{
+    if (o->value[0] != '\0' && !(o->of_main && o->others_first && !is_main))
+        return;
+    (void)sp_str_copy(o->value, sizeof(o->value), l->value);
+    o->of_main = is_main;
+}
 
 /* What the host's files say outside of any Match block; within one, ours would push it aside. */
 static int find_own(const struct sp_sshd_line *l, void *data)
 {
     struct own_value *o = data;
+    bool is_main = sp_streq(l->file, o->main);
 
+    if (!is_main && !ends_with(l->file, ".conf")) /* nobody includes it */
+        return 0;
     if (!sp_streq(o->file, l->file)) {
         (void)sp_str_copy(o->file, sizeof(o->file), l->file);
         o->in_match = false;
@@ -237,13 +259,16 @@ static int find_own(const struct sp_sshd_line *l, void *data)
         return 0;
     if (strcasecmp(l->keyword, "match") == 0)
         o->in_match = strcasecmp(l->value, "all") != 0;
+    if (is_main && !o->in_match && o->value[0] == '\0' && strcasecmp(l->keyword, "include") == 0 &&
+        strstr(l->value, "sshd_config.d/*.conf") != NULL)
+        o->others_first = true;
     if (strcasecmp(l->keyword, "authorizedkeysfile") != 0)
         return 0;
     if (o->in_match) {
         o->conditional = true;
         (void)sp_str_format(o->place, sizeof(o->place), "%s:%zu", l->file, l->number);
-    } else if (o->value[0] == '\0')
-        (void)sp_str_copy(o->value, sizeof(o->value), l->value);
+    } else
+        take_own(o, l, is_main);
     return 0;
 }
 
@@ -256,7 +281,7 @@ static int add_file(const char *name, void *data)
 void sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *out)
 {
     _cleanup_(sp_buf_clear) struct sp_buf files = {0};
-    struct own_value o = {0};
+    struct own_value o = {.main = c->config->sshd_config};
     struct sp_error ignored;
 
     /* What cannot be looked at lets nobody in. */
@@ -303,7 +328,7 @@ int sp_globals_expect(const struct sp_ctx *c, const struct sp_sshdconf *conf, st
 
 int sp_globals_conflict(const struct sp_ctx *c, struct sp_error *err)
 {
-    struct own_value o = {0};
+    struct own_value o = {.main = c->config->sshd_config};
 
     (void)sp_sshd_each_line(c, find_own, &o);
     if (!o.conditional || c->config->key_store == SP_KEY_STORE_ROOT)

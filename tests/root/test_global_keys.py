@@ -120,6 +120,26 @@ def test_the_files_that_the_host_names_are_read_as_before(host, site, own):
         verb("remove", key.fingerprint, "--yes")
 
 
+MAIN, DROPIN = "/etc/ssh/more/main-%u", "/etc/ssh/more/dropin-%u"
+
+
+@pytest.mark.parametrize("main, dropins", [
+    (MAIN, {}), (None, {"50-own.conf": DROPIN}), (MAIN, {"50-own.conf": DROPIN}), (MAIN, {"50-own.conf.bak": DROPIN}),
+    (None, {"05-own.conf": DROPIN, "60-own.conf": MAIN})])
+def test_the_files_named_beside_ours_are_those_that_sshd_reads_without_us(host, site, main, dropins):
+    """sshd takes the first value, and the main file includes the others before it says anything itself."""
+    def in_force():
+        words = sp.run(["sshd", "-T", "-C", f"user={site.name},host=localhost,addr=127.0.0.1"], check=True).stdout
+        return next(line for line in words.splitlines() if line.startswith("authorizedkeysfile ")).split()[1:]
+
+    with sp_sshd.configured(host, end=f"\nAuthorizedKeysFile {main}\n" if main else "",
+                            dropins={name: f"AuthorizedKeysFile {value}\n" for name, value in dropins.items()}):
+        before, key = in_force(), sp.keypair("everywhere")
+        add(key)
+        assert in_force() == [*before, str(STORE / "all")]
+        verb("remove", key.fingerprint, "--yes")
+
+
 def test_it_goes_with_keys_in_roots_store(host):
     CONF.write_text("key_store = root\n")
     try:
