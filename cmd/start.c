@@ -59,6 +59,22 @@ int sp_start_sanitise(struct sp_start *s, int argc, char **argv)
     return sp_seccomp_helper() < 0 && errno != ENOSYS && errno != EINVAL ? -1 : 0;
 }
 
+/* Where passwd does not tell who somebody is, nobody is told that he is another. */
+static int check_denied(struct sp_start *s, const char *name, struct sp_error *err)
+{
+    struct sp_user u;
+
+    if (sp_userdb_get(&s->host, name, &u, err) < 0)
+        return err->code == SP_E_NOT_FOUND || err->code == SP_E_INVALID
+                   ? 0
+                   : sp_field(err, "sallyport.conf.denied_callers");
+    if (u.uid != s->engine.caller)
+        return 0;
+    sp_fail(err, SP_E_FORBIDDEN, 0, "%s may not ask", u.name);
+    return sp_hint(
+        err, "every site runs as it; let the panel's own user call (denied_callers in sallyport.conf)");
+}
+
 static int check_caller(struct sp_start *s, struct sp_error *err)
 {
     /* 2^31 and above are negative to somebody, and (uid_t)-1 means "leave it" (CVE-2019-14287). */
@@ -66,17 +82,9 @@ static int check_caller(struct sp_start *s, struct sp_error *err)
         sp_fail(err, SP_E_FORBIDDEN, 0, "uid %u may not ask", s->engine.caller);
         return sp_hint(err, "let the panel's own user call");
     }
-    for (size_t i = 0; s->engine.caller != 0 && i < s->config.denied_callers.n; i++) {
-        struct sp_error ignored;
-        struct sp_user u;
-        if (sp_userdb_get(&s->host, s->config.denied_callers.v[i], &u, &ignored) == 0 &&
-            u.uid == s->engine.caller) {
-            sp_fail(err, SP_E_FORBIDDEN, 0, "%s may not ask", u.name);
-            return sp_hint(
-                err,
-                "every site runs as it; let the panel's own user call (denied_callers in sallyport.conf)");
-        }
-    }
+    for (size_t i = 0; s->engine.caller != 0 && i < s->config.denied_callers.n; i++)
+        if (check_denied(s, s->config.denied_callers.v[i], err) < 0)
+            return -1;
     return 0;
 }
 

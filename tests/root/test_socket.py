@@ -78,6 +78,17 @@ def test_safety_46_a_wrong_peer_is_refused_even_in_the_group(panel, who):
     assert answer.reason == "forbidden" and answer.body["id"] is None and answer.error["data"]["hint"], answer
 
 
+def test_safety_46_a_caller_who_is_denied_stays_so_where_passwd_names_him_twice(panel):
+    passwd = pathlib.Path("/etc/passwd")
+    before = passwd.read_text()
+    passwd.write_text(before + next(line for line in before.splitlines(True) if line.startswith("www-data:")))
+    try:
+        answer = ask_as(pwd.getpwnam("www-data").pw_uid)
+    finally:
+        passwd.write_text(before)
+    assert answer.reason == "broken_state" and "www-data" in answer.error["message"] and answer.error["data"]["hint"], answer
+
+
 def test_safety_46_a_peer_that_has_no_uid_here_is_refused(panel):
     """The kernel calls whoever a user namespace does not map 65534, whatever passwd calls that."""
     config = pathlib.Path("/etc/sallyport/sallyport.conf.d/callers.conf")
