@@ -129,8 +129,8 @@ static void read_program(int dir, char name[PATH_MAX])
 
 /* cgroups(7), the lines of version 1 as of 2: a process below ".../NAME.service" that is not sshd's was
  * started by that service. A user cannot move into one that is not his. user@UID.service is his, and he can
- * move what he likes anywhere in it: being there excuses nobody but the manager's own program, in its
- * init.scope. */
+ * move what he likes anywhere in it, and name what is below as he likes: being there excuses nobody but the
+ * manager's own program, in its init.scope. */
 static void read_cgroup(int dir, struct sp_proc *p, bool is_systemd)
 {
     char text[4096];
@@ -139,10 +139,10 @@ static void read_cgroup(int dir, struct sp_proc *p, bool is_systemd)
         return;
     for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL;
          line = strtok_r(NULL, "\n", &save)) {
-        const char *in = strstr(line, "/system.slice/");
-        if (strstr(line, ".service/init.scope") != NULL && strstr(line, "/user@") != NULL)
+        const char *in = strstr(line, "/system.slice/"), *his = strstr(line, "/user@");
+        if (strstr(line, ".service/init.scope") != NULL && his != NULL)
             p->is_manager = is_systemd;
-        if (in == NULL || strstr(in, ".service") == NULL)
+        if (in == NULL || (his != NULL && his < in) || strstr(in, ".service") == NULL)
             continue;
         in += strlen("/system.slice/");
         if (!sp_str_prefix(in, "ssh", NULL) && !sp_str_prefix(in, "system-ssh", NULL))

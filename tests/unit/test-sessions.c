@@ -146,13 +146,15 @@ static void moving_into_the_users_manager_hides_nobody(void **state)
         {30, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL, MANAGER},
         {31, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL,
          "0::/user.slice/user-1001.slice/user@1001.service/app.slice/run-u1.scope\n"},
+        {32, 1, 1001, "/usr/bin/tmux", NULL, "9", "1001", NULL,
+         "0::/user.slice/user-1001.slice/user@1001.service/system.slice/cron.service\n"},
         {40, 1, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER},
         {41, 40, 1001, SYSTEMD, NULL, "3", "1001", NULL, MANAGER}, /* (sd-pam) */
     };
     _cleanup_(sp_sessions_clear) struct sp_sessions s = find(*state, procs, SP_COUNT(procs));
 
-    assert_int_equal(s.n, 3);
-    assert_true(has(&s, 30) && has(&s, 31) && has(&s, 40));
+    assert_int_equal(s.n, 4);
+    assert_true(has(&s, 30) && has(&s, 31) && has(&s, 32) && has(&s, 40));
     assert_int_equal(s.manager, 40);
 }
 
