@@ -61,19 +61,32 @@ bool sp_logins_is_of(struct sp_engine *e, const char *user, const char *domain)
            sp_account_find(&s.desired, domain) != NULL;
 }
 
+/* 1: the user is the one whom the account is of. A passwd that cannot be read tells of nobody that he is
+ * gone: his logins would go with him. */
+static int is_owner(struct sp_engine *e, const struct sp_extra *l, const struct sp_state *s,
+                    struct sp_user *ret_user, struct sp_error *err)
+{
+    if (!s->exists || s->desired.uid != l->owner_uid || sp_extra_is(&s->desired.extra))
+        return 0;
+    if (sp_userdb_get(e->host, s->desired.user, ret_user, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    return ret_user->uid == l->owner_uid;
+}
+
 /* By the name that the login knows, or by the one that his uid has now: usermod -l. */
 int sp_logins_owner(struct sp_engine *e, const struct sp_extra *l, struct sp_state *ret,
                     struct sp_user *ret_user, struct sp_error *err)
 {
     const char *name = l->owner;
     char now[64];
+    int rc;
 
     for (int turn = 0; turn < 2; turn++) {
         if (sp_store_load(e->host, name, ret, err) < 0)
             return -1;
-        if (ret->exists && ret->desired.uid == l->owner_uid && !sp_extra_is(&ret->desired.extra) &&
-            sp_userdb_get(e->host, name, ret_user, err) == 0 && ret_user->uid == l->owner_uid)
-            return 0;
+        rc = is_owner(e, l, ret, ret_user, err);
+        if (rc != 0)
+            return rc < 0 ? -1 : 0;
         sp_state_clear(ret);
         if (turn == 1 || !sp_userdb_name_of(e->host, l->owner_uid, now))
             return 0;

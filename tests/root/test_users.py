@@ -288,6 +288,18 @@ def test_an_owner_who_is_gone_takes_his_logins_with_him(site):
     assert traces(user.name, user.uid) == []
 
 
+def test_an_owner_whom_passwd_names_twice_is_not_gone(site):
+    user, passwd = add(site, sp.unique("tech")), pathlib.Path("/etc/passwd")
+    before = passwd.read_text()
+    passwd.write_text(before + next(line for line in before.splitlines(True) if line.startswith(site.name + ":")))
+    try:
+        told = [one for one in sp.rpc("system.reconcile").ok()["details"] if one["user"] == user.name]
+        assert [one.get("reason") for one in told] == ["broken_state"] and user.name in passwd.read_text(), told
+    finally:
+        passwd.write_text(before)
+    assert sp.ssh(user, "echo in", key=sp.keypair("tech")).stdout == "in\n"
+
+
 def test_a_crash_before_the_system_user_leaves_nothing_for_long(site):
     """The state stands before the user: reconcile finds it, and takes it away."""
     user = add(site)
