@@ -251,8 +251,10 @@ static int fill(const struct sp_adoption *a, const struct sp_user *found, const 
     if (sp_str_copy(d->found.panel, sizeof(d->found.panel), a->name) < 0 ||
         sp_str_copy(d->found.shell, sizeof(d->found.shell), found->shell) < 0 ||
         sp_str_copy(d->found.home, sizeof(d->found.home), found->home) < 0 ||
-        sp_str_copy(s->original_shell, sizeof(s->original_shell), found->shell) < 0)
-        return sp_fail(err, SP_E_INVALID, 0, "its line of passwd is too long");
+        sp_str_copy(s->original_shell, sizeof(s->original_shell), found->shell) < 0) {
+        sp_fail(why, SP_E_INVALID, 0, "its line of passwd is too long");
+        return 1;
+    }
     rc = find_keys(a, u, &d->found, report, why, err);
     if (rc != 0 || note_others(a, found, report, err) < 0)
         return rc != 0 ? rc : -1;

@@ -64,12 +64,14 @@ static bool is_here(struct sp_host *h, const char *file, char name[SP_PANEL_SIZE
 
 static int detect_in(struct sp_host *h, const char *path, char ret[SP_PANEL_SIZE], struct sp_error *err)
 {
-    struct sp_error ignored;
-    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, path, SP_FSAT_NONE, &ignored);
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, path, SP_FSAT_NONE, err);
     const struct dirent *d;
     char name[SP_PANEL_SIZE];
+    int rc;
 
-    while (dir != NULL && (d = readdir(dir)) != NULL) {
+    if (dir == NULL)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    while ((rc = sp_fsat_next(dir, path, &d, err)) > 0) {
         if (!is_here(h, d->d_name, name) || sp_streq(name, ret))
             continue;
         if (ret[0] != '\0') {
@@ -79,7 +81,7 @@ static int detect_in(struct sp_host *h, const char *path, char ret[SP_PANEL_SIZE
         }
         (void)sp_str_copy(ret, SP_PANEL_SIZE, name);
     }
-    return 0;
+    return rc;
 }
 
 int sp_panels_detect(struct sp_host *h, char ret[SP_PANEL_SIZE], struct sp_error *err)

@@ -180,6 +180,8 @@ int sp_panel_parse(const char *bytes, size_t len, struct sp_panel *ret, struct s
         number++;
         if (parse_line(&p, line, err) == 0)
             continue;
+        if (err->code == SP_E_NO_MEMORY) /* no fault of the preset's */
+            return -1;
         (void)sp_str_format(field, sizeof(field), "%s", err->field);
         (void)sp_str_format(text, sizeof(text), "%.180s", err->text);
         sp_fail(err, SP_E_INVALID, 0, "line %u of the preset: %s%s%s", number, field,
