@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/flight.h"
 #include "engine/tight.h"
 
@@ -64,6 +65,40 @@ static bool is_users_ground(const struct sp_resource *r)
     return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere || r == &sp_resource_points;
 }
 
+static bool is_same_line(const struct sp_key *a, const struct sp_key *b)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf la = {0}, lb = {0};
+    struct sp_error ignored;
+
+    return sp_authkeys_line(a, &la, &ignored) == 0 && sp_authkeys_line(b, &lb, &ignored) == 0 &&
+           sp_buf_ok(&la) && sp_buf_ok(&lb) && sp_streq(sp_buf_str(&la), sp_buf_str(&lb));
+}
+
+static bool brings_keys(const struct sp_flight *f)
+{
+    const struct sp_account *was = sp_flight_asked_before(f);
+
+    for (size_t i = 0; i < f->desired.n_domains; i++) {
+        const struct sp_domain *now = &f->desired.domains[i], *old = sp_account_find(was, now->name);
+
+        for (size_t k = 0; k < now->keys.n; k++) {
+            const struct sp_key *had =
+                old != NULL ? sp_key_list_find(&old->keys, now->keys.v[k].key.fingerprint) : NULL;
+            if (had == NULL || !is_same_line(&now->keys.v[k], had))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A key of an earlier request that lets nobody in need not be there: a home without room for it holds up no
+ * `none`. */
+static bool may_fail(const struct sp_flight *f, enum sp_phase phase, const struct sp_resource *r)
+{
+    return phase == SP_BUILD && f->desired.shell == SP_SHELL_NONE && f->run->edit != NULL &&
+           (r == &sp_resource_keys || r == &sp_resource_keys_elsewhere) && !brings_keys(f);
+}
+
 /* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
 static int run_phase(struct sp_flight *f, enum sp_phase phase, struct sp_error *err)
 {
@@ -76,6 +111,11 @@ static int run_phase(struct sp_flight *f, enum sp_phase phase, struct sp_error *
         const struct sp_resource *r = in_phase(phase, i);
         if (r->apply(&f->ctx, p, phase, &now) == 0)
             continue;
+        if (may_fail(f, phase, r)) {
+            if (sp_plan_warn(p, err, "%s could not be written: %s", r->name, now.text) < 0)
+                return -1;
+            continue;
+        }
         if (rc == 0)
             first = now;
         rc = -1;
