@@ -94,15 +94,17 @@ static int is_customer(const struct sp_adoption *a, const struct sp_user *u, str
 struct keys_found {
     struct sp_found *found;
     struct sp_error *err;
+    size_t left_out;
 };
 
 static int add_key(const struct sp_authkeys_entry *entry, void *data)
 {
-    const struct keys_found *k = data;
+    struct keys_found *k = data;
 
     if (entry->fingerprint[0] == '\0' ||
         sp_found_add_key(k->found, entry->fingerprint, entry->type, k->err) == 0)
         return 0;
+    k->left_out++;
     return sp_error_is_blind(k->err) ? -1 : 0;
 }
 
@@ -126,25 +128,33 @@ static int find_keys(const struct sp_adoption *a, const struct sp_user *u, struc
                      cJSON *report, struct sp_error *why, struct sp_error *err)
 {
     _cleanup_(sp_home_keys_clear) struct sp_home_keys have = {0};
-    struct keys_found keys = {f, why};
+    struct keys_found keys = {.found = f, .err = why};
     char text[512];
 
     if (!has_file(a, u))
         return 0;
-    if (sp_home_read(a->engine->host, u, SP_KEYS_HOME_FILE, &have, why) == 0)
-        return sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, add_key, &keys) < 0 ? 1 : 0;
-    if (sp_error_is_blind(why))
+    if (sp_home_read(a->engine->host, u, SP_KEYS_HOME_FILE, &have, why) < 0) {
+        if (sp_error_is_blind(why))
+            return 1;
+        (void)snprintf(text, sizeof(text), "the keys in the home could not be looked at: %.300s",
+                       why->text);
+        return note(report, text) ? 0 : no_memory(err);
+    }
+    if (sp_authkeys_each(sp_buf_str(&have.bytes), have.bytes.len, add_key, &keys) < 0)
         return 1;
-    (void)snprintf(text, sizeof(text), "the keys in the home could not be looked at: %.300s", why->text);
-    return note(report, text) ? 0 : no_memory(err);
+    (void)snprintf(text, sizeof(text), "%zu more keys stand in the home than the record holds",
+                   keys.left_out);
+    return keys.left_out == 0 || note(report, text) ? 0 : no_memory(err);
 }
+
+#define OTHERS_SHOWN 8
 
 /* Other tools' jails, and logins that share the uid: what a jail of ours would not hold. */
 static int note_others(const struct sp_adoption *a, const struct sp_user *u, cJSON *report,
                        struct sp_error *err)
 {
     const struct sp_panel_jail *jail = sp_panel_jail(u->shell);
-    size_t n = 0;
+    size_t n = 0, others = 0;
     struct sp_user *const *same = sp_userlist_of_uid(a->users, u->uid, &n);
     char text[1024];
 
@@ -153,9 +163,9 @@ static int note_others(const struct sp_adoption *a, const struct sp_user *u, cJS
         if (!cJSON_AddStringToObject(report, "shell_of", jail->tool) || !note(report, text))
             return no_memory(err);
     }
-    for (size_t i = 0; i < n && i < 8; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct sp_panel_jail *his = sp_panel_jail(same[i]->shell);
-        if (sp_streq(same[i]->name, u->name))
+        if (sp_streq(same[i]->name, u->name) || ++others > OTHERS_SHOWN)
             continue;
         (void)snprintf(
             text, sizeof(text),
@@ -165,7 +175,8 @@ static int note_others(const struct sp_adoption *a, const struct sp_user *u, cJS
         if (!note(report, text))
             return no_memory(err);
     }
-    return 0;
+    (void)snprintf(text, sizeof(text), "%zu logins more have the same uid", others - OTHERS_SHOWN);
+    return others <= OTHERS_SHOWN || note(report, text) ? 0 : no_memory(err);
 }
 
 static int leave_out(cJSON *report, const struct sp_panel_site *site, const struct sp_error *why,

@@ -2,6 +2,7 @@
 """sallyport adopt: a panel's accounts are taken up as they are, and given back. Each panel is a replica: the part of
 its tree that names domains, users and directories, made here after that panel's documentation and public sources."""
 
+import base64
 import fcntl
 import json
 import os
@@ -337,6 +338,19 @@ def test_names_choose_and_a_request_in_flight_is_left_alone(host):
     assert set(accounts(adopt(*where, "nm2"))) == {"nm2"}
     assert [one["user"] for one in undo("nm3.example")["forgotten"]] == ["nm3"]
     assert len(undo()["forgotten"]) == 2
+
+
+def test_what_is_too_much_to_be_told_or_kept_is_counted(host):
+    one = user("lg0", "/srv/large/lg.example", roots=["/srv/large/lg.example/web"])
+    for number in range(1, 11):
+        sp.run(["useradd", "-M", "-o", "-u", str(one.uid), "-g", str(one.gid), "-d", one.home, "-s", "/bin/bash", f"lg{number}"], check=True)
+    head = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"
+    sp.put_key(one)
+    path = pathlib.Path(one.home, ".ssh/authorized_keys")
+    path.write_text("".join(f"ssh-ed25519 {base64.b64encode(head + os.urandom(32)).decode()}\n" for _ in range(1002)))
+    told = accounts(adopt("--from", "generic", "--document-root", "/srv/large/*/web", "--dry-run"))["lg0"]
+    assert told["result"] == "taken" and told["keys"] == 1000, told
+    assert "2 more keys" in told["notes"][0] and len(told["notes"]) == 10 and told["notes"][-1].startswith("2 logins more"), told
 
 
 def test_completion_offers_the_panels(host):
