@@ -229,7 +229,7 @@ def test_jail_46_a_forged_lock_on_the_record_is_not_joined(site):
         assert not joined(site)
     assert not joined(site)
     client = sp_site.background(site)
-    assert joined(site), "the test itself does not see a join"
+    sp.wait_for(lambda: joined(site), what="a join that this test sees")
     sp_site.end(client)
 
 
