@@ -95,6 +95,15 @@ static int look_at(const struct sp_ctx *c, const char *root, const struct sp_acc
     return 0;
 }
 
+/* Whoever may write above it can have put another user's directory there; the jailed shell enters none,
+ * either. */
+static bool is_strangers(const struct sp_ctx *c, int fd)
+{
+    struct stat st;
+
+    return c->host->real && (fstat(fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != c->desired->uid));
+}
+
 static int add(struct sp_plan *p, const char *root, size_t from, size_t to, enum sp_phase phase,
                struct sp_error *err)
 {
@@ -117,6 +126,8 @@ static int plan_made(const struct sp_ctx *c, const char *root, struct sp_plan *p
 
     if (look_at(c, root, c->desired, p, &fd, &points, err) < 0)
         return -1;
+    if (is_strangers(c, fd))
+        return sp_plan_warn(p, err, "the document root %.200s belongs to another user", root);
     if (points.why[0] != '\0')
         return sp_plan_warn(p, err, "the path layout is used below %.200s: %s", root, points.why);
     return points.missing > 0 ? add(p, root, points.n - points.missing, points.n, SP_BUILD, err) : 0;
@@ -130,16 +141,19 @@ static bool keeps(const struct sp_account *a, const char *root)
     return false;
 }
 
-/* Another name of this uid may have its jail there. */
-static bool is_anothers(const struct sp_ctx *c, const char *root)
+/* The jail there may be that of another name of this uid, or of the user whose directory it is by now. */
+static bool is_anothers(const struct sp_ctx *c, int fd, const char *root)
 {
     _cleanup_(sp_record_clear) struct sp_record r = {0};
-    struct sp_error ignored;
+    bool strange = is_strangers(c, fd);
+    struct sp_error why;
+    struct stat st;
 
-    if (sp_recordfile_read(c->host, c->desired->uid, &r, &ignored) < 0 ||
-        sp_streq(r.user, c->desired->user))
-        return false;
-    return r.n_roots > 0 && sp_streq(r.roots[0], root);
+    if (fstat(fd, &st) < 0)
+        return true;
+    if (sp_recordfile_read(c->host, strange ? st.st_uid : c->desired->uid, &r, &why) < 0)
+        return strange && why.code != SP_E_NOT_FOUND;
+    return strange || (!sp_streq(r.user, c->desired->user) && r.n_roots > 0 && sp_streq(r.roots[0], root));
 }
 
 static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_plan *p, struct sp_error *err)
@@ -150,7 +164,7 @@ static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_pla
 
     if (look_at(c, root, c->applied, NULL, &fd, &points, &gone) < 0)
         return 0; /* gone with its document root: nothing is left to take away */
-    return points.ours > 0 && !is_anothers(c, root) ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
+    return points.ours > 0 && !is_anothers(c, fd, root) ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
 }
 
 static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -239,6 +253,9 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
 
     if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
+    if (making ? is_strangers(c, fd) : is_anothers(c, fd, change->target))
+        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root %s belongs to another user",
+                       change->target);
     if (making && make(c->host, fd, &points, err) < 0)
         return -1;
     if (!making && take_away(fd, &points, err) < 0)

@@ -116,6 +116,30 @@ def test_an_empty_directory_of_the_sites_own_stays_when_the_jail_goes(host):
     assert not [name for name in NAMES if name not in own and os.path.lexists(f"{user.docroot}/{name}")]
 
 
+def test_somebody_elses_directory_that_was_renamed_to_the_document_root_is_left_alone(host):
+    """In a directory that both may write to, which no server should have: what root makes and takes away is this user's."""
+    shared = pathlib.Path("/srv/shared")
+    shared.mkdir()
+    shared.chmod(0o777)
+    one, other = (sp.make_user(docroot=shared / sp.unique("root")) for _ in range(2))
+    for user in (one, other):
+        sp_site.apply(user, shell="chroot", keys=[sp.keypair()], jail=sp_site.JAIL).ok()
+    mine, theirs = pathlib.Path(one.docroot), pathlib.Path(other.docroot)
+    mine.rename(f"{mine}.was")
+    theirs.rename(mine)
+    before = sp.snapshot([mine])
+    assert "bin" in os.listdir(mine)
+    (mine / "bin").rmdir()
+    told = sp_site.apply(one, shell="chroot", keys=[sp.keypair()], jail=sp_site.JAIL).ok()
+    assert any("belongs to another" in text for text in told["warnings"]) and not (mine / "bin").exists(), told
+    (mine / "bin").mkdir()
+    (mine / "bin").chmod(0o1555)
+    sp.rpc("domain.remove", {"domain": one.domain}).ok()
+    assert before.diff(sp.snapshot([mine])) == []
+    mine.rename(theirs)
+    assert sp.ssh(other, "echo in").stdout == "in\n"
+
+
 @pytest.mark.parametrize("what", ["ssh-bind", "ssh-tmpfs", "file-bind", "file-fifo", "file-hard-link"])
 @sp.covers("safety 22", "tree planted", "panels symlink")
 def test_a_mount_at_the_keys_is_refused_and_not_written_through(host, what):
