@@ -38,6 +38,19 @@ OUTSIDE6, OUTSIDE6_B = "2001:db8::2", "2001:db8::3"
 # How many times longer than usual things may take: tests/lib/watched.py.
 PATIENCE = float(os.environ.get("SALLYPORT_TEST_PATIENCE", "1"))
 
+
+class _Patient(subprocess.Popen):
+    """So does every wait for a program."""
+
+    def wait(self, timeout=None):
+        return super().wait(timeout and timeout * PATIENCE)
+
+    def communicate(self, input=None, timeout=None):
+        return super().communicate(input, timeout and timeout * PATIENCE)
+
+
+subprocess.Popen = _Patient
+
 Result = collections.namedtuple("Result", "rc stdout stderr raw")
 Key = collections.namedtuple("Key", "path public fingerprint")
 User = collections.namedtuple("User", "name uid gid home docroot domain")
@@ -50,7 +63,7 @@ def run(argv, input=None, timeout=60, env=None, cwd=None, check=False, **more):
     stdin = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     try:
         done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-                              cwd=cwd, timeout=timeout * PATIENCE, **stdin, **more)
+                              cwd=cwd, timeout=timeout, **stdin, **more)
     except subprocess.TimeoutExpired as late:
         raise AssertionError(f"{argv}: no end after {timeout} s\n{late.stdout}\n{late.stderr}") from None
     out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))

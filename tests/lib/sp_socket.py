@@ -47,7 +47,7 @@ def listening(environment=(), program=None):
 def ask(request, path=PATH, timeout=60):
     """The bytes that come back for these bytes, as this process."""
     with socket.socket(socket.AF_UNIX) as server:
-        server.settimeout(timeout)
+        server.settimeout(timeout * sp.PATIENCE)
         server.connect(path)
         server.sendall(request if isinstance(request, bytes) else json.dumps(request).encode())
         server.shutdown(socket.SHUT_WR)

@@ -66,7 +66,7 @@ class Terminal:
 
     def expect(self, pattern, timeout=10):
         """Waits for a regular expression after what was matched last, and returns the match."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * sp.PATIENCE
         alive = True
         while True:
             match = re.compile(pattern, re.M).search(self.screen, self._seen)
@@ -89,7 +89,7 @@ class Terminal:
 
     def wait(self, timeout=10):
         """The exit status, once the program has ended by itself."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * sp.PATIENCE
         while self._status is None:
             assert time.monotonic() < deadline, f"still there after {timeout} s:\n{self.screen}"
             self._read(0.02)

@@ -246,7 +246,7 @@ def test_a_child_that_is_stopped_or_killed_holds_up_nobody_else(host, signal):
     for number in range(4):
         key = sp.keypair("other") if number % 2 else sp.keypair()
         apply(other, authorized_keys=[{"key": key.public}]).ok()
-    stuck.join(60)
+    stuck.join(60 * sp.PATIENCE)
     assert answers and answers[0].reason in ("busy", "io", "internal"), answers
     apply(user, authorized_keys=[{"key": sp.keypair("other").public}]).ok()
     in_force(user)

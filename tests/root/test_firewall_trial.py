@@ -109,7 +109,7 @@ def test_6_killed_in_a_trial_the_kernel_reverts_by_the_deadline():
     helper.wait()
     assert shut(sp.OUTSIDE4) and sp.probe(sp.OUTSIDE4_B) == "open"
     sp.wait_for(lambda: sp.probe(sp.OUTSIDE4, timeout=0.3) == "open", what="the end of the trial")
-    assert 2.5 < time.monotonic() - begun < 5  # nobody did it
+    assert 2.5 < time.monotonic() - begun < 5 * sp.PATIENCE  # nobody did it
     assert shut(sp.OUTSIDE4_B) and STATE.read_bytes() == before
     mended = reconcile()
     assert [one["target"] for one in mended["changes"]] == ["trial"] and any("not confirmed" in w for w in mended["warnings"])

@@ -262,10 +262,11 @@ def test_reconcile_finishes_what_a_crash_left_half_done(site):
     """Pending is ours: it is rolled forward though it widens."""
     sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
     killat = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
-    request = {"domain": site.domain, "shell": "bash"}
-    for number in range(400, 2000, 60):
-        answer = sp.run([killat, str(number), sp.HELPER], input=sp.json.dumps(
-            {"jsonrpc": "2.0", "id": 1, "method": "domain.apply", "params": request}))
+    request = sp.json.dumps({"jsonrpc": "2.0", "id": 1, "method": "domain.apply", "params": {"domain": site.domain, "shell": "bash"}})
+    calls = int(sp.run([killat, "0", sp.HELPER], input=request, check=True).stderr.split("calls=")[1].split()[0])
+    sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
+    for number in range(calls // 4, calls, calls // 40):
+        answer = sp.run([killat, str(number), sp.HELPER], input=request)
         if get(site)["pending"]:
             break
         if answer.rc == 0:

@@ -132,7 +132,7 @@ def test_a_home_that_never_answers_fails_alone_and_in_time(host):
             start = time.monotonic()
             done = sp.run(["sallyport", "reconcile", "--json"], timeout=60)
             report = json.loads(done.stdout)
-            assert time.monotonic() - start < 20 and done.rc == 20, done
+            assert time.monotonic() - start < 20 * sp.PATIENCE and done.rc == 20, done
             told = {item["user"]: item for item in report["details"]}
             for user in (dead, elsewhere):
                 assert told[user.name]["reason"] == "busy" and told[user.name]["hint"], report
@@ -151,7 +151,7 @@ def test_a_home_that_never_answers_fails_alone_and_in_time(host):
 def in_time(method, params, seconds=12):
     start = time.monotonic()
     answer = sp.rpc(method, params)
-    assert time.monotonic() - start < seconds, (method, answer)
+    assert time.monotonic() - start < seconds * sp.PATIENCE, (method, answer)
     return answer
 
 
@@ -199,7 +199,7 @@ def test_adopt_passes_by_a_home_that_never_answers(host):
         start = time.monotonic()
         done = sp.run(["sallyport", "adopt", "--from", "generic", "--document-root", f"{os.path.dirname(users[0].home)}/*", "--json"], timeout=60)
         body = json.loads(done.stdout)
-        assert time.monotonic() - start < 20, "one wait, not one for each"
+        assert time.monotonic() - start < 20 * sp.PATIENCE, "one wait, not one for each"
         told = {one["user"]: one for one in body["accounts"]}
         assert [told[user.name]["result"] for user in (users[0], users[2])] == ["taken", "taken"], body
         assert told[""]["result"] == "failed" and told[""]["reason"] == "busy" and users[1].home in told[""]["error"], body

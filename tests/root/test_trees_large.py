@@ -75,21 +75,21 @@ def test_apply_status_reconcile_login_and_removal_do_not_notice_a_large_tree(hos
     sp_site.apply(small, shell="chroot", keys=[sp.keypair()], jail=sp_site.JAIL).ok()  # the generation is there
     start = time.monotonic()
     answer, _, highest, reads, calls = traced("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot, **wanted})
-    assert any("path layout" in text for text in answer["warnings"]) and time.monotonic() - start < 10
+    assert any("path layout" in text for text in answer["warnings"]) and time.monotonic() - start < 10 * sp.PATIENCE
     assert highest < 40 and reads < 60 and calls < 3000, (highest, reads, calls)
     for method, params in (("domain.get", {"domain": user.domain}), ("keys.list", {"domain": user.domain})):
         _, seconds, highest, reads, calls = traced(method, params)
-        assert seconds < 1 and highest < 40 and reads < 30, (method, seconds, highest, reads)
+        assert seconds < 1 * sp.PATIENCE and highest < 40 and reads < 30, (method, seconds, highest, reads)
     start = time.monotonic()
     sp.rpc("system.reconcile", {}, timeout=60).ok()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 10 * sp.PATIENCE
     start = time.monotonic()
     done = sp.ssh(user, f"pwd; test ! -e /boot && echo jailed; ls -f {user.docroot} | wc -l; cd {user.docroot}/deep/{'d/' * 500} && echo deep")
     assert done.stdout.split()[:2] == [user.home, "jailed"] and int(done.stdout.split()[2]) > ENTRIES and done.stdout.endswith("deep\n"), done
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 10 * sp.PATIENCE
     start = time.monotonic()
     _, _, highest, reads, calls = traced("domain.remove", {"domain": user.domain})
-    assert time.monotonic() - start < 10 and highest < 40 and reads < 60 and calls < 3000, (highest, reads, calls)
+    assert time.monotonic() - start < 10 * sp.PATIENCE and highest < 40 and reads < 60 and calls < 3000, (highest, reads, calls)
     assert len(os.listdir(f"{user.docroot}/etc")) == ENTRIES and os.path.isdir(f"{user.docroot}/var/d/d/d")
 
 
@@ -105,6 +105,6 @@ def test_in_the_root_layout_a_large_tree_is_slash_and_stays(host, large):
     start = time.monotonic()
     done = sp.ssh(user, "ls -f / | wc -l; cd /deep/d/d/d && pwd")
     assert int(done.stdout.split()[0]) > ENTRIES and done.stdout.split()[1] == "/deep/d/d/d", done
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 10 * sp.PATIENCE
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert not {"usr", "proc", "etc"} & set(os.listdir(root)) and len(os.listdir(root / "etc-aside")) == ENTRIES
