@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests/sanitizers and tests/valgrind have in common: watched.py sanitizers|valgrind FILE... (names without test_ and .py).
+"""What tests/sanitizers and tests/valgrind have in common: watched.py sanitizers|valgrind [--rest] FILE... (patterns of names).
 
 A build of its own, the unit tests, then the end-to-end files, two at a time, each in a host of its own in which a planted
 overflow has to be reported first. Any report fails; so does a test that tests/lib/watched.txt does not leave out with its reason -
 but under valgrind, which is too slow for many a deadline and lacks system calls, such a test is named and no more.
-SALLYPORT_TEST_TIMEOUT: seconds a file may take.
+--rest passes over the files that were well before, where neither they nor the programs have changed since.
+SALLYPORT_TEST_TIMEOUT: seconds a file may take. SALLYPORT_TEST_HOSTS: how many at a time, if not two.
 """
 import concurrent.futures
 import fnmatch
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,8 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = SOURCE / "tests" / "lib" / "watched-inside.py"
 LIMIT = os.environ.get("SALLYPORT_TEST_TIMEOUT", "2400")
+HOSTS = int(os.environ.get("SALLYPORT_TEST_HOSTS", "2"))
+PROGRAMS = ("cmd/sallyport", "cmd/sallyport-helper", "shells/chroot-bash")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # valgrind writes programs and runs them, which our filters end; the sanitizers are no more than a library. Neither is sealed.
 WRAPS = {"sanitizers": "-Wl,--wrap=sp_sealed_enter,--wrap=syscall",
@@ -76,6 +80,17 @@ def in_a_host(tool, folder, name, arguments):
             env={**os.environ, "SALLYPORT_BUILD": str(folder), "SALLYPORT_NO_BUILD": "1", "SALLYPORT_TEST_PATIENCE": "6"}).returncode
 
 
+def was_well(tool, folder, name):
+    """What the last run left: no report, and the runner's last line, younger than all that it is about."""
+    log, reports = folder / f"{name}.log", folder / f"{name}.reports"
+    if not log.exists() or not reports.exists() or reports.stat().st_size:
+        return False
+    youngest = max(path.stat().st_mtime for path in (SOURCE / f"tests/root/{name}.py", *(folder / one for one in PROGRAMS)))
+    last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    ended = re.search(r"\b(passed|failed|skipped|errors?|deselected) in [0-9.]+s", last) is not None
+    return ended and log.stat().st_mtime > youngest and (tool == "valgrind" or re.search("failed|error", last) is None)
+
+
 def end_to_end(tool, folder, name, skip):
     """True where all is well. Some tests look at a moment, and the programs are slow: what failed is tried once more by itself."""
     start = time.monotonic()
@@ -104,15 +119,19 @@ def main(tool, *names):
     run(["tests/setup", "--tests"], stdout=sys.stderr)
     build(tool, folder)
     good = unit(tool, folder, skip)
+    rest, names = names[:1] == ("--rest",), [name for name in names if name != "--rest"]
     files = sorted(file.stem for file in (SOURCE / "tests/root").glob("test_*.py") if any(fnmatch.fnmatch(file.stem, one) for one in names))
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda name: end_to_end(tool, folder, name, skip), [name for name in files if name not in skip]))
+    files = [name for name in files if name not in skip]
+    before = [name for name in files if rest and was_well(tool, folder, name)]
+    with concurrent.futures.ThreadPoolExecutor(HOSTS) as pool:
+        done = list(pool.map(lambda name: end_to_end(tool, folder, name, skip), [name for name in files if name not in before]))
     print("\nleft out:")
     for name, why in skip.items():
         print(f"         {name}: {why}")
     if tool == "valgrind":
         print("         chroot-bash and pam_sallyport, in every file: file capabilities do not come through valgrind, nor does sshd run under it")
-    print(f"\nunit tests {'well' if good else 'FAILED'}; end-to-end files: {sum(done)} well, {len(done) - sum(done)} not", flush=True)
+    kept = f", {len(before)} well before" if rest else ""
+    print(f"\nunit tests {'well' if good else 'FAILED'}; end-to-end files: {sum(done)} well, {len(done) - sum(done)} not{kept}", flush=True)
     return 0 if good and all(done) else 1
 
 
