@@ -33,6 +33,7 @@ void sp_nftlink_ask(struct sp_nftlink_ask *q, uint16_t type, uint16_t family, en
     /* A single object is followed by an ACK, so that every question has an end. */
     uint16_t flags = kind == SP_NFTLINK_DUMP ? NLM_F_DUMP : NLM_F_ACK;
 
+    memset(q->bytes, 0, sizeof(q->bytes)); /* libmnl pads attributes with what it finds */
     q->nlh = nftnl_nlmsg_build_hdr(q->bytes, type, family, flags, 0);
 }
 
@@ -77,14 +78,17 @@ static void end_message(struct sp_nftlink_batch *b)
     b->open = NULL;
 }
 
+/* With zeros, for the same padding; calloc(3) has them from the kernel. */
 static void grow(struct sp_nftlink_batch *b, size_t size)
 {
-    char *data = realloc(b->data, size);
+    char *data = b->data == NULL ? calloc(1, size) : realloc(b->data, size);
 
     if (data == NULL) {
         b->failed = true;
         return;
     }
+    if (b->data != NULL)
+        memset(data + b->size, 0, size - b->size);
     b->data = data;
     b->size = size;
 }
