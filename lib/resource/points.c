@@ -24,6 +24,8 @@
 /* A mount point of ours is known by its mode, which a panel's `chown -R` leaves alone: sticky, and nobody
  * writes. */
 #define POINT_MODE 01555
+/* While it is made: it has neither the label nor the mode of one yet, and a rerun finishes it. */
+#define BEGUN_MODE 01000
 #define MAX_POINTS (SP_ROOTS_MAX + SP_SHOWN_MAX + 16)
 #define MAX_PATHS (2 * SP_ROOTS_MAX + SP_SHOWN_MAX + 4)
 
@@ -43,7 +45,16 @@ static bool is_ours(const struct stat *st)
     return S_ISDIR(st->st_mode) && (st->st_mode & 07777) == POINT_MODE;
 }
 
-static void look(int root_fd, const char *const *paths, size_t n_paths, struct points *ret)
+/* A document root may hand its set-group-id bit down. A user may have a directory of this mode, too; ours
+ * are still root's. */
+static bool is_begun(const struct sp_host *h, const struct stat *st)
+{
+    return S_ISDIR(st->st_mode) && (st->st_mode & 07777 & ~(mode_t)S_ISGID) == BEGUN_MODE &&
+           (!h->real || st->st_uid == 0);
+}
+
+static void look(const struct sp_host *h, int root_fd, const char *const *paths, size_t n_paths,
+                 struct points *ret)
 {
     *ret = (struct points){0};
     ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
@@ -54,7 +65,8 @@ static void look(int root_fd, const char *const *paths, size_t n_paths, struct p
             ret->missing += errno == ENOENT;
             continue;
         }
-        if (is_ours(&st)) {
+        ret->missing += is_begun(h, &st);
+        if (is_ours(&st) || is_begun(h, &st)) {
             ret->ours++;
             continue;
         }
@@ -91,7 +103,7 @@ static int look_at(const struct sp_ctx *c, const char *root, const struct sp_acc
     if (a == c->applied) /* a profile that has changed since made them */
         for (size_t i = 0; i < SP_COUNT(once_shown); i++)
             paths[n++] = once_shown[i];
-    look(*ret_fd, paths, n, ret);
+    look(c->host, *ret_fd, paths, n, ret);
     return 0;
 }
 
@@ -201,45 +213,50 @@ static int points_watch(const struct sp_ctx *c, struct sp_watch *w, struct sp_er
     return 0;
 }
 
-/* Its parent's label is a home's. Whoever can rename here may have put another directory in its place. */
-static int label(struct sp_host *h, int root_fd, const char *name, struct sp_error *err)
+/* Its parent's label is a home's, and an ACL there may have thinned its mode. Not one that we began: the
+ * site's own, one exchanged by whoever can rename here, or a file system that has no modes to give. */
+static int finish(struct sp_host *h, int root_fd, const char *name, struct sp_error *err)
 {
-    _cleanup_close_ int fd = -1;
+    _cleanup_close_ int fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, err);
     struct stat st;
 
-    if (!h->real || !sp_label_on())
-        return 0;
-    fd = sp_fsat_open_dir(root_fd, name, SP_FSAT_NO_XDEV, err);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) < 0 || !is_ours(&st))
-        return sp_fail(err, SP_E_UNSAFE_PATH, 0, "the mount point %s was exchanged", name);
-    return sp_label_set_at(&h->labels, fd, root_fd, name, err);
+    if (fstat(fd, &st) < 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", name);
+    if (!is_begun(h, &st))
+        return 0;
+    if (h->real && sp_label_set_at(&h->labels, fd, root_fd, name, err) < 0)
+        return -1;
+    if (fchmod(fd, POINT_MODE) < 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot give the mount point %s its mode", name);
+    return 0;
 }
 
+/* The mode comes last: what has it has its label, too. */
 static int make(struct sp_host *h, int root_fd, const struct points *points, struct sp_error *err)
 {
-    mode_t mask = umask(0);
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < points->n; i++)
-        if (mkdirat(root_fd, points->names[i], POINT_MODE) == 0)
-            rc = label(h, root_fd, points->names[i], err);
-        else if (errno != EEXIST)
-            rc = sp_fail(err, SP_E_IO, errno, "cannot make the mount point %s", points->names[i]);
-    (void)umask(mask);
-    return rc;
+    for (size_t i = 0; i < points->n; i++) {
+        const char *name = points->names[i];
+        if (mkdirat(root_fd, name, BEGUN_MODE) < 0 && errno != EEXIST)
+            return sp_fail(err, SP_E_IO, errno, "cannot make the mount point %s", name);
+        if (finish(h, root_fd, name, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* rmdir removes nothing but an empty directory, and the mode says that it is ours. */
-static int take_away(int root_fd, const struct points *points, struct sp_error *err)
+static int take_away(const struct sp_host *h, int root_fd, const struct points *points,
+                     struct sp_error *err)
 {
     for (size_t i = 0; i < points->n; i++) {
         struct stat st;
         if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
             if (errno != ENOENT)
                 return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", points->names[i]);
-        } else if (is_ours(&st) && sp_fsat_remove_empty(root_fd, points->names[i], err) < 0)
+        } else if ((is_ours(&st) || is_begun(h, &st)) &&
+                   sp_fsat_remove_empty(root_fd, points->names[i], err) < 0)
             return -1;
     }
     return 0;
@@ -258,7 +275,7 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
                        change->target);
     if (making && make(c->host, fd, &points, err) < 0)
         return -1;
-    if (!making && take_away(fd, &points, err) < 0)
+    if (!making && take_away(c->host, fd, &points, err) < 0)
         return -1;
     return sp_sync_dir(c->host, fd, err);
 }

@@ -2,12 +2,16 @@
 """SELinux: what gets a label, and which. This kernel need not have a policy: it stores what it is given, and libselinux reads the
 one that stands below /etc. That a policy in force is content with them is shown by tests/vm."""
 
+import json
 import os
 import pathlib
+import stat
+import subprocess
 
 import pytest
 import sp
 import sp_site
+from sp_crash import KILLAT
 
 CONTEXTS = """\
 /.*                     system_u:object_r:default_t:s0
@@ -38,10 +42,63 @@ def policy(host):
     enforce.write_text("1")
 
 
-def test_the_mount_points_of_a_jail_get_the_label_of_their_place(policy):
+def account():
     name = sp.unique()
-    user = sp.make_user(name, home=f"/var/www/vhosts/{name}", docroot=f"/var/www/vhosts/{name}")
+    return sp.make_user(name, home=f"/var/www/vhosts/{name}", docroot=f"/var/www/vhosts/{name}")
+
+
+def directories(user):
+    return [entry for entry in os.scandir(user.docroot) if entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == 0]
+
+
+def are_points(user):
+    """All of them are there, with mode and label."""
+    points = directories(user)
+    return len(points) > 5 and {(label(one.path), stat.S_IMODE(one.stat().st_mode)) for one in points} == {("content_dir_t", 0o1555)}
+
+
+def test_the_mount_points_of_a_jail_get_the_label_of_their_place(policy):
+    user = account()
     sp_site.apply(user, shell="chroot", jail=sp_site.JAIL).ok()
-    points = [entry for entry in os.scandir(user.docroot) if entry.stat(follow_symlinks=False).st_mode & 0o7777 == 0o1555]
-    assert len(points) > 5 and {label(entry.path) for entry in points} == {"content_dir_t"}
+    assert are_points(user)
     assert label("/etc/passwd") == "etc_t"
+
+
+def cut_off(request, when):
+    """Kills the helper in front of the first call that changes something while `when` is true."""
+    (tell, told), (hear, heard) = os.pipe(), os.pipe()
+    with subprocess.Popen([KILLAT, "-w", f"{told},{hear}", "0", sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, pass_fds=(told, hear)) as run:
+        os.close(told)
+        os.close(hear)
+        run.stdin.write(json.dumps({"jsonrpc": "2.0", "id": "cut", "method": request[0], "params": request[1]}).encode())
+        run.stdin.close()
+        with open(tell, "r") as calls:
+            while calls.readline() and not when():
+                os.write(heard, b".")
+            run.kill()  # and with it, whom it traces (PTRACE_O_EXITKILL)
+            calls.read()
+        os.close(heard)
+        assert run.stdout.read() == b"", "it was never true"
+
+
+@pytest.mark.parametrize("rerun", ["domain.apply", "system.reconcile", "domain.remove"])
+def test_a_mount_point_that_was_made_and_not_labelled_is_finished_by_a_rerun(policy, rerun):
+    user = account()
+    request = ("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "chroot", "jail": sp_site.JAIL})
+    sp.rpc("jail.build", {"profiles": sp_site.JAIL["profiles"]}).ok()
+    cut_off(request, lambda: any(label(one.path) is None for one in directories(user)))
+    assert [one.name for one in directories(user) if label(one.path) is None]
+    params = {"domain.apply": request[1], "domain.remove": {"domain": user.domain}}.get(rerun, {})
+    sp.rpc(rerun, params).ok()
+    assert are_points(user) if rerun != "domain.remove" else not directories(user)
+
+
+def test_a_document_root_that_hands_down_group_and_acl_gets_mount_points_of_the_same_mode(policy):
+    user = account()
+    os.chmod(user.docroot, 0o2750)
+    sp.run(["setfacl", "-d", "-m", "u::rwx,g::rx,o::-", user.docroot], check=True)
+    sp_site.apply(user, shell="chroot", jail=sp_site.JAIL).ok()
+    assert are_points(user)
+    sp.rpc("domain.remove", {"domain": user.domain}).ok()
+    assert not directories(user)
