@@ -110,29 +110,33 @@ int sp_call_method(struct sp_engine *e, const char *method, const cJSON *params,
     return call(e, BY_ADMIN, method, params, id, ret_result, err);
 }
 
+static bool put_error(cJSON *o, const struct sp_error *failure)
+{
+    cJSON *error = cJSON_AddObjectToObject(o, "error"), *data;
+
+    if (!cJSON_AddNumberToObject(error, "code", sp_code_rpc(failure->code)) ||
+        !cJSON_AddStringToObject(error, "message", failure->text))
+        return false;
+    data = cJSON_AddObjectToObject(error, "data");
+    return cJSON_AddStringToObject(data, "reason", sp_code_name(failure->code)) &&
+           cJSON_AddStringToObject(data, "field", failure->field) &&
+           cJSON_AddStringToObject(data, "hint", failure->hint);
+}
+
 /* {"jsonrpc":"2.0","id":..,"result":..} or {.."error":{"code","message","data":{"reason","field","hint"}}}.
- */
+ * Whole, or NULL: half of one is none. */
 static cJSON *envelope(const cJSON *id, cJSON *result, const struct sp_error *failure)
 {
-    cJSON *o = cJSON_CreateObject(), *error, *data;
+    cJSON *o = cJSON_CreateObject();
 
-    (void)cJSON_AddStringToObject(o, "jsonrpc", "2.0");
-    (void)cJSON_AddItemToObject(o, "id", id != NULL ? cJSON_Duplicate(id, true) : cJSON_CreateNull());
-    if (failure == NULL) {
-        if (cJSON_AddItemToObject(o, "result", result))
+    if (cJSON_AddStringToObject(o, "jsonrpc", "2.0") &&
+        sp_json_put(o, "id", id != NULL ? cJSON_Duplicate(id, true) : cJSON_CreateNull())) {
+        if (failure == NULL ? cJSON_AddItemToObject(o, "result", result) : put_error(o, failure))
             return o;
-        cJSON_Delete(result);
-        cJSON_Delete(o);
-        return NULL;
     }
-    error = cJSON_AddObjectToObject(o, "error");
-    (void)cJSON_AddNumberToObject(error, "code", sp_code_rpc(failure->code));
-    (void)cJSON_AddStringToObject(error, "message", failure->text);
-    data = cJSON_AddObjectToObject(error, "data");
-    (void)cJSON_AddStringToObject(data, "reason", sp_code_name(failure->code));
-    (void)cJSON_AddStringToObject(data, "field", failure->field);
-    (void)cJSON_AddStringToObject(data, "hint", failure->hint);
-    return o;
+    cJSON_Delete(result);
+    cJSON_Delete(o);
+    return NULL;
 }
 
 static cJSON *answer_one(struct sp_engine *e, const cJSON *request, int *exit_status)
@@ -165,7 +169,12 @@ static cJSON *answer_batch(struct sp_engine *e, const cJSON *batch, int *exit_st
 
     cJSON_ArrayForEach(request, batch)
     {
-        (void)cJSON_AddItemToArray(answers, answer_one(e, request, exit_status));
+        cJSON *answer = answer_one(e, request, exit_status);
+        if (cJSON_AddItemToArray(answers, answer))
+            continue;
+        cJSON_Delete(answer);
+        cJSON_Delete(answers);
+        answers = NULL; /* the others are done all the same */
     }
     return answers;
 }

@@ -54,6 +54,8 @@ static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret
 
     group[0] = '\0';
     *ret_sort = cJSON_IsTrue(dry) ? DRY : DONE;
+    if (copy == NULL)
+        return no_memory(err);
     if (dry != NULL && !cJSON_IsBool(dry)) {
         sp_fail(err, SP_E_INVALID, 0, "must be true or false");
         sp_hint(err, "true says what would be, and changes nothing");

@@ -275,6 +275,8 @@ static int reopen(struct sp_nft *nft, struct sp_error *err)
 int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, uint32_t *ret_generation,
                 struct sp_error *err)
 {
+    bool damaged_before = false;
+
     for (int attempt = 0; attempt < 20; attempt++) {
         _cleanup_(sp_nft_ruleset_clear) struct sp_nft_ruleset r = {0};
         uint32_t before, after;
@@ -291,6 +293,11 @@ int sp_nft_read(struct sp_nft *nft, int64_t now, struct sp_nft_ruleset *ret, uin
             return -1;
         if (before != after)
             continue; /* one half of one table, the other half of the next */
+        /* libnftnl without memory leaves things out: what is damaged is so a second time, too. */
+        if (r.body == SP_NFT_DAMAGED && !damaged_before) {
+            damaged_before = true;
+            continue;
+        }
         *ret = r;
         r = (struct sp_nft_ruleset){0};
         if (ret_generation != NULL)

@@ -64,7 +64,8 @@ int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, const struct sp_
     const struct sp_config *c = ctx->config;
 
     sp_buf_puts(out, dropin_head);
-    sp_sshd_exceptions(ctx, have, out);
+    if (sp_sshd_exceptions(ctx, have, out, err) < 0)
+        return -1;
     sp_buf_puts(out, dropin_all);
     sp_globals_lines(ctx,
                      c->key_store == SP_KEY_STORE_HOME      ? ""

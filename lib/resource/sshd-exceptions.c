@@ -32,24 +32,25 @@ static const struct exception {
 };
 
 /* Whom somebody put into a group that gives, and who is to leave it with this very plan, needs no block. */
-static bool is_leaving(const struct sp_ctx *c, const struct exception *e)
+static int is_leaving(const struct sp_ctx *c, const struct exception *e, bool *ret, struct sp_error *err)
 {
-    struct sp_error ignored;
-    bool alone = false;
-
-    return e->what == GIVES && c->user != NULL &&
-           sp_userdb_group_is_just(c->host, e->group, c->user->name, &alone, &ignored) == 0 && alone;
+    *ret = false;
+    return e->what == GIVES && c->user != NULL
+               ? sp_userdb_group_is_just(c->host, e->group, c->user->name, ret, err)
+               : 0;
 }
 
-/* A group that cannot be read may have members. */
-static bool has_members(const struct sp_ctx *c, const struct exception *e)
+static int has_members(const struct sp_ctx *c, const struct exception *e, bool *ret, struct sp_error *err)
 {
-    struct sp_error err;
-    bool empty = false;
+    bool empty = false, leaving = false;
 
-    if (sp_userdb_group_is_just(c->host, e->group, "", &empty, &err) < 0)
-        return err.code != SP_E_NOT_FOUND;
-    return !empty && !is_leaving(c, e);
+    *ret = false;
+    if (sp_userdb_group_is_just(c->host, e->group, "", &empty, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    if (!empty && is_leaving(c, e, &leaving, err) < 0)
+        return -1;
+    *ret = !empty && !leaving;
+    return 0;
 }
 
 /* Whom somebody took out of a group that gives stays out of it, as long as nobody says otherwise. */
@@ -58,17 +59,24 @@ static bool is_wished(const struct sp_ctx *c, const struct exception *e)
     return !(c->keeps_tight && e->what == GIVES) && sp_groups_wants(c, e->group);
 }
 
-static bool is_needed(const struct sp_ctx *c, const struct sp_buf *have, const struct exception *e)
+static int is_needed(const struct sp_ctx *c, const struct sp_buf *have, const struct exception *e,
+                     bool *ret, struct sp_error *err)
 {
     bool tidies = c->thorough && c->desired == NULL;
 
-    return (!tidies && have->len > 0 && strstr(have->data, e->block) != NULL) || is_wished(c, e) ||
-           has_members(c, e);
+    *ret = (!tidies && have->len > 0 && strstr(have->data, e->block) != NULL) || is_wished(c, e);
+    return *ret ? 0 : has_members(c, e, ret, err);
 }
 
-void sp_sshd_exceptions(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out)
+int sp_sshd_exceptions(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out,
+                       struct sp_error *err)
 {
-    for (size_t i = 0; i < SP_COUNT(exceptions); i++)
-        if (is_needed(c, have, &exceptions[i]))
+    for (size_t i = 0; i < SP_COUNT(exceptions); i++) {
+        bool needed;
+        if (is_needed(c, have, &exceptions[i], &needed, err) < 0)
+            return -1;
+        if (needed)
             sp_buf_puts(out, exceptions[i].block);
+    }
+    return 0;
 }

@@ -15,6 +15,7 @@
  * account is to become one. What stands in `have`, the drop-in as it is, stays: another request may have
  * put it there, whose account joins the group next. Only reconcile (c->thorough) takes away what nobody
  * has. */
-void sp_sshd_exceptions(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out);
+int sp_sshd_exceptions(const struct sp_ctx *c, const struct sp_buf *have, struct sp_buf *out,
+                       struct sp_error *err);
 
 #endif

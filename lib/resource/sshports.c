@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "resource/sshports.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,14 +151,18 @@ int sp_sshports_find(struct sp_host *h, const struct sp_config *c, struct sp_ssh
     struct sp_error why;
 
     if (find_configured(h, c, &s, &why) < 0) {
-        if (find_listening(h, &s, err) < 0 || s.n_listening == 0) {
+        if (why.code == SP_E_NO_MEMORY || find_listening(h, &s, err) < 0 || s.n_listening == 0) {
             *err = why;
             return -1;
         }
         (void)snprintf(s.disagreement, sizeof(s.disagreement), "%.290s", why.text);
-    } else if (find_listening(h, &s, &why) < 0)
+    } else if (find_listening(h, &s, &why) < 0) {
+        if (why.code == SP_E_NO_MEMORY || why.os_errno == ENOMEM) {
+            *err = why;
+            return -1;
+        }
         (void)snprintf(s.disagreement, sizeof(s.disagreement), "%.290s", why.text);
-    else
+    } else
         compare(&s);
     for (size_t i = 0; i < s.n_configured; i++)
         (void)sp_fw_ports_add(s.ports, &s.n, s.configured[i]);
