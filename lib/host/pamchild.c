@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "host/child.h"
+#include "host/library.h"
 
 /* pam_unix waits for lckpwdf(3); a module may ask a server. */
 #define DEADLINE_MS 20000
@@ -105,12 +106,11 @@ static int answer(int n, const struct message **messages, struct response **ret,
 
 static int load(struct lib *l, struct sp_error *err)
 {
-    void *dl = dlopen("libpam.so.0", RTLD_NOW | RTLD_GLOBAL);
+    static const char *const names[] = {"libpam.so.0", NULL};
+    void *dl = sp_library_open(names, RTLD_NOW | RTLD_GLOBAL, err);
 
-    if (dl == NULL) {
-        (void)sp_fail(err, SP_E_UNSUPPORTED, 0, "libpam.so.0 cannot be loaded");
-        return sp_hint(err, "install PAM's library");
-    }
+    if (dl == NULL)
+        return err->code == SP_E_UNSUPPORTED ? sp_hint(err, "install PAM's library") : -1;
     l->start =
         (int (*)(const char *, const char *, const struct conversation *, void **))dlsym(dl, "pam_start");
     l->change = (int (*)(void *, int))dlsym(dl, "pam_chauthtok");

@@ -12,9 +12,11 @@
 #include "base/str.h"
 #include "host/dbfile.h"
 #include "host/fsat.h"
+#include "host/library.h"
 #include "host/pamchild.h"
 #include "host/userdb.h"
 #include "model/pwline.h"
+#include "model/shfile.h"
 
 /* struct crypt_data has 32 KiB in libxcrypt and 128 KiB in glibc's former one; zeroes are its initial
  * state. */
@@ -82,9 +84,33 @@ static int make_durable(struct sp_host *h, struct sp_error *err)
     return fsync(etc) == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "fsync of /etc failed");
 }
 
+/* before: shadow as it was. Whatever PAM answered, nobody else's line goes by it. */
+static int keep_others(struct sp_host *h, const char *name, const struct sp_dbfile *before,
+                       struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile now = SP_DBFILE_INIT, passwd = SP_DBFILE_INIT;
+    _cleanup_(sp_buf_wipe) struct sp_buf out = {0};
+    _cleanup_close_ int lock = sp_dbfile_lock(h, err);
+    struct sp_shfile f = {.user = name};
+    size_t lost;
+
+    if (lock < 0 || sp_dbfile_read(h, "shadow", &now, err) != 0 ||
+        sp_dbfile_read(h, "passwd", &passwd, err) != 0)
+        return -1;
+    f.before = (struct sp_slice){sp_buf_str(&before->bytes), before->bytes.len};
+    f.now = (struct sp_slice){sp_buf_str(&now.bytes), now.bytes.len};
+    f.passwd = (struct sp_slice){sp_buf_str(&passwd.bytes), passwd.bytes.len};
+    if (sp_shfile_keep(&f, &out, &lost, err) != 0)
+        return -1;
+    return lost == 0 || !now.exists ? 0 : sp_dbfile_write(h, &now, &out, NULL, err);
+}
+
 int sp_password_set(struct sp_host *h, const char *name, const char *secret, struct sp_error *err)
 {
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile before = SP_DBFILE_INIT;
+    struct sp_error lost;
     struct sp_user u;
+    int rc;
 
     if (sp_password_check(secret, err) != 0 || sp_userdb_get(h, name, &u, err) != 0)
         return -1;
@@ -92,7 +118,10 @@ int sp_password_set(struct sp_host *h, const char *name, const char *secret, str
         return sp_fail(err, SP_E_FORBIDDEN, 0, "the password of uid 0 is not changed");
     if (!h->real)
         return sp_fail(err, SP_E_UNSUPPORTED, 0, "PAM knows one root directory only");
-    if (sp_pamchild_change(u.name, secret, err) != 0 || make_durable(h, err) != 0)
+    if (sp_dbfile_read(h, "shadow", &before, err) != 0)
+        return -1;
+    rc = sp_pamchild_change(u.name, secret, err);
+    if (keep_others(h, u.name, &before, rc == 0 ? err : &lost) != 0 || rc != 0 || make_durable(h, err) != 0)
         return -1;
     sp_dbfile_flush_caches(h);
     return 0;
@@ -139,14 +168,14 @@ static void unload(struct crypt *c)
 
 static int load(struct crypt *c, struct sp_error *err)
 {
-    static const char *const names[] = {"libcrypt.so.1", "libcrypt.so.2"}; /* Debian's, EL9's */
+    static const char *const names[] = {"libcrypt.so.1", "libcrypt.so.2", NULL}; /* Debian's, EL9's */
 
-    for (size_t i = 0; i < SP_COUNT(names) && c->dl == NULL; i++)
-        c->dl = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (c->dl != NULL)
-        c->crypt_r = (char *(*)(const char *, const char *, void *))dlsym(c->dl, "crypt_r");
+    c->dl = sp_library_open(names, RTLD_NOW | RTLD_LOCAL, err);
+    if (c->dl == NULL)
+        return -1;
+    c->crypt_r = (char *(*)(const char *, const char *, void *))dlsym(c->dl, "crypt_r");
     if (c->crypt_r == NULL)
-        return sp_fail(err, SP_E_UNSUPPORTED, 0, "libcrypt cannot be loaded");
+        return sp_fail(err, SP_E_UNSUPPORTED, 0, "libcrypt lacks a function");
     c->data = calloc(1, CRYPT_DATA_SIZE);
     return c->data != NULL ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for crypt");
 }
@@ -171,7 +200,10 @@ static int compare(const char *secret, const char *hash, bool *ret, struct sp_er
 
     if (load(&c, err) != 0)
         return -1;
+    errno = 0;
     made = c.crypt_r(secret, hash, c.data);
+    if (made == NULL && errno == ENOMEM)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for crypt");
     /* crypt(3) answers a hash that it does not know with NULL or with "*0": it is not this one. */
     *ret = made != NULL && made[0] != '*' && is_equal(made, hash);
     return 0;

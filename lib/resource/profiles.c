@@ -58,6 +58,8 @@ static int broken(const char *path, struct sp_error *err)
     struct sp_error why = *err;
     const char *line = strrchr(why.field, ':');
 
+    if (why.code == SP_E_NO_MEMORY)
+        return -1;
     sp_fail(err, SP_E_STATE, 0, "%s%s: %s", path, line != NULL ? line : "", why.text);
     return sp_hint(err, "%s; see sallyport-profile(5)", why.hint);
 }

@@ -202,3 +202,18 @@ def test_a_domains_sources_that_were_stored_and_no_more_are_told_to_the_kernel_b
     sp.rpc(*request).ok()
     assert sp.run(["nft", "list", "ruleset"]).stdout == after != before
     sp.run(["nft", "flush", "ruleset"], check=True)
+
+
+def test_a_password_costs_nobody_else_his_line_of_shadow(world):  # noqa: F811
+    """pam_unix takes a failed read, or an allocation that fails, for the end of the file, and writes what it has: one line."""
+    user, shadow, service = begin(world), pathlib.Path("/etc/shadow"), pathlib.Path("/etc/pam.d/passwd")
+    lose = sp.WORK / "lose"
+    lose.write_text(f"#!/bin/sh\nsed -n 's/^\\({user.name}:[^:]*:[^:]*:\\).*/\\1:::::/p' /etc/shadow >{sp.WORK}/one && cat {sp.WORK}/one >/etc/shadow\n")
+    lose.chmod(0o755)
+    service.write_text(service.read_text() + f"password optional pam_exec.so {lose}\n")
+    before = [line.split(":") for line in shadow.read_text().splitlines()]
+    assert sp.rpc("password.set", {"domain": user.domain, "password": "Correct-horse-42-battery"}).ok()["changed"]
+    after = [line.split(":") for line in shadow.read_text().splitlines()]
+    assert (sp.WORK / "one").read_text().count("\n") == 1 and len(after) > 5
+    assert [line[:1] + line[3:] for line in after] == [line[:1] + line[3:] for line in before]
+    assert [line for line in after if line[0] != user.name] == [line for line in before if line[0] != user.name]
