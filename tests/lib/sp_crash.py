@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import errno
 import json
+import math
 import os
 import pathlib
 import re
@@ -251,10 +252,11 @@ class Operation:
         now = self.look()
         answer = json.loads(out) if out else {}
         if status != 0:
-            assert not answer or answer.get("error", {}).get("message"), out
+            assert not answer or (answer["error"]["message"] and answer["jsonrpc"] == "2.0" and "id" in answer), out
             return self.settle(now)
-        assert "result" in answer, out
-        if answer["result"].get("failed") or answer["result"].get("fix_failed"):
+        assert "result" in answer and answer["jsonrpc"] == "2.0" and answer["id"] == "sweep", out
+        result = answer["result"]
+        if result.get("failed") or result.get("fix_failed") or (result.get("firewall") or {}).get("error"):
             return self.settle(now)  # it goes on with the rest, and says so
         left = delta(self.new, now)
         if self.with_home_unseen(answer, left):
@@ -354,9 +356,9 @@ class Operation:
         self.back()
         return range(1, calls + 1)
 
-    def sweep(self, points, meet, short, name):
+    def sweep(self, points, meet, short, name, every=EVERY):
         """Meets the operation at each point; the short form at some, others for each operation."""
-        points = share(self.name, list(points))
+        points = share(self.name, list(points), every)
         most = self.most if WHOLE else short
         if most and most < len(points):
             first = zlib.crc32(self.name.encode()) % 97 / 97
@@ -382,9 +384,10 @@ class Operation:
         self.sweep(self.everywhere(), self.terminate, short, lambda point: "SIGTERM")
 
     def sweep_twice(self, short=2):
-        steps = self.steps()
-        points = self.pairs(steps if WHOLE else steps[len(steps) // 2:][:1])
-        self.sweep(points, self.kill_again, short, lambda point: "twice")
+        # Of one in N, half is left out of the first kills and half of the second ones: the first must all be made to know the second.
+        steps, first = self.steps(), math.isqrt(EVERY)
+        points = self.pairs(share(self.name, steps, first) if WHOLE else steps[len(steps) // 2:][:1])
+        self.sweep(points, self.kill_again, short, lambda point: "twice", EVERY // first)
 
     def sweep_faults(self, short=7):
         self.sweep(self.faults(), self.fail, short, lambda point: errno.errorcode[point[1]])
@@ -396,9 +399,9 @@ class Operation:
         self.sweep(self.allocations(), self.starve, short, lambda point: "malloc")
 
 
-def share(name, points):
+def share(name, points, every=EVERY):
     """tests/crash/sweep --every: one point in N, from an offset that differs from name to name."""
-    return points[zlib.crc32(name.encode()) % min(EVERY, len(points) or 1)::EVERY]
+    return points[zlib.crc32(name.encode()) % min(every, len(points) or 1)::every]
 
 
 def is_asked_for(way):

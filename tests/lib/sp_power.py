@@ -27,6 +27,7 @@ import types
 import sp
 from sp_crash import KILLAT, TALLY, View, progress, share
 from sp_crash_host import OURS
+from sp_crash_operations import lists_stand
 from sp_safety import STORE
 
 PLACES = ("/etc", STORE, "/var/www/vhosts")
@@ -34,8 +35,13 @@ WORK = pathlib.Path("/run/power")
 KEEP = 1 << 18  # contents of files up to this size are kept, to be looked at
 # What is written to no purpose but speed or looking back, and what is made for the moment: not a part of what was asked for.
 ASIDE = (".sallyport", ".lock", "/sshd.proofs", "passwd-", "group-", "gshadow-", "shadow-", "/subuid-", "/subgid-",
-         # a second copy, which is not waited for: the next restore writes it anew
-         "/firewall.json-", "/logins/past.json", "/ca/revoked.made", "/nshadow", "/reconcile.seen", "/firewall.seen", "/global/lock", "/state/generation")
+         "/ca/revoked.made", "/nshadow", "/reconcile.seen", "/global/lock",
+         # It is written in place and not waited for, and bound to one boot by its sum (engine/fwseen.h).
+         "/firewall.seen",
+         # A second copy, not waited for: the boot's restore writes it anew (check_aside).
+         "/firewall.json-")
+# Counters, which may be ahead of what was done: each is whole, and never behind (check_aside).
+COUNTERS = ("/logins/past.json", "/state/generation")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Kind = collections.namedtuple("Kind", "name make size options")
@@ -250,8 +256,9 @@ class Moment:
         self.disks, self.delta = disks, {}
         for delta in deltas:
             self.delta.update(delta)
-        self.asked = {path: facts for path, facts in self.delta.items()
+        self.whole = {path: facts for path, facts in self.delta.items()
                       if not path.endswith(ASIDE) and not path.startswith(f"{STORE}/gen/.tmp-build")}
+        self.asked = {path: facts for path, facts in self.whole.items() if not path.endswith(COUNTERS)}
 
     def read(self, path):
         """The bytes of a file at this moment."""
@@ -344,6 +351,12 @@ class Host:
         return Moment(self.disks, [disk.delta() for disk in self.disks])
 
 
+def records_now():
+    """uid -> the record of each account."""
+    records = [json.loads(path.read_text().split("\n")[0]) for path in pathlib.Path(STORE, "state").glob("*.json")]
+    return {one["desired"]["uid"]: one for one in records}
+
+
 def boot():
     """What lay in memory is gone; what the boot puts in force again is."""
     shutil.rmtree("/run/sallyport", ignore_errors=True)
@@ -401,7 +414,7 @@ class Operation:
     once     why it is refused where it was done already
     passing  patterns of paths that may hold anything until it is answered: what another program writes, or what grows at its end
     anew     begun again it has another number
-    alone    what is left is not done by a reconcile, but by the next request alone
+    alone    what is left is not done by a reconcile, but by the next request alone: it grants nothing meanwhile
     """
 
     def __init__(self, name, user, do, before=(), loose=(), once=None, passing=(), alone=False, anew=False):
@@ -436,7 +449,7 @@ class Operation:
             for disk in host.disks:
                 disk.remember()
             boot()
-            self.old = Door(self.user, Moment(host.disks, []))
+            self.old, self.records = Door(self.user, Moment(host.disks, [])), records_now()
             self.call(self.do)
             sp.rpc("system.reconcile").ok()
             end = host.now()
@@ -513,10 +526,10 @@ class Operation:
     def check_found(self, cut, found, cuts):
         """Each file is as it was at some moment, and all of them together are; what was answered is there."""
         upto = cuts[:cuts.index(cut) + 1]
-        for path, facts in found.asked.items():
+        for path, facts in found.whole.items():
             if any(re.search(part, path) for part in self.passing) and not cut.answered:
                 continue
-            assert any(one.live.asked.get(path, "base") == facts for one in upto), f"{path}: never was {facts}"
+            assert any(one.live.whole.get(path, "base") == facts for one in upto), f"{path}: never was {facts}"
         for path in upto[-1].live.asked.keys() - found.asked.keys():
             assert any(path not in one.live.asked for one in upto), f"{path}: never was as at the beginning"
         if cut.answered:
@@ -544,6 +557,17 @@ class Operation:
         return f"later changes without earlier ones: as in front of call {best.call}, but for " + ", ".join(
             f"{path}: {best.live.asked.get(path, 'base')} is {found.asked.get(path, 'base')}" for path in apart(best))
 
+    def check_aside(self):
+        """On the host that runs again: what was not waited for is as it should be, and what sshd reads of authorities is whole."""
+        current, copy = (pathlib.Path(STORE, name) for name in ("firewall.json", "firewall.json-"))
+        assert not current.exists() or current.read_bytes() == copy.read_bytes(), "the last good copy of the firewall's policy is another"
+        records, counter, past = records_now(), pathlib.Path(STORE, "state/generation"), pathlib.Path(STORE, "logins/past.json")
+        gone = [self.records[uid]["generation"] for uid in self.records.keys() - records.keys()]
+        assert not gone or int(counter.read_text()) >= max(gone), "who comes back begins at a number that was given already"
+        last = json.loads(past.read_text())["last_uid"] if past.exists() else 0
+        assert all(uid <= last for uid, one in records.items() if "extra" in one["desired"]), (last, records)
+        lists_stand(None)
+
     def again(self, answered):
         """The request once more. Where all was done already it changes nothing, or is refused as it is without a cut."""
         argv, text = self._argv(self.do)
@@ -561,9 +585,11 @@ class Operation:
         """The host boots from these disks: nothing is broken, and the same request ends where it would have."""
         with self.host.running(images):
             boot()
+            lists_stand(None)
             assert sp.rpc("domain.list").ok()["broken"] == []
             self.again(answered)
             sp.rpc("system.reconcile").ok()
+            self.check_aside()
             now = self.host.now()
             differ = [] if self.anew else [one for one in now.key(self.loose) ^ self.end if not self._is_idle(*one)]
             assert not differ, f"a rerun does not end where it should: {sorted(str(one)[:600] for one in differ)}"
@@ -577,7 +603,12 @@ class Operation:
             sp.rpc("system.reconcile").ok()
             listed = sp.rpc("domain.list").ok()
             assert listed["broken"] == [] and not any(one["pending"] for one in listed["domains"]), listed
-            now = self.host.now().key(self.loose)
+            self.check_aside()
+            now = self.host.now()
+            self._check_door(Door(self.user, now))
+            if self.alone:
+                return
+            now = now.key(self.loose)
             differ = [one for one in min(now, now ^ self.end, key=len) if not self._is_idle(*one)]
             # A directory that is there before what it is for takes nothing and gives nothing.
             differ = [one for one in differ if not one[1] or not dict(one[1])["mode"].startswith("0o4")]
@@ -612,8 +643,7 @@ class Operation:
                         if key not in met and (at_most is None or len(met) < at_most):
                             met.add(key)
                             self.check_rerun([images[digest] for digest in cut.images], cut.answered)
-                            if not self.alone:
-                                self.check_reconcile([images[digest] for digest in cut.images])
+                            self.check_reconcile([images[digest] for digest in cut.images])
                     except (AssertionError, subprocess.TimeoutExpired) as bad:
                         outcomes[cut.images, cut.answered] = "broken"
                         failed.append(f"{self.name}, {host}, {schedule.name}: cut in front of call {cut.call}"
