@@ -101,6 +101,8 @@ static int add_key(const struct sp_authkeys_entry *entry, void *data)
 {
     struct keys_found *k = data;
 
+    if (entry->unread)
+        return sp_fail(k->err, SP_E_NO_MEMORY, 0, "out of memory");
     if (entry->fingerprint[0] == '\0' ||
         sp_found_add_key(k->found, entry->fingerprint, entry->type, k->err) == 0)
         return 0;

@@ -118,6 +118,8 @@ static int list_foreign(const struct sp_authkeys_entry *entry, void *data)
     struct lister *l = data;
     cJSON *o;
 
+    if (entry->unread)
+        return -1;
     if (entry->fingerprint[0] == '\0')
         return 0;
     for (size_t i = 0; l->account != NULL && i < l->account->n_domains; i++)

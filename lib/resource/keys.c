@@ -224,6 +224,8 @@ static int warn_foreign(const struct sp_authkeys_entry *e, void *data)
     bool ours = sp_keys_is_named(f->ctx->desired, e->fingerprint) ||
                 sp_keys_is_named(f->ctx->applied, e->fingerprint);
 
+    if (e->unread)
+        return sp_fail(f->err, SP_E_NO_MEMORY, 0, "out of memory");
     if (e->fingerprint[0] == '\0' || (ours && f->file == main_file))
         return 0;
     return sp_plan_warn(f->plan, f->err, "line %zu of %s is the user's own and lets in too: %s %s",
