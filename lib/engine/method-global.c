@@ -174,18 +174,22 @@ static bool take_out(struct sp_globals *g, const char *fingerprint)
     return found;
 }
 
-static int end_account(struct sp_engine *e, const char *user, char *fingerprint, struct sp_error *err)
+static int end_account(struct sp_engine *e, const char *user, char *fingerprint, size_t *unknown,
+                       struct sp_error *err)
 {
     struct sp_user u;
-    size_t ended = 0;
+    size_t more = 0;
 
     if (sp_userdb_get(e->host, user, &u, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    return sp_logins_end_known(e->host, e->config, u.name, u.uid, opened_by, fingerprint, &ended, err);
+    if (sp_logins_end_known(e->host, e->config, u.name, u.uid, opened_by, fingerprint, &more, err) < 0)
+        return -1;
+    *unknown += more;
+    return 0;
 }
 
 /* One that fails keeps no other's sessions; the first failure is told. */
-static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error *err)
+static int end_sessions(struct sp_engine *e, char *fingerprint, size_t *unknown, struct sp_error *err)
 {
     _cleanup_(sp_users_clear) struct sp_users users = {0};
     struct sp_error why;
@@ -194,7 +198,7 @@ static int end_sessions(struct sp_engine *e, char *fingerprint, struct sp_error 
     if (sp_store_users(e->host, &users, err) < 0)
         return -1;
     for (size_t i = 0; i < users.n; i++) {
-        if (end_account(e, users.v[i], fingerprint, &why) == 0)
+        if (end_account(e, users.v[i], fingerprint, unknown, &why) == 0)
             continue;
         if (rc == 0)
             *err = why;
@@ -211,12 +215,25 @@ static int finish(struct sp_engine *e, const struct sp_globals *g, bool *ret_cha
     return sp_globals_write(e->host, g, ret_changed, err) < 0 ? -1 : sp_sshd_tidy(e->host, e->config, err);
 }
 
+static int warn_unknown(size_t n, cJSON *result, struct sp_error *err)
+{
+    cJSON *warnings = cJSON_GetObjectItemCaseSensitive(result, "warnings");
+    char text[160];
+
+    (void)sp_str_format(text, sizeof(text),
+                        "sshd's log does not tell what opened %zu connections: they go on; sessions.list "
+                        "shows them",
+                        n);
+    return cJSON_AddItemToArray(warnings, cJSON_CreateString(text)) ? 0 : no_memory(err);
+}
+
 SP_METHOD(sp_global_keys_remove)
 {
     _cleanup_(sp_globals_clear) struct sp_globals g = {0};
     _cleanup_close_ int lock = -1;
     char fingerprint[SP_FINGERPRINT_SIZE];
     bool found, changed = false;
+    size_t unknown = 0;
 
     (void)raw;
     if (!p->dry_run && (lock = sp_globals_lock(e->host, err)) < 0)
@@ -226,9 +243,11 @@ SP_METHOD(sp_global_keys_remove)
     (void)sp_str_copy(fingerprint, sizeof(fingerprint), p->fingerprint);
     found = take_out(&g, fingerprint);
     if (!p->dry_run && ((found ? put_in_force(e, &g, err) : finish(e, &g, &changed, err)) < 0 ||
-                        end_sessions(e, fingerprint, err) < 0))
+                        end_sessions(e, fingerprint, &unknown, err) < 0))
         return -1;
-    return report(result, fingerprint, "installed", "", found || changed, p->dry_run ? DRY : DONE, err);
+    if (report(result, fingerprint, "installed", "", found || changed, p->dry_run ? DRY : DONE, err) < 0)
+        return -1;
+    return unknown == 0 ? 0 : warn_unknown(unknown, result, err);
 }
 
 int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)

@@ -132,10 +132,15 @@ int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char 
 }
 
 int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                        sp_login_test *meant, void *data, size_t *ret_ended, struct sp_error *err)
+                        sp_login_test *meant, void *data, size_t *ret_unknown, struct sp_error *err)
 {
     _cleanup_(search_clear) struct search s = {
         .user = user, .meant = meant, .data = data, .keep_unknown = true};
+    size_t ended = 0;
+    int rc = end(h, config, &s, uid, &ended, err);
 
-    return end(h, config, &s, uid, ret_ended, err);
+    *ret_unknown = 0;
+    for (size_t i = 0; rc == 0 && i < s.servers.n; i++)
+        *ret_unknown += s.marks[i] == 0;
+    return rc;
 }

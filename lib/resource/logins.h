@@ -24,8 +24,8 @@ int sp_logins_end(struct sp_host *h, const struct sp_config *config, const char 
                   sp_login_test *meant, void *data, size_t *ret_ended, struct sp_error *err);
 
 /* The same, but a login of which no line is found goes on: where every account is asked about, a log that
- * is missing must not end them all. */
+ * is missing must not end them all. *ret_unknown: how many connections those are. */
 int sp_logins_end_known(struct sp_host *h, const struct sp_config *config, const char *user, uid_t uid,
-                        sp_login_test *meant, void *data, size_t *ret_ended, struct sp_error *err);
+                        sp_login_test *meant, void *data, size_t *ret_unknown, struct sp_error *err);
 
 #endif

@@ -108,6 +108,19 @@ def test_a_session_that_the_key_opened_ends_with_it(host, site):
     CONF.unlink()
 
 
+def test_where_no_log_tells_what_opened_a_session_it_goes_on_and_that_is_said(host, site):
+    CONF.write_text("auth_log = /var/log/no-such.log\n")
+    try:
+        key = sp.keypair("everywhere")
+        add(key)
+        running = sp_site.background(site, key=key)
+        told = verb("remove", key.fingerprint, "--yes")
+        assert running.poll() is None and "what opened 1 connection" in told["warnings"][0], told
+        sp_site.end(running)
+    finally:
+        CONF.unlink()
+
+
 @pytest.mark.parametrize("own", ["AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/more/%u", "AuthorizedKeysFile .ssh/authorized_keys"])
 def test_the_files_that_the_host_names_are_read_as_before(host, site, own):
     key, more = sp.keypair("everywhere"), sp.keypair("more")
