@@ -63,14 +63,14 @@ def test_safety_37_two_reconcilers_and_a_storm_of_panel_requests_lose_nothing(ho
     for number in range(4):
         for label in range(3):
             sp.keypair(f"worker{number}-{label}")
-    out, until = multiprocessing.Queue(), time.monotonic() + SECONDS
+    out, until = multiprocessing.Queue(), time.monotonic() + SECONDS * sp.PATIENCE
     works = [multiprocessing.Process(target=panel, args=(number, users, until, out)) for number in range(4)]
     works += [multiprocessing.Process(target=reconciler, args=(until, out)) for _ in range(2)]
     for work in works:
         work.start()
-    results = [out.get(timeout=120) for _ in works]
+    results = [out.get(timeout=120 * sp.PATIENCE) for _ in works]
     for work in works:
-        work.join(30)
+        work.join(30 * sp.PATIENCE)
         assert work.exitcode == 0
     logs = [one for number, _, log in results if number != "reconciler" for one in log]
     assert len(logs) > 40 and {reason for _, _, reason, *_ in logs} <= {None, "busy", "not_found"}, {one[2] for one in logs}
