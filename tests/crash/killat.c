@@ -7,7 +7,7 @@
  * where N was met.
  *
  * -s  SIGNAL is sent instead, to PROGRAM alone, and it goes on as it likes.
- * -e  the Nth call is not made and answers ERRNO instead; killed=1 says that it was reached.
+ * -e  the Nth call is not made and answers ERRNO instead (not x, p); killed=1 says that it was reached.
  * -l  what each call is goes to FILE, a letter each: m changes something, u takes a name away, f makes a
  *     descriptor, x must not fail (it does not return), p is the loader's or the C library's (memory,
  *     identity), . is any other.
@@ -225,7 +225,7 @@ static void on_call(struct sweep *s, pid_t pid)
         letter = letter_of((long)info.entry.nr);
         if (s->list != NULL)
             (void)fputc(letter, s->list);
-        if (++s->calls == s->kill_at && (s->error == 0 || letter != 'x')) {
+        if (++s->calls == s->kill_at && (s->error == 0 || (letter != 'x' && letter != 'p'))) {
             meet(s, pid, (long)info.entry.nr);
             return;
         }
