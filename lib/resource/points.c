@@ -36,6 +36,7 @@ static const char *const once_shown[] = {"/opt", "/var"};
 struct points {
     char names[MAX_POINTS][256];
     size_t n, missing, ours;
+    uid_t owner; /* the document root's */
     char why[300];
 };
 
@@ -53,16 +54,22 @@ static bool is_begun(const struct sp_host *h, const struct stat *st)
            (!h->real || st->st_uid == 0);
 }
 
-static void look(const struct sp_host *h, int root_fd, const char *const *paths, size_t n_paths,
-                 struct points *ret)
+static int look(const struct sp_host *h, int root_fd, const char *const *paths, size_t n_paths,
+                struct points *ret, struct sp_error *err)
 {
+    struct stat st;
+
     *ret = (struct points){0};
+    if (fstat(root_fd, &st) < 0)
+        return sp_fail(err, SP_E_IO, errno, "cannot look at the document root");
+    ret->owner = st.st_uid;
     ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
     for (size_t i = 0; i < ret->n; i++) {
         const char *why;
-        struct stat st;
         if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            ret->missing += errno == ENOENT;
+            if (errno != ENOENT)
+                return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", ret->names[i]);
+            ret->missing++;
             continue;
         }
         ret->missing += is_begun(h, &st);
@@ -74,6 +81,7 @@ static void look(const struct sp_host *h, int root_fd, const char *const *paths,
         if (why != NULL && ret->why[0] == '\0')
             (void)sp_str_format(ret->why, sizeof(ret->why), "%s %s", ret->names[i], why);
     }
+    return 0;
 }
 
 /* The paths whose first components are mount points too: the roots of an account, its home, and what its
@@ -103,17 +111,14 @@ static int look_at(const struct sp_ctx *c, const char *root, const struct sp_acc
     if (a == c->applied) /* a profile that has changed since made them */
         for (size_t i = 0; i < SP_COUNT(once_shown); i++)
             paths[n++] = once_shown[i];
-    look(c->host, *ret_fd, paths, n, ret);
-    return 0;
+    return look(c->host, *ret_fd, paths, n, ret, err);
 }
 
 /* Whoever may write above it can have put another user's directory there; the jailed shell enters none,
  * either. */
-static bool is_strangers(const struct sp_ctx *c, int fd)
+static bool is_strangers(const struct sp_ctx *c, const struct points *at)
 {
-    struct stat st;
-
-    return c->host->real && (fstat(fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != c->desired->uid));
+    return c->host->real && at->owner != 0 && at->owner != c->desired->uid;
 }
 
 static int add(struct sp_plan *p, const char *root, size_t from, size_t to, enum sp_phase phase,
@@ -138,7 +143,7 @@ static int plan_made(const struct sp_ctx *c, const char *root, struct sp_plan *p
 
     if (look_at(c, root, c->desired, p, &fd, &points, err) < 0)
         return -1;
-    if (is_strangers(c, fd))
+    if (is_strangers(c, &points))
         return sp_plan_warn(p, err, "the document root %.200s belongs to another user", root);
     if (points.why[0] != '\0')
         return sp_plan_warn(p, err, "the path layout is used below %.200s: %s", root, points.why);
@@ -154,16 +159,13 @@ static bool keeps(const struct sp_account *a, const char *root)
 }
 
 /* The jail there may be that of another name of this uid, or of the user whose directory it is by now. */
-static bool is_anothers(const struct sp_ctx *c, int fd, const char *root)
+static bool is_anothers(const struct sp_ctx *c, const struct points *at, const char *root)
 {
     _cleanup_(sp_record_clear) struct sp_record r = {0};
-    bool strange = is_strangers(c, fd);
+    bool strange = is_strangers(c, at);
     struct sp_error why;
-    struct stat st;
 
-    if (fstat(fd, &st) < 0)
-        return true;
-    if (sp_recordfile_read(c->host, strange ? st.st_uid : c->desired->uid, &r, &why) < 0)
+    if (sp_recordfile_read(c->host, strange ? at->owner : c->desired->uid, &r, &why) < 0)
         return strange && why.code != SP_E_NOT_FOUND;
     return strange || (!sp_streq(r.user, c->desired->user) && r.n_roots > 0 && sp_streq(r.roots[0], root));
 }
@@ -174,9 +176,17 @@ static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_pla
     _cleanup_close_ int fd = -1;
     struct points points;
 
-    if (look_at(c, root, c->applied, NULL, &fd, &points, &gone) < 0)
-        return 0; /* gone with its document root: nothing is left to take away */
-    return points.ours > 0 && !is_anothers(c, fd, root) ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
+    if (look_at(c, root, c->applied, NULL, &fd, &points, &gone) < 0) {
+        if (!sp_error_is_blind(&gone))
+            return 0;     /* gone with its document root: nothing is left to take away */
+        if (c->withdraws) /* which a disk that cannot be read does not hold up */
+            return sp_plan_warn(p, err, "the mount points below %.200s could not be looked at: %s", root,
+                                gone.text);
+        *err = gone;
+        return -1;
+    }
+    return points.ours > 0 && !is_anothers(c, &points, root) ? add(p, root, points.ours, 0, SP_NARROW, err)
+                                                             : 0;
 }
 
 static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -270,7 +280,7 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
 
     if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
-    if (making ? is_strangers(c, fd) : is_anothers(c, fd, change->target))
+    if (making ? is_strangers(c, &points) : is_anothers(c, &points, change->target))
         return sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root %s belongs to another user",
                        change->target);
     if (making && make(c->host, fd, &points, err) < 0)

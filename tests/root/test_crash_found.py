@@ -174,6 +174,20 @@ def test_a_name_whose_account_cannot_be_looked_at_is_not_taken_for_nobodys(world
         assert os.path.islink(pathlib.Path(STORE, "domains", world.neighbour.domain)), (number, len(letters.read_text()))
 
 
+def test_mount_points_that_could_not_be_looked_at_are_not_left_out_of_a_plan(world):  # noqa: F811
+    """A dry run changes nothing, so every fifth of its calls fails in turn: the plan is whole, or there is none."""
+    user = begin(world, "chroot")
+    request = json.dumps({"jsonrpc": "2.0", "id": "found", "method": "domain.rebind", "params": {
+        "domain": user.domain, "document_root": f"{user.home}-other", "dry_run": True}})
+    letters = sp.WORK / "letters"
+    whole = json.loads(sp.run([KILLAT, "-l", letters, "0", sp.HELPER], input=request, check=True).stdout)["result"]["changes"]
+    assert [change["from"] for change in whole if change["resource"] == "mount_points"].count(None) == 1 and len(whole) > 2, whole
+    for number in [number for number, letter in enumerate(letters.read_text(), 1) if letter in "f."][::5]:
+        answer = json.loads(sp.run([KILLAT, "-e", str(errno.EINTR), str(number), sp.HELPER], input=request).stdout or "{}")
+        points = [change for change in answer.get("result", {}).get("changes", whole) if change["resource"] == "mount_points"]
+        assert points == [change for change in whole if change["resource"] == "mount_points"], (number, answer)
+
+
 def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F811
     world.reset()
     state, copy = pathlib.Path(STORE, "firewall.json"), pathlib.Path(STORE, "firewall.json-")
