@@ -106,6 +106,7 @@ static const struct {
     {SYS_open_tree, 'f'},
     {SYS_fcntl, 'f'},
     {SYS_brk, 'p'},
+    {SYS_umask, 'p'}, /* umask(2) always succeeds */
     {SYS_mmap, 'p'},
     {SYS_munmap, 'p'},
     {SYS_mprotect, 'p'},
