@@ -24,8 +24,8 @@ make_upper() {
     mount -t tmpfs -o mode=755 sallyport /mnt
     mkdir /mnt/root /mnt/upper
     if [ "$SP_UPPER" = ext4 ]; then
-        truncate -s 4G /mnt/ext4.img
-        mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 /mnt/ext4.img
+        truncate -s 8G /mnt/ext4.img
+        mke2fs -q -t ext4 -i 8192 -E lazy_itable_init=1,lazy_journal_init=1 /mnt/ext4.img
         mount -o loop /mnt/ext4.img /mnt/upper
     fi
 }
