@@ -415,7 +415,9 @@ def goal_8():
     sp.run(["sallyport", "reconcile"], timeout=900)  # what the goals before this one left behind
     time.sleep(2.5)  # what is younger is not relied upon
     start = json.loads(sp.run(["sallyport", "reconcile", "--json"], timeout=900).stdout)
-    assert start["accounts"] > USERS - 100 and start["details"] == [] and start["failed"] == 0, start["details"][:3]
+    # Of the other goals' accounts one may have had a key taken out of its file, which is kept so.
+    strange = [one for one in start["details"] if one["user"] in map(account, COPIED)]
+    assert start["accounts"] > USERS - 100 and strange == [] and start["failed"] == 0, strange[:3]
     memory = sp.run(["/usr/bin/python3", "-c", "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
                      "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)", "sallyport", "reconcile"], check=True).stdout
     got = compare(11, [Command("floor", [TOOLS / "bench-floor"]), Command("ours", ["/usr/bin/sallyport", "reconcile"])])
