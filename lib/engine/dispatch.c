@@ -130,10 +130,9 @@ static cJSON *envelope(const cJSON *id, cJSON *result, const struct sp_error *fa
     cJSON *o = cJSON_CreateObject();
 
     if (cJSON_AddStringToObject(o, "jsonrpc", "2.0") &&
-        sp_json_put(o, "id", id != NULL ? cJSON_Duplicate(id, true) : cJSON_CreateNull())) {
-        if (failure == NULL ? cJSON_AddItemToObject(o, "result", result) : put_error(o, failure))
-            return o;
-    }
+        sp_json_put(o, "id", id != NULL ? cJSON_Duplicate(id, true) : cJSON_CreateNull()) &&
+        (failure == NULL ? cJSON_AddItemToObject(o, "result", result) : put_error(o, failure)))
+        return o;
     cJSON_Delete(result);
     cJSON_Delete(o);
     return NULL;

@@ -58,11 +58,16 @@ int sp_flight_plan(struct sp_flight *f, struct sp_error *err)
     return sort_plan(&f->out->plan, err);
 }
 
+static bool are_keys(const struct sp_resource *r)
+{
+    return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere;
+}
+
 /* Where the user himself can stand in the way. What he does there must not hold up the rest of a narrowing:
  * his sessions end all the same. */
 static bool is_users_ground(const struct sp_resource *r)
 {
-    return r == &sp_resource_keys || r == &sp_resource_keys_elsewhere || r == &sp_resource_points;
+    return are_keys(r) || r == &sp_resource_points;
 }
 
 static bool is_same_line(const struct sp_key *a, const struct sp_key *b)
@@ -95,8 +100,8 @@ static bool brings_keys(const struct sp_flight *f)
  * `none`. */
 static bool may_fail(const struct sp_flight *f, enum sp_phase phase, const struct sp_resource *r)
 {
-    return phase == SP_BUILD && f->desired.shell == SP_SHELL_NONE && f->run->edit != NULL &&
-           (r == &sp_resource_keys || r == &sp_resource_keys_elsewhere) && !brings_keys(f);
+    return phase == SP_BUILD && f->desired.shell == SP_SHELL_NONE && f->run->edit != NULL && are_keys(r) &&
+           !brings_keys(f);
 }
 
 /* Carry out a phase, then ask the system what it now shows: a later phase may change it again. */
@@ -119,7 +124,7 @@ static int run_phase(struct sp_flight *f, enum sp_phase phase, struct sp_error *
         if (rc == 0)
             first = now;
         rc = -1;
-        keys_left = keys_left || r == &sp_resource_keys || r == &sp_resource_keys_elsewhere;
+        keys_left = keys_left || are_keys(r);
         if (phase != SP_NARROW || !is_users_ground(r))
             break;
     }

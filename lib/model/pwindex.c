@@ -47,17 +47,12 @@ static size_t gid_place(const struct sp_pwindex *x, uint32_t gid)
     return (gid * UINT32_C(2654435761) >> 8) & x->mask;
 }
 
-static bool same(struct sp_slice a, struct sp_slice b)
-{
-    return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
-}
-
 /* The place of a name, or the empty one where it would go. */
 static uint32_t *name_place(const struct sp_pwindex *x, struct sp_slice name)
 {
     size_t at = place(x, name);
 
-    while (x->names[at] != NONE && !same(x->lines[x->names[at]].name, name))
+    while (x->names[at] != NONE && !sp_slice_equal(x->lines[x->names[at]].name, name))
         at = (at + 1) & x->mask;
     return &x->names[at];
 }
@@ -225,7 +220,7 @@ static uint32_t next_listing(const struct sp_pwindex *x, const char *user, const
     struct sp_slice name = {user, strlen(user)};
 
     for (uint32_t i = x->users[place(x, name)]; i != NONE; i = x->members[i].next)
-        if (same(x->members[i].name, name) && x->lines[x->members[i].line].text.text.p >= from)
+        if (sp_slice_equal(x->members[i].name, name) && x->lines[x->members[i].line].text.text.p >= from)
             return x->members[i].line;
     return NONE;
 }

@@ -36,9 +36,14 @@ struct sp_slice sp_pwline_name(struct sp_slice line)
     return name;
 }
 
+bool sp_slice_equal(struct sp_slice a, struct sp_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
 bool sp_slice_is(struct sp_slice s, const char *text)
 {
-    return strlen(text) == s.len && (s.len == 0 || memcmp(s.p, text, s.len) == 0);
+    return sp_slice_equal(s, (struct sp_slice){text, strlen(text)});
 }
 
 bool sp_pwline_split(struct sp_slice line, size_t want, struct sp_slice *fields)

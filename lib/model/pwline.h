@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Lines of the colon-separated files below /etc (passwd(5), group(5), gshadow(5)): what pwfile.c and
- * grfile.c share, and nobody else needs. Slices are borrowed from the bytes of the file.
+ * Lines of the colon-separated files below /etc (passwd(5), shadow(5), group(5), gshadow(5)): what their
+ * readers and writers share. Slices are borrowed from the bytes of the file.
  */
 #ifndef SP_MODEL_PWLINE_H
 #define SP_MODEL_PWLINE_H
@@ -20,6 +20,7 @@ struct sp_slice {
 };
 
 bool sp_slice_is(struct sp_slice s, const char *text);
+bool sp_slice_equal(struct sp_slice a, struct sp_slice b);
 bool sp_slice_copy(struct sp_slice s, char *dst, size_t size); /* false if it does not fit */
 bool sp_slice_to_id(struct sp_slice s, uint32_t *ret);         /* a uid or gid, never (uint32_t)-1 */
 

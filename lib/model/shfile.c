@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/shfile.h"
 
-#include <string.h>
-
-#include "base/str.h"
-
-static bool is_same(struct sp_slice a, struct sp_slice b)
-{
-    return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
-}
-
 /* The first line of that name from `offset` on. */
 static bool find(struct sp_slice file, size_t offset, struct sp_slice name, struct sp_pwline *ret)
 {
     for (; sp_pwline_next(file.p, file.len, offset, ret); offset = ret->next)
-        if (is_same(sp_pwline_name(ret->text), name))
+        if (sp_slice_equal(sp_pwline_name(ret->text), name))
             return true;
     return false;
 }

@@ -337,14 +337,19 @@ def test_more_sources_than_the_log_shows_are_compared_with_those_before(site):
 
 # Taken back
 
-@pytest.mark.parametrize("how", ["serial", "fingerprint", "key_id", "domain"])
-def test_one_that_is_revoked_opens_nothing_and_its_sessions_end(site, how):
+def two_sessions(site):
+    """A certificate, a session that it opened, and one of another key, which has to go on."""
     stays = sp.keypair("stays")
     sp.rpc("keys.add", {"domain": site.domain, "key": stays.public}).ok()
     answer = issue(site)
     plain = sp_site.background(site, key=stays)
     without_key(site)
-    running = sp_site.background(site, key=put(answer))
+    return answer, sp_site.background(site, key=put(answer)), plain
+
+
+@pytest.mark.parametrize("how", ["serial", "fingerprint", "key_id", "domain"])
+def test_one_that_is_revoked_opens_nothing_and_its_sessions_end(site, how):
+    answer, running, plain = two_sessions(site)
     other = sp_site.account("bash")
     theirs = issue_raw(other).ok()
     what = {"serial": answer["serial"], "fingerprint": answer["fingerprint"], "key_id": answer["key_id"], "domain": site.domain}[how]
@@ -372,12 +377,7 @@ def is_revoked(answer):
 @pytest.mark.parametrize("how", ["certificate.revoke", "keys.remove"])
 def test_a_session_that_a_request_cut_off_left_open_ends_with_the_next_one(site, how):
     """Killed behind the list and before the session's end: the same request again is no empty yes."""
-    stays = sp.keypair("stays")
-    sp.rpc("keys.add", {"domain": site.domain, "key": stays.public}).ok()
-    answer = issue(site)
-    plain = sp_site.background(site, key=stays)
-    without_key(site)
-    running = sp_site.background(site, key=put(answer))
+    answer, running, plain = two_sessions(site)
     params = {"serial": answer["serial"]} if how == "certificate.revoke" else {"domain": site.domain, "fingerprint": key().fingerprint}
     request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": how, "params": params})
     for number in range(200, 4000, 150):
