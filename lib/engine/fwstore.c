@@ -125,15 +125,19 @@ static int read_back(struct sp_host *h, const struct sp_buf *text, struct sp_err
 }
 
 /* In place, which costs less than a file beside it that is renamed: what is torn has no sum, and the file
- * itself is whole by then. Where it cannot be written, the next sp_fwstore_follow() says so. */
-static void write_copy(int dir, const struct sp_buf *text)
+ * itself is whole by then. A copy that stays behind is an error: it would be put in force one day as the
+ * last good one. The next request mends it (sp_fwstore_follow()). */
+static int write_copy(int dir, const struct sp_buf *text, struct sp_error *err)
 {
-    struct sp_error ignored;
     _cleanup_close_ int fd =
-        sp_fsat_open(dir, COPY, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600, SP_FSAT_NONE, &ignored);
+        sp_fsat_open(dir, COPY, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600, SP_FSAT_NONE, err);
 
-    if (fd >= 0 && pwrite(fd, text->data, text->len, 0) == (ssize_t)text->len)
-        (void)!(ftruncate(fd, (off_t)text->len) == 0 && fchmod(fd, 0600) == 0);
+    if (fd < 0)
+        return -1;
+    if (pwrite(fd, text->data, text->len, 0) != (ssize_t)text->len ||
+        ftruncate(fd, (off_t)text->len) != 0 || fchmod(fd, 0600) != 0)
+        return sp_fail(err, SP_E_IO, errno, "%s cannot be written", paths[SP_FWSTORE_LAST_GOOD]);
+    return 0;
 }
 
 /* The copy comes second: between the two it is one change behind. */
@@ -149,8 +153,7 @@ int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_b
     dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
     if (dir < 0 || sp_replace_at(h, dir, CURRENT, text.data, text.len, &how, err) < 0)
         return -1;
-    write_copy(dir, &text);
-    if (read_back(h, &text, err) < 0)
+    if (write_copy(dir, &text, err) < 0 || read_back(h, &text, err) < 0)
         return -1;
     if (ret_text != NULL) {
         sp_buf_clear(ret_text);

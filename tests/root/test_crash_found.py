@@ -203,6 +203,12 @@ def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F81
     copy.write_bytes(state.read_bytes() * 2)
     sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.2"}]}).ok()
     assert state.read_bytes() == copy.read_bytes()
+    copy.unlink()
+    copy.mkdir()
+    assert sp.rpc(*request).body["error"]["data"]["reason"] == "io"
+    copy.rmdir()
+    sp.rpc(*request).ok()
+    assert state.read_bytes() == copy.read_bytes()
 
 
 def test_a_domains_sources_that_were_stored_and_no_more_are_told_to_the_kernel_by_the_same_request(world):  # noqa: F811
