@@ -274,12 +274,16 @@ static int fill(const struct sp_adoption *a, const struct sp_user *found, const 
     return cJSON_AddNumberToObject(report, "keys", (double)d->found.n_keys) ? 0 : no_memory(err);
 }
 
-static bool is_known(const struct sp_adoption *a, const char *user)
+/* 1: it has a state. -1: nobody knows. */
+static int is_known(const struct sp_adoption *a, const char *user, struct sp_error *why)
 {
+    _cleanup_close_ int fd = -1;
     char path[SP_PATH_SIZE];
 
-    return sp_str_format(path, sizeof(path), SP_STORE_STATES "/%s.json", user) == 0 &&
-           !sp_fsat_is_missing(a->engine->host->root_fd, path);
+    if (sp_str_format(path, sizeof(path), SP_STORE_STATES "/%s.json", user) < 0)
+        return sp_fail(why, SP_E_INVALID, 0, "the name %s is too long", user);
+    fd = sp_fsat_open(a->engine->host->root_fd, path, O_PATH, 0, SP_FSAT_NONE, why);
+    return fd >= 0 ? 1 : why->code == SP_E_NOT_FOUND ? 0 : -1;
 }
 
 /* 0: go on. 1: *ret_result is settled, and for FAILED and PASSED *why. */
@@ -303,11 +307,15 @@ static int judge_person(const struct sp_adoption *a, const struct sp_panels_site
             *ret_result = SP_ADOPTION_PASSED;
         return 1;
     }
-    if (is_known(a, (*ret)->name)) {
+    switch (is_known(a, (*ret)->name, why)) {
+    case 0:
+        return 0;
+    case 1:
         *ret_result = SP_ADOPTION_KNOWN;
         return 1;
+    default:
+        return 1;
     }
-    return 0;
 }
 
 /* One that hangs is told, and the next one is looked at. */

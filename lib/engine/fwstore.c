@@ -92,7 +92,7 @@ int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_
     }
     if (err->code != SP_E_NOT_FOUND)
         return -1;
-    if (which == SP_FWSTORE_CURRENT && !sp_fsat_exists(h->root_fd, paths[SP_FWSTORE_LAST_GOOD]))
+    if (which == SP_FWSTORE_CURRENT && sp_fsat_is_missing(h->root_fd, paths[SP_FWSTORE_LAST_GOOD]))
         return 0;
     (void)sp_fail(err, SP_E_STATE, 0, "%s is missing, though there was one", paths[which]);
     return sp_hint(err,

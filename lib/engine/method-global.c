@@ -210,7 +210,7 @@ static int end_sessions(struct sp_engine *e, char *fingerprint, size_t *unknown,
 /* A request that was cut off may have taken it from the record alone: then it still opens every account. */
 static int finish(struct sp_engine *e, const struct sp_globals *g, bool *ret_changed, struct sp_error *err)
 {
-    if (!sp_fsat_exists(e->host->root_fd, SP_GLOBAL_DIR))
+    if (sp_fsat_is_missing(e->host->root_fd, SP_GLOBAL_DIR))
         return 0;
     return sp_globals_write(e->host, g, ret_changed, err) < 0 ? -1 : sp_sshd_tidy(e->host, e->config, err);
 }
@@ -256,7 +256,7 @@ int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *re
     _cleanup_close_ int lock = -1;
     bool changed = false;
 
-    if (!sp_fsat_exists(e->host->root_fd, SP_GLOBAL_DIR) || (flags & SP_RUN_DRY) != 0)
+    if (sp_fsat_is_missing(e->host->root_fd, SP_GLOBAL_DIR) || (flags & SP_RUN_DRY) != 0)
         return 0;
     lock = sp_globals_lock(e->host, err);
     if (lock < 0 || sp_globals_read(e->host, &g, err) < 0 ||

@@ -390,7 +390,7 @@ int sp_store_tidy_indexes(struct sp_host *h, struct sp_error *err)
     const struct dirent *e;
     int fd, rc;
 
-    if (!sp_fsat_exists(h->root_fd, DOMAIN_DIR))
+    if (sp_fsat_is_missing(h->root_fd, DOMAIN_DIR))
         return 0;
     lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
     dir = lock < 0 ? NULL : sp_fsat_list(h->root_fd, DOMAIN_DIR, SP_FSAT_NONE, err);

@@ -69,7 +69,7 @@ static int mend(struct sp_host *h, size_t i, enum sp_store_mend how, int *ret_n,
 int sp_store_mend_dirs(struct sp_host *h, enum sp_store_mend how, int *ret_n, struct sp_error *err)
 {
     *ret_n = 0;
-    if (!sp_fsat_exists(h->root_fd, dirs[SP_COUNT(dirs) - 1].path)) /* nothing was ever asked for */
+    if (sp_fsat_is_missing(h->root_fd, dirs[SP_COUNT(dirs) - 1].path)) /* nothing was ever asked for */
         return 0;
     for (size_t i = 0; i < SP_COUNT(dirs); i++)
         if (mend(h, i, how, ret_n, err) < 0)

@@ -6,7 +6,6 @@
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/child.h"
 #include "host/errand.h"
 #include "host/fsat.h"
 
@@ -110,19 +110,36 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/* A process that stands in a new user namespace until the other end of its stdin is closed. */
-static pid_t start_holder(const int hold[2], const int ready[2])
+/* A process that stands in a new user namespace until the other end of `hold` is closed. *ret_ready tells
+ * its errno, or 0; an end without a byte is its death. */
+static pid_t start_holder(const int hold[2], int *ret_ready, struct sp_error *err)
 {
-    pid_t pid = fork();
+    pid_t pid = sp_child_fork(ret_ready, err);
     char byte;
 
     if (pid != 0)
         return pid;
     (void)close(hold[1]);
     byte = unshare(CLONE_NEWUSER) == 0 ? 0 : (char)errno;
-    if (write(ready[1], &byte, 1) == 1)
+    if (write(*ret_ready, &byte, 1) == 1)
         (void)!read(hold[0], &byte, 1);
     _exit(0);
+}
+
+static int await_holder(int ready, struct sp_error *err)
+{
+    char why = 0;
+    ssize_t n;
+
+    do
+        n = read(ready, &why, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        return sp_fail(err, SP_E_IO, n < 0 ? errno : 0, "the process that makes a user namespace died");
+    if (why == 0)
+        return 0;
+    sp_fail(err, SP_E_UNSUPPORTED, why, "this host makes no user namespace");
+    return sp_hint(err, "extra logins need one for their id map: sysctl user.max_user_namespaces");
 }
 
 /* In the mount namespace of pid 1, as a child: setns(2) there cannot be undone without being let back in.
@@ -146,19 +163,17 @@ static int mount_there(pid_t holder, const char *path)
     _exit(syscall(SYS_mount, source, path, NULL, (unsigned long)MS_BIND_, NULL) == 0 ? 0 : errno);
 }
 
-static int keep(const struct sp_idmap *m, const int hold[2], const int ready[2], struct sp_error *err)
+static int keep(const struct sp_idmap *m, const int hold[2], struct sp_error *err)
 {
-    pid_t holder = start_holder(hold, ready);
-    char why = 0, path[128];
-    int rc = 0;
+    _cleanup_close_ int ready = -1;
+    pid_t holder = start_holder(hold, &ready, err);
+    char path[128];
+    int rc;
 
     if (holder < 0)
-        return sp_fail(err, SP_E_IO, errno, "fork");
-    if (read(ready[0], &why, 1) != 1 || why != 0) {
-        sp_fail(err, SP_E_UNSUPPORTED, why, "this host makes no user namespace");
-        rc = sp_hint(err, "extra logins need one for their id map: sysctl user.max_user_namespaces");
-    }
+        return -1;
     sp_layout_idmap(m, path);
+    rc = await_holder(ready, err);
     if (rc == 0)
         rc = write_maps(holder, m, err);
     if (rc == 0) {
@@ -166,8 +181,7 @@ static int keep(const struct sp_idmap *m, const int hold[2], const int ready[2],
         if (failed != 0)
             rc = sp_fail(err, SP_E_UNSUPPORTED, failed, "keeping the id map at %s", path);
     }
-    (void)kill(holder, SIGKILL);
-    (void)wait_for(holder);
+    sp_child_end(holder);
     return rc;
 }
 
@@ -183,8 +197,8 @@ static int elsewhere(enum sp_errand_kind kind, const struct sp_idmap *m, const c
 
 int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *err)
 {
-    _cleanup_close_ int hold_read = -1, hold_write = -1, ready_read = -1, ready_write = -1;
-    int hold[2], ready[2];
+    _cleanup_close_ int hold_read = -1, hold_write = -1;
+    int hold[2];
     char path[128];
 
     if (m->disk_uid == m->uid || m->disk_gid == m->gid || m->uid == 0 || m->disk_uid == 0)
@@ -205,11 +219,7 @@ int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *
         return sp_fail(err, SP_E_IO, errno, "pipe");
     hold_read = hold[0];
     hold_write = hold[1];
-    if (pipe2(ready, O_CLOEXEC) < 0)
-        return sp_fail(err, SP_E_IO, errno, "pipe");
-    ready_read = ready[0];
-    ready_write = ready[1];
-    return keep(m, hold, ready, err);
+    return keep(m, hold, err);
 }
 
 int sp_idmap_drop(struct sp_host *h, const struct sp_idmap *m, struct sp_error *err)

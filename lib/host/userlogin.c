@@ -149,7 +149,7 @@ static bool is_left(struct sp_host *h, uint32_t id)
     char path[64];
 
     (void)sp_str_format(path, sizeof(path), SP_STORE "/entry/%u", id);
-    return sp_fsat_exists(h->root_fd, path);
+    return !sp_fsat_is_missing(h->root_fd, path);
 }
 
 static int is_free(struct sp_host *h, uint32_t id, bool *ret, struct sp_error *err)

@@ -256,19 +256,22 @@ class Operation:
             return self.settle(now)
         assert "result" in answer and answer["jsonrpc"] == "2.0" and answer["id"] == "sweep", out
         result = answer["result"]
-        if result.get("failed") or result.get("fix_failed") or (result.get("firewall") or {}).get("error"):
+        if result.get("failed") or result.get("fix_failed") or result.get("problems") or (result.get("firewall") or {}).get("error"):
             return self.settle(now)  # it goes on with the rest, and says so
         left = delta(self.new, now)
-        if self.with_home_unseen(answer, left):
+        if self.with_a_place_unseen(answer, left):
             return "between"
         assert not left, ("success without the new state", tell(left))
         return self.settle(now)
 
-    def with_home_unseen(self, answer, left):
-        """A removal goes on without a home that cannot be looked at, and says so (keys.c, plan_blind)."""
-        if not left or not any("could not be looked at" in text for text in answer["result"].get("warnings", [])):
+    def with_a_place_unseen(self, answer, left):
+        """A removal goes on without a home, or mount points, that cannot be looked at, and says so (keys.c, plan_blind; points.c)."""
+        unseen = [text for text in answer["result"].get("warnings", []) if "could not be looked at" in text]
+        if not left or not unseen:
             return False
-        assert all("/.ssh" in path for path in left), tell(left)
+        roots = re.findall(r"the mount points below (\S+) could not", "\n".join(unseen))
+        stay = [path for path, entry in left.items() if path in self.old.files and self.old.files[path] == entry]
+        assert all("/.ssh" in path or (path in stay and os.path.dirname(path) in roots) for path in left), tell(left)
         return True
 
     # The ways

@@ -8,7 +8,7 @@ import pathlib
 
 import sp
 from sp_crash import KILLAT
-from sp_crash_operations import world  # noqa: F401
+from sp_crash_operations import OPERATIONS, world  # noqa: F401
 from sp_safety import STORE
 
 CA, GLOBAL = pathlib.Path(STORE, "ca"), pathlib.Path(STORE, "global")
@@ -186,6 +186,30 @@ def test_mount_points_that_could_not_be_looked_at_are_not_left_out_of_a_plan(wor
         answer = json.loads(sp.run([KILLAT, "-e", str(errno.EINTR), str(number), sp.HELPER], input=request).stdout or "{}")
         points = [change for change in answer.get("result", {}).get("changes", whole) if change["resource"] == "mount_points"]
         assert points == [change for change in whole if change["resource"] == "mount_points"], (number, answer)
+
+
+def test_a_helpers_child_that_dies_without_a_word_is_not_waited_for(world):  # noqa: F811
+    """The one that holds a user namespace: its one write fails, and the helper waited at a pipe of which it had the other end itself."""
+    add = next(one for one in OPERATIONS if one.name == "user.add")
+    add.prepare(world)
+    writes = [number for number, letter in enumerate(add.letters, 1) if letter == "m"]
+    near = sorted({number + step for number in writes[4:len(writes) // 4] for step in (-1, 0, 1)})
+    for number in near * 5:  # helper and child take turns as they like: its number is not the same each time
+        answer = add.attempt(number, "-e", str(errno.EIO))[2].stdout
+        add.back()
+        if b"the process that makes a user namespace died" in answer:
+            return
+    raise AssertionError("that write was not met")
+
+
+def test_an_account_whose_state_cannot_be_looked_at_is_not_taken_for_one_that_is_known(world):  # noqa: F811
+    adopt = next(one for one in OPERATIONS if one.name == "account.adopt")
+    adopt.prepare(world)
+    opens = [number for number, letter in enumerate(adopt.letters, 1) if letter == "f"]
+    for number in opens:
+        answer = json.loads(adopt.attempt(number, "-e", str(errno.EIO))[2].stdout or "{}")
+        assert answer.get("result", {}).get("known", 0) == 0, answer
+        adopt.back()
 
 
 def test_the_last_good_copy_of_the_firewalls_policy_follows(world):  # noqa: F811
