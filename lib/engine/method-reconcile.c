@@ -127,6 +127,12 @@ static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, b
 
     if (sp_store_mend_dirs(e->host, how, &dirs, &why) < 0 && problem("store", &why, result, err) < 0)
         return -1;
+    if (how == SP_STORE_MEND && sp_store_tidy_states(e->host, &why) < 0 &&
+        problem("store", &why, result, err) < 0)
+        return -1;
+    if (how == SP_STORE_MEND && sp_userdb_tidy(e->host, &why) < 0 &&
+        problem("account_files", &why, result, err) < 0)
+        return -1;
     if (dirs > 0 && !cJSON_AddNumberToObject(result, "directories_mended", dirs))
         return no_memory(err);
     if (sp_reconcile_certificates(e, run->flags, result, &why) < 0 &&

@@ -193,6 +193,39 @@ void sp_store_tidy(struct sp_host *h, const char *user)
         (void)unlinkat(h->root_fd, path + 1, 0);
 }
 
+static int tidy_state(struct sp_host *h, int states, const char *temp, struct sp_error *err)
+{
+    const size_t end = sizeof(".json" SP_REPLACE_SUFFIX) - 1, len = strlen(temp);
+    char user[SP_USER_SIZE] = "", path[SP_PATH_SIZE];
+    _cleanup_close_ int lock = -1;
+    struct sp_error none;
+
+    if (len <= end || len - end >= sizeof(user) || !sp_streq(temp + len - end, ".json" SP_REPLACE_SUFFIX))
+        return 0;
+    memcpy(user, temp, len - end);
+    if (sp_name_check_user(user, &none) < 0)
+        return 0;
+    (void)sp_str_format(path, sizeof(path), STATE_DIR "/%s.lock", user);
+    lock = sp_lock_take(h, path, 0, err);
+    if (lock < 0)
+        return err->code == SP_E_BUSY ? 0 : -1;
+    return sp_replace_remove(h, states, temp, err);
+}
+
+int sp_store_tidy_states(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_closedir_ DIR *dir = sp_fsat_list(h->root_fd, STATE_DIR, SP_FSAT_NONE, err);
+    const struct dirent *e;
+    int rc;
+
+    if (dir == NULL)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
+    while ((rc = sp_fsat_next(dir, STATE_DIR, &e, err)) > 0)
+        if (tidy_state(h, dirfd(dir), e->d_name, err) < 0)
+            return -1;
+    return rc;
+}
+
 int sp_store_format(const struct sp_state *s, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_json_ cJSON *json = cJSON_CreateObject();

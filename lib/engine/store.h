@@ -40,6 +40,10 @@ int sp_store_mend_dirs(struct sp_host *h, enum sp_store_mend how, int *ret_n, st
 
 /* What was being written when the power went. Under the account's lock: nobody is at it now. */
 void sp_store_tidy(struct sp_host *h, const char *user);
+/* The same for every state, of accounts that are gone, too: their locks are taken, and what is being
+ * written now is passed over. A replayed log can bring the name back whose file is in place, or removed
+ * (btrfs). */
+int sp_store_tidy_states(struct sp_host *h, struct sp_error *err);
 
 /* A missing file is an empty state. SP_E_STATE: truncated, altered, or of a newer format; nothing is
  * granted from it. */

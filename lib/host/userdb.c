@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/dbfile.h"
+#include "host/fsat.h"
 #include "model/pwfile.h"
 #include "model/pwline.h"
 
@@ -117,5 +118,26 @@ int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_
     (void)close(sp_steal_fd(&lock));
     if (written)
         sp_dbfile_flush_caches(h);
+    return 0;
+}
+
+int sp_userdb_tidy(struct sp_host *h, struct sp_error *err)
+{
+    static const char *const files[] = {"passwd", "passwd-", "group",   "group-",
+                                        "shadow", "shadow-", "gshadow", "gshadow-"};
+    _cleanup_close_ int lock = -1, etc = sp_fsat_open_dir(h->root_fd, "etc", SP_FSAT_NONE, err);
+    char temp[32];
+
+    if (etc < 0)
+        return -1;
+    for (size_t i = 0; i < SP_COUNT(files); i++) {
+        (void)sp_str_format(temp, sizeof(temp), "%s" SP_REPLACE_SUFFIX, files[i]);
+        if (!sp_fsat_exists(etc, temp))
+            continue;
+        if (lock < 0)
+            lock = sp_dbfile_lock(h, err);
+        if (lock < 0 || sp_replace_remove(h, etc, temp, err) != 0)
+            return -1;
+    }
     return 0;
 }

@@ -48,6 +48,10 @@ int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const ch
 int sp_userdb_set_shells(struct sp_host *h, const char *const *names, const uid_t *uids,
                          const char *const *shells, size_t n, struct sp_error *err);
 
+/* Take away what was being written to one of the account files when the power went, where it is still
+ * there: who writes that file next would, and it may be that nobody does. */
+int sp_userdb_tidy(struct sp_host *h, struct sp_error *err);
+
 /* Membership by name in group(5) (gshadow(5) is edited alike where it has that group). A missing group is
  * SP_E_NOT_FOUND. */
 int sp_userdb_in_group(struct sp_host *h, const char *group, const char *user, bool *ret,
