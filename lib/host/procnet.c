@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/proctable.h"
 
 #define ENVIRON_MAX ((size_t)4 << 20) /* execve(2): the arguments' share of the stack */
 
@@ -138,7 +139,8 @@ bool sp_procnet_peer(struct sp_host *h, pid_t pid, const struct sp_diag_peers *a
     return false;
 }
 
-/* The ports among `l` that this process holds. A process that is gone by now holds none. */
+/* The ports among `l` that this process holds. A process that is gone by now holds none; of one that could
+ * not be looked at errno tells. */
 static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_sockets *l, uint16_t *ports,
                      size_t *n_ports)
 {
@@ -152,13 +154,22 @@ static int add_ports(struct sp_host *h, pid_t pid, const struct sp_procnet_socke
         const struct sp_procnet_socket *found;
         uint64_t inode;
 
-        if (!read_socket(dirfd(d), e->d_name, &inode))
+        if (!read_socket(dirfd(d), e->d_name, &inode)) {
+            if (sp_proctable_is_blind(errno))
+                return 0;
             continue;
+        }
         found = find(l, inode);
         if (found != NULL && sp_fw_ports_add(ports, n_ports, found->port) < 0)
             return -1;
     }
     return 0;
+}
+
+/* It may be the sshd that holds the port. */
+static int unseen(pid_t pid, int os_errno, struct sp_error *err)
+{
+    return sp_fail(err, SP_E_IO, os_errno, "cannot look at the process %ld", (long)pid);
 }
 
 int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, struct sp_diag_listeners *ret,
@@ -171,13 +182,19 @@ int sp_procnet_owners(struct sp_host *h, const struct sp_procnet_sockets *l, str
     if (d == NULL)
         return sp_fail(err, SP_E_IO, errno, "/proc cannot be read");
     /* Process 1 of a desktop of units holds many; those that do not fit are nothing to us. */
+    errno = 0;
     (void)add_ports(h, 1, l, ret->init, &ret->n_init);
+    if (sp_proctable_is_blind(errno))
+        return unseen(1, errno, err);
     while ((rc = sp_fsat_next(d, "/proc", &e, err)) > 0) {
         uint64_t pid;
-        if (sp_str_to_u64(e->d_name, INT32_MAX, &pid) < 0 || !is_sshd(h, (pid_t)pid))
+        if (sp_str_to_u64(e->d_name, INT32_MAX, &pid) < 0)
             continue;
-        if (add_ports(h, (pid_t)pid, l, ret->sshd, &ret->n_sshd) < 0)
+        errno = 0;
+        if (is_sshd(h, (pid_t)pid) && add_ports(h, (pid_t)pid, l, ret->sshd, &ret->n_sshd) < 0)
             return sp_fail(err, SP_E_UNSUPPORTED, 0, "sshd listens on more than %d ports", SP_FW_MAX_PORTS);
+        if (sp_proctable_is_blind(errno))
+            return unseen((pid_t)pid, errno, err);
     }
     return rc;
 }

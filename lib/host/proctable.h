@@ -36,8 +36,12 @@ struct sp_proctable {
 
 void sp_proctable_clear(struct sp_proctable *t);
 
+/* What a look at proc(5) says that is no word on the process, but the host's own trouble. */
+bool sp_proctable_is_blind(int os_errno);
+
 /* The living processes (no zombies). Of those that are neither root's nor the uid's only pid, ppid and uids
- * are read. A process that ends while it is looked at is left out. */
+ * are read. A process that ends while it is looked at is left out; one that cannot be looked at fails it
+ * all: it may be the one that is sought. */
 int sp_proctable_read(struct sp_host *h, uid_t uid, struct sp_proctable *ret, struct sp_error *err);
 
 /* When the process was started, in clock ticks after boot; 0 if there is none. */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A look that fails for a reason of the host's own (no memory, no descriptors, EIO) is no word on what it
+ * was a look at: nothing is taken for gone, or for free, or for shut on the strength of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "host/procnet.h"
+#include "host/proctable.h"
+#include "temp.h"
+
+#define T(f) cmocka_unit_test_setup_teardown(f, temp_open, temp_close)
+
+enum { NOTHING_FAILS = -1, UNBLINDED = 250 };
+
+/* From here on this system call answers so. */
+static bool blind(int call, int os_errno)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)os_errno),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog filter = {SP_COUNT(code), code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+/* What a process answers in which one system call fails always. */
+static int with_failing(int call, int os_errno, int (*answer)(struct temp_host *), struct temp_host *t)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(call == NOTHING_FAILS || blind(call, os_errno) ? answer(t) : UNBLINDED);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_not_equal(WEXITSTATUS(status), UNBLINDED);
+    return WEXITSTATUS(status);
+}
+
+static void put_link(struct temp_host *t, const char *to, const char *path)
+{
+    assert_int_equal(symlinkat(to, t->h.root_fd, path), 0);
+}
+
+/* --- processes --- */
+
+static void put_sshd(struct temp_host *t)
+{
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "proc/4711/fd", 0755, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(mkdirat(t->h.root_fd, "proc/4712", 0755), 0); /* one that is gone */
+    temp_put(t, "proc/4711/status", "Name:\tsshd\nState:\tS\nPPid:\t1\nUid:\t0\t0\t0\t0\n", 0644);
+    put_link(t, "/usr/sbin/sshd", "proc/4711/exe");
+    put_link(t, "socket:[77]", "proc/4711/fd/3");
+}
+
+/* 0: the one process was seen. */
+static int list_processes(struct temp_host *t)
+{
+    _cleanup_(sp_proctable_clear) struct sp_proctable table = {0};
+    struct sp_error err;
+
+    if (sp_proctable_read(&t->h, 1000, &table, &err) < 0)
+        return (int)err.code;
+    return table.n == 1 && table.procs[0].is_sshd ? 0 : 100;
+}
+
+static void a_process_that_cannot_be_looked_at_is_not_left_out(void **state)
+{
+    struct temp_host *t = *state;
+
+    put_sshd(t);
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, list_processes, t), 0);
+    assert_int_equal(with_failing(SYS_openat, ENOMEM, list_processes, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_openat, EMFILE, list_processes, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_readlinkat, ENOMEM, list_processes, t), SP_E_IO);
+    /* Those are words on the process: it is gone, or not ours to see. */
+    assert_int_equal(with_failing(SYS_openat, ESRCH, list_processes, t), 100);
+    assert_int_equal(with_failing(SYS_readlinkat, EACCES, list_processes, t), 100);
+}
+
+/* 0: the port that it listens on was seen. */
+static int list_ports(struct temp_host *t)
+{
+    struct sp_procnet_socket one = {.inode = 77, .port = 22};
+    const struct sp_procnet_sockets all = {.v = &one, .n = 1};
+    struct sp_diag_listeners found = {0};
+    struct sp_error err;
+
+    if (sp_procnet_owners(&t->h, &all, &found, &err) < 0)
+        return (int)err.code;
+    return found.n_sshd == 1 && found.sshd[0] == 22 ? 0 : 100;
+}
+
+static void a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at(void **state)
+{
+    struct temp_host *t = *state;
+
+    put_sshd(t);
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, list_ports, t), 0);
+    assert_int_equal(with_failing(SYS_readlinkat, ENOMEM, list_ports, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_readlinkat, ENOENT, list_ports, t), 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_process_that_cannot_be_looked_at_is_not_left_out),
+        T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
