@@ -57,7 +57,8 @@ bool sp_genstore_is_hash(const char *name)
     return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
 }
 
-void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_hash[65])
+/* "" where the set names none. -1: it could not be looked at. */
+static int read_set(const struct sp_genstore *s, const char *set, char ret_hash[65])
 {
     char target[128];
     const char *hash = NULL;
@@ -65,10 +66,16 @@ void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_
 
     ret_hash[0] = '\0';
     if (n < 0)
-        return;
+        return errno == ENOENT || errno == EINVAL ? 0 : -1;
     target[n] = '\0';
     if (sp_str_prefix(target, "../gen/", &hash) && sp_genstore_is_hash(hash))
         memcpy(ret_hash, hash, 65);
+    return 0;
+}
+
+void sp_genstore_current(const struct sp_genstore *s, const char *set, char ret_hash[65])
+{
+    (void)read_set(s, set, ret_hash);
 }
 
 int sp_genstore_load(const struct sp_genstore *s, const char *hash, struct sp_manifest *ret,
@@ -258,12 +265,14 @@ int sp_genstore_clean(const struct sp_genstore *s, struct sp_error *err)
     return each_name(s->gens, clean_one, &w, err);
 }
 
+/* A set that cannot be looked at may name any of them: then none goes. */
 static int name_one(void *ctx, const char *set)
 {
     struct sweep *w = ctx;
     char hash[65];
 
-    sp_genstore_current(w->s, set, hash);
+    if (read_set(w->s, set, hash) < 0)
+        return sp_fail(w->err, SP_E_IO, errno, "reading which generation is that of %s", set);
     sp_buf_puts(&w->named, hash);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/fsat.h"
+#include "host/proctable.h"
 
 #define MARK "/gen/"
 
@@ -64,6 +65,12 @@ static bool is_new(struct scan *s, const struct stat *ns)
     return true;
 }
 
+/* What it has mounted may be in use by nobody else. */
+static int unseen(const char *pid, int os_errno, struct sp_error *err)
+{
+    return sp_fail(err, SP_E_IO, os_errno, "cannot look at the mounts of process %s", pid);
+}
+
 /* A process may end at any moment; then its namespace is another's to show, or gone. */
 static int take_process(struct scan *s, const char *pid, struct sp_error *err)
 {
@@ -73,12 +80,17 @@ static int take_process(struct scan *s, const char *pid, struct sp_error *err)
     char path[64];
     struct stat ns;
 
-    if (sp_str_format(path, sizeof(path), "%s/ns/mnt", pid) < 0 || fstatat(s->proc, path, &ns, 0) < 0 ||
-        !is_new(s, &ns))
+    if (sp_str_format(path, sizeof(path), "%s/ns/mnt", pid) < 0)
+        return 0;
+    if (fstatat(s->proc, path, &ns, 0) < 0)
+        return sp_proctable_is_blind(errno) ? unseen(pid, errno, err) : 0;
+    if (!is_new(s, &ns))
         return 0;
     if (sp_str_format(path, sizeof(path), "%s/mountinfo", pid) < 0)
         return 0;
     fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && sp_proctable_is_blind(errno))
+        return unseen(pid, errno, err);
     if (fd < 0 || sp_buf_read_fd(&text, fd, MOUNTINFO_MAX, 0, &gone) < 0) {
         /* The next process of that namespace is asked instead. */
         s->seen.len -= sizeof(ns.st_ino);

@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
 #include "temp.h"
@@ -57,6 +58,43 @@ static int with_failing(int call, int os_errno, int (*answer)(struct temp_host *
 static void put_link(struct temp_host *t, const char *to, const char *path)
 {
     assert_int_equal(symlinkat(to, t->h.root_fd, path), 0);
+}
+
+/* --- generations --- */
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UNUSED "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* 0, or the code of the error */
+static int collect(struct temp_host *t)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
+    struct sp_error err;
+
+    if (sp_genstore_open(&t->h, SP_GENSTORE_NONE, &s, &err) < 0 || sp_genstore_collect(&t->h, &s, &err) < 0)
+        return (int)err.code;
+    return 0;
+}
+
+static void a_generation_stays_whose_set_cannot_be_looked_at(void **state)
+{
+    static const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
+    struct temp_host *t = *state;
+    struct sp_error err;
+
+    assert_int_equal(sp_genstore_open(&t->h, SP_GENSTORE_MAKE, &s, &err), 0);
+    assert_int_equal(symlinkat("../gen/" HASH, s.sets, "base"), 0);
+    assert_int_equal(mkdirat(s.sets, "stray", 0755), 0);
+    assert_int_equal(mkdirat(s.gens, HASH, 0755), 0);
+    assert_int_equal(mkdirat(s.gens, UNUSED, 0755), 0);
+    assert_int_equal(utimensat(s.gens, HASH, old, 0), 0);
+    assert_int_equal(utimensat(s.gens, UNUSED, old, 0), 0);
+    assert_int_equal(with_failing(SYS_readlinkat, EIO, collect, t), SP_E_IO);
+    assert_true(sp_fsat_exists(s.gens, HASH));
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, collect, t), 0);
+    assert_true(sp_fsat_exists(s.gens, HASH));
+    assert_false(sp_fsat_exists(s.gens, UNUSED));
 }
 
 /* --- processes --- */
@@ -124,6 +162,7 @@ static void a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_generation_stays_whose_set_cannot_be_looked_at),
         T(a_process_that_cannot_be_looked_at_is_not_left_out),
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
     };
