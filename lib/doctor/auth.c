@@ -14,14 +14,16 @@
 #include "host/strictmodes.h"
 #include "model/authkeys.h"
 #include "model/authopts.h"
+#include "resource/keys.h"
 
 /* --- one file of keys --- */
 
 struct search {
     struct sp_visit *v;
     const char *path;
-    bool found;  /* the key, or any */
-    bool usable; /* one that sshd would take now */
+    bool reads_ours; /* sshd reads the file that sallyport writes */
+    bool found;      /* the key, or any */
+    bool usable;     /* one that sshd would take now */
     size_t n_usable;
     char problem[400]; /* why the last one that was found is not */
     char mend[300];
@@ -76,6 +78,48 @@ static bool fail(struct search *s, const char *mend, const char *problem)
     return false;
 }
 
+/* What is recorded of a key, or of any (NULL), with the domain that has it. */
+static const struct sp_key *recorded(const struct sp_visit *v, const char *fingerprint,
+                                     const char **ret_domain)
+{
+    const struct sp_account *a = v->login->account;
+
+    for (size_t i = 0; a != NULL && i < a->n_domains; i++) {
+        const struct sp_key_list *l = &a->domains[i].keys;
+        const struct sp_key *k = fingerprint != NULL ? sp_key_list_find(l, fingerprint)
+                                 : l->n > 0          ? l->v
+                                                     : NULL;
+        if (k == NULL)
+            continue;
+        *ret_domain = a->domains[i].name;
+        return k;
+    }
+    return NULL;
+}
+
+static const char *domain_of(const struct sp_visit *v, const char *fingerprint)
+{
+    const struct sp_account *a = v->login->account;
+    const char *domain = a != NULL && a->n_domains > 0 ? a->domains[0].name : "DOMAIN";
+
+    (void)recorded(v, fingerprint, &domain);
+    return domain;
+}
+
+/* An expiry that nobody asked sallyport for is put back with the rest of the line. */
+static void mend_expired(const struct search *s, const struct sp_authkeys_entry *e, char *ret, size_t size)
+{
+    struct sp_host *h = s->v->login->host;
+    const char *domain;
+    const struct sp_key *k = recorded(s->v, e->fingerprint, &domain);
+
+    if (k != NULL && (k->expires_at == 0 || k->expires_at > h->ops->now(h)))
+        (void)snprintf(ret, size, "sallyport reconcile --restore-access");
+    else
+        (void)snprintf(ret, size, "sallyport keys add %.200s FILE --expires-at LATER",
+                       domain_of(s->v, e->fingerprint));
+}
+
 /* Would sshd take this line now, from there? */
 static bool line_works(struct search *s, const struct sp_authkeys_entry *e)
 {
@@ -96,12 +140,14 @@ static bool line_works(struct search *s, const struct sp_authkeys_entry *e)
     if (o.expiry[0] != '\0' && expiry_time(o.expiry) <= h->ops->now(h)) {
         (void)snprintf(text, sizeof(text), "the key has expired (expiry-time %s in line %zu of %.150s)",
                        o.expiry, e->line_number, s->path);
-        return fail(s, "sallyport keys add DOMAIN FILE --expires-at LATER", text);
+        mend_expired(s, e, mend, sizeof(mend));
+        return fail(s, mend, text);
     }
     if (o.has_from && address != NULL && !sp_authopts_from_matches(o.from, address)) {
         (void)snprintf(text, sizeof(text), "the key is not allowed from %s (from=\"%.200s\")", address,
                        o.from);
-        (void)snprintf(mend, sizeof(mend), "sallyport keys add DOMAIN FILE --from %.60s", address);
+        (void)snprintf(mend, sizeof(mend), "sallyport keys add %.200s FILE --from %.60s",
+                       domain_of(s->v, e->fingerprint), address);
         return fail(s, mend, text);
     }
     if (!is_accepted(s->v, e->type)) {
@@ -153,6 +199,17 @@ static bool expand(const struct sp_visit *v, const char *word, char ret[SP_PATH_
     return sp_str_format(ret, SP_PATH_SIZE, "%s/%s", v->user.home, sp_buf_str(&b)) == 0;
 }
 
+static bool is_ours(const struct sp_visit *v, const char *path)
+{
+    char ours[SP_PATH_SIZE];
+
+    if (v->login->config->key_store == SP_KEY_STORE_ROOT)
+        return sp_str_format(ours, sizeof(ours), SP_KEYS_ROOT_DIR "/%s", v->user.name) == 0 &&
+               sp_streq(path, ours);
+    return sp_str_format(ours, sizeof(ours), "%s/" SP_KEYS_HOME_FILE, v->user.home) == 0 &&
+           sp_streq(path, ours);
+}
+
 /* One file: what it says of the key goes into *s. */
 static int look_in(struct search *s, const char *path, char problem[800], char mend[400],
                    struct sp_error *err)
@@ -168,13 +225,66 @@ static int look_in(struct search *s, const char *path, char problem[800], char m
         return why.code == SP_E_NO_MEMORY ? (*err = why, -1) : 0;
     }
     if (f.problem[0] != '\0') {
-        (void)snprintf(problem, 800, "sshd does not read %.200s: %s", path, f.problem);
-        (void)snprintf(mend, 400, "%s", f.mend);
+        struct sp_way way;
+        bool closed = strncmp(f.mend, "namei ", 6) == 0 && sp_doctor_way(s->v, path, &way) == SP_WAY_CLOSED;
+        if (problem[0] == '\0') {
+            (void)snprintf(problem, 800, "sshd does not read %.150s: %s%s%.200s", path, f.problem,
+                           closed ? ", it ends at " : "", closed ? way.at : "");
+            (void)snprintf(mend, 400, "%s", closed ? way.mend : f.mend);
+        }
         return 0;
     }
     s->path = path;
     (void)sp_authkeys_each(sp_buf_str(&f.bytes), f.bytes.len, visit_line, s);
     return 0;
+}
+
+/* sshd looks for keys where sallyport writes none. */
+static int say_elsewhere(struct sp_visit *v, enum sp_finding_state bad, struct sp_error *err)
+{
+    const char *is = sp_sshdconf_get(&v->sshd, "authorizedkeysfile");
+    char where[SP_DOCTOR_WHERE];
+
+    sp_doctor_where(v, "authorizedkeysfile", where);
+    if (sp_finding_add(v, "key", bad, err,
+                       "AuthorizedKeysFile is %.150s: sshd does not read the file of sallyport's",
+                       is != NULL ? is : "none") < 0)
+        return -1;
+    return sp_finding_mend(v, "add %s to AuthorizedKeysFile%s, then reload sshd",
+                           v->login->config->key_store == SP_KEY_STORE_ROOT ? SP_KEYS_ROOT_DIR "/%u"
+                                                                            : SP_KEYS_HOME_FILE,
+                           where);
+}
+
+/* The key, or any, is in no file. What is recorded comes back by itself; where the home is gone it needs
+ * that first. */
+static int say_no_key(struct sp_visit *v, enum sp_finding_state bad, struct sp_error *err)
+{
+    const struct sp_sshkey *key = v->login->key;
+    const char *domain = NULL, *first = "";
+    bool known = recorded(v, key != NULL ? key->fingerprint : NULL, &domain) != NULL;
+    bool homeless = !sp_fsat_exists(v->login->host->root_fd, v->user.home);
+    char mkhome[100], home[300] = "";
+    int rc;
+
+    if (homeless && v->login->config->key_store != SP_KEY_STORE_ROOT) {
+        (void)snprintf(mkhome, sizeof(mkhome), "mkhomedir_helper %s; ", v->user.name);
+        (void)snprintf(home, sizeof(home), "the home %.200s is missing: ", v->user.home);
+        first = mkhome;
+    }
+    if (key != NULL)
+        rc = sp_finding_add(v, "key", bad, err, "%sthe key %s is in no authorized_keys of %s", home,
+                            key->fingerprint, v->user.name);
+    else
+        rc = sp_finding_add(v, "key", bad, err, "%s%s has no key", home, v->user.name);
+    if (rc < 0)
+        return -1;
+    if (known)
+        return sp_finding_mend(v, "%ssallyport reconcile --restore-access", first);
+    if (v->login->account != NULL && v->login->account->n_domains > 0)
+        return sp_finding_mend(v, "%ssallyport keys add %s FILE", first,
+                               v->login->account->domains[0].name);
+    return sp_finding_mend(v, "%sssh-copy-id -f -i FILE %s@...", first, v->user.name);
 }
 
 static int put_key_answer(struct sp_visit *v, const struct search *s, const char *problem, const char *mend,
@@ -198,15 +308,9 @@ static int put_key_answer(struct sp_visit *v, const struct search *s, const char
     if (v->key_unknown)
         return sp_finding_add(v, "key", SP_FINDING_UNKNOWN, err,
                               "no file has the key; sshd asks a command or trusts certificates besides");
-    if (key != NULL) {
-        if (sp_finding_add(v, "key", bad, err, "the key %s is in no authorized_keys of %s",
-                           key->fingerprint, v->user.name) < 0)
-            return -1;
-    } else if (sp_finding_add(v, "key", bad, err, "%s has no key", v->user.name) < 0)
-        return -1;
-    return v->login->account != NULL && v->login->account->n_domains > 0
-               ? sp_finding_mend(v, "sallyport keys add %s FILE", v->login->account->domains[0].name)
-               : sp_finding_mend(v, "ssh-copy-id -f -i FILE %s@...", v->user.name);
+    if (!s->reads_ours && v->login->account != NULL)
+        return say_elsewhere(v, bad, err);
+    return say_no_key(v, bad, err);
 }
 
 /* A revocation list that sshd cannot read refuses every key. */
@@ -255,19 +359,23 @@ int sp_doctor_key(struct sp_visit *v, struct sp_error *err)
     v->key_unknown = (command != NULL && strcasecmp(command, "none") != 0) ||
                      (ca != NULL && strcasecmp(ca, "none") != 0);
     if (!sp_visit_sshd_is(v, "pubkeyauthentication", "yes")) {
+        char where[SP_DOCTOR_WHERE];
+        sp_doctor_where(v, "pubkeyauthentication", where);
         if (sp_finding_add(v, "key", v->login->key != NULL ? SP_FINDING_STOPS : SP_FINDING_WARNING, err,
                            "sshd takes no keys (PubkeyAuthentication no)") < 0)
             return -1;
-        return sp_finding_mend(v, "set PubkeyAuthentication yes, then reload sshd");
+        return sp_finding_mend(v, "set PubkeyAuthentication yes%s, then reload sshd", where);
     }
     if (check_revoked(v, &stops, err) < 0 || stops)
         return stops ? 0 : -1;
     if (v->user.uid == 0)
         return sp_finding_add(v, "key", SP_FINDING_UNKNOWN, err, "root's keys are not looked at");
     while (sp_sshdconf_next(&v->sshd, "authorizedkeysfile", &w))
-        if (strcasecmp(w.word, "none") != 0 && expand(v, w.word, path) &&
-            look_in(&s, path, problem, mend, err) < 0)
-            return -1;
+        if (strcasecmp(w.word, "none") != 0 && expand(v, w.word, path)) {
+            s.reads_ours |= is_ours(v, path);
+            if (look_in(&s, path, problem, mend, err) < 0)
+                return -1;
+        }
     return put_key_answer(v, &s, problem, mend, err);
 }
 

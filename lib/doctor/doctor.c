@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "resource/sshd-files.h"
 
 /* In the order in which a login meets them (sshd: auth.c, then the method, then PAM's account phase, then
  * session.c). */
@@ -43,6 +44,18 @@ const struct sp_finding *sp_findings_first_stop(const struct sp_findings *f)
     return NULL;
 }
 
+/* What a program or PAM said comes with its line's end. */
+static void tidy(char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        text[--n] = '\0';
+    for (char *c = strpbrk(text, "\r\n"); c != NULL; c = strpbrk(c, "\r\n"))
+        *c = ' ';
+    sp_str_make_printable(text);
+}
+
 int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state state, struct sp_error *err,
                    const char *fmt, ...)
 {
@@ -58,7 +71,7 @@ int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state 
     va_start(ap, fmt);
     (void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
     va_end(ap);
-    sp_str_make_printable(f->text);
+    tidy(f->text);
     return 0;
 }
 
@@ -88,6 +101,16 @@ int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *
     v->has_shadow = true;
     *ret = v->shadow;
     return 0;
+}
+
+void sp_doctor_where(const struct sp_visit *v, const char *keyword, char ret[SP_DOCTOR_WHERE])
+{
+    const struct sp_ctx c = {.host = v->login->host, .config = v->login->config, .user = &v->user};
+    char where[SP_SSHD_WHERE];
+
+    ret[0] = '\0';
+    if (sp_sshd_where(&c, keyword, NULL, where))
+        (void)snprintf(ret, SP_DOCTOR_WHERE, " (%s)", where);
 }
 
 int sp_doctor_check_address(const char *text, struct sp_error *err)

@@ -94,6 +94,29 @@ sp_doctor_layer sp_doctor_home, sp_doctor_key, sp_doctor_password, sp_doctor_met
     sp_doctor_session;
 sp_doctor_layer sp_doctor_jail, sp_doctor_leaks;
 
+/* How far the user gets on the way to `path`, by owners and modes (no ACL is asked: it is for those who
+ * were turned back already). `at` is the part where it ends, `mend` the command that opens or makes it;
+ * UNKNOWN: a link is in the way, or there is none that root can safely type. */
+enum sp_way_state { SP_WAY_OPEN, SP_WAY_MISSING, SP_WAY_CLOSED, SP_WAY_UNKNOWN };
+struct sp_way {
+    char at[SP_PATH_SIZE];
+    char mend[360];
+};
+enum sp_way_state sp_doctor_way(const struct sp_visit *v, const char *path, struct sp_way *ret);
+
+/* The mend of a jail that does not come up, as far as its / is to blame; returns 0. */
+int sp_doctor_mend_root(struct sp_visit *v, const char *root);
+
+/* The mend of an account whose user has another uid than sallyport knew; returns 0. */
+int sp_doctor_mend_uid(struct sp_visit *v);
+
+/* The mend where PAM's account check refuses and does not say who; returns 0. */
+int sp_doctor_mend_pam(struct sp_visit *v);
+
+/* " (FILE:LINE)", or "" where no file of sshd's shows it. */
+#define SP_DOCTOR_WHERE 200
+void sp_doctor_where(const struct sp_visit *v, const char *keyword, char ret[SP_DOCTOR_WHERE]);
+
 /* The user's line of shadow(5), read once a walk. */
 int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *err);
 

@@ -268,6 +268,10 @@ int sp_doctor_wrappers(struct sp_visit *v, struct sp_error *err)
             v, "tcp_wrappers", SP_FINDING_STOPS, err,
             "/etc/hosts.deny refuses sshd's clients, and /etc/hosts.allow does not name this one") < 0)
         return -1;
-    return sp_finding_mend(v, "add `sshd: %s` to /etc/hosts.allow",
-                           v->login->address != NULL ? v->login->address : "ADDRESS");
+    if (v->login->address == NULL)
+        return sp_finding_mend(v, "echo 'sshd: ALL' >> /etc/hosts.allow");
+    return sp_finding_mend(v,
+                           strchr(v->login->address, ':') != NULL ? "echo 'sshd: [%s]' >> /etc/hosts.allow"
+                                                                  : "echo 'sshd: %s' >> /etc/hosts.allow",
+                           v->login->address);
 }

@@ -15,6 +15,27 @@
 
 #define DAY 86400
 
+/* Of an account that sallyport knows it is known which user is missing. */
+static int mend_missing(struct sp_visit *v, const struct sp_error *why)
+{
+    const struct sp_account *a = v->login->account;
+
+    if (why->code == SP_E_NOT_FOUND && a != NULL && a->n_domains > 0)
+        return sp_finding_mend(
+            v, "make the user again with the uid %u; or, if he is to be gone, sallyport remove %s", a->uid,
+            a->domains[0].name);
+    return why->hint[0] != '\0' ? sp_finding_mend(v, "%s", why->hint) : 0;
+}
+
+int sp_doctor_mend_uid(struct sp_visit *v)
+{
+    const struct sp_account *a = v->login->account;
+
+    return sp_finding_mend(
+        v, "sallyport remove %s; then sallyport enable %s --user %s --document-root %s, and its keys",
+        a->domains[0].name, a->domains[0].name, v->user.name, a->domains[0].document_root);
+}
+
 int sp_doctor_user(struct sp_visit *v, struct sp_error *err)
 {
     struct sp_error why;
@@ -22,7 +43,7 @@ int sp_doctor_user(struct sp_visit *v, struct sp_error *err)
     if (sp_userdb_get(v->login->host, v->login->user, &v->user, &why) < 0) {
         if (sp_finding_add(v, "user", SP_FINDING_STOPS, err, "%s", why.text) < 0)
             return -1;
-        return why.hint[0] != '\0' ? sp_finding_mend(v, "%s", why.hint) : 0;
+        return mend_missing(v, &why);
     }
     v->has_user = true;
     if (v->login->account == NULL)
@@ -33,7 +54,7 @@ int sp_doctor_user(struct sp_visit *v, struct sp_error *err)
                            "%s has uid %u now; sallyport knew uid %u and leaves him alone", v->user.name,
                            v->user.uid, v->login->account->uid) < 0)
             return -1;
-        return sp_finding_mend(v, "sallyport remove DOMAIN, then set it up again");
+        return v->login->account->n_domains > 0 ? sp_doctor_mend_uid(v) : 0;
     }
     return sp_finding_add(v, "user", SP_FINDING_OK, err, "%s has uid %u", v->user.name, v->user.uid);
 }
@@ -75,6 +96,27 @@ static bool find_word(const struct sp_visit *v, const char *keyword, const char 
     return false;
 }
 
+/* One of sshd's lists is to be changed: where it stands is said, too. `how` is "add %s to", in two halves.
+ */
+static int mend_list(struct sp_visit *v, const char *keyword, const char *const how[2], const char *name)
+{
+    char where[SP_DOCTOR_WHERE];
+
+    sp_doctor_where(v, keyword, where);
+    return sp_finding_mend(v, "%s %s %s %s%s, then reload sshd", how[0], name, how[1], keyword, where);
+}
+
+static const char *const add[] = {"add", "to"}, *const take[] = {"take", "out of"};
+
+/* Nobody can be taken out of the group of his own line in passwd(5). */
+static bool is_primary(struct sp_visit *v, const char *group)
+{
+    struct sp_error ignored;
+    gid_t gid;
+
+    return sp_userdb_group_gid(v->login->host, group, &gid, &ignored) == 0 && gid == v->user.gid;
+}
+
 static int stop_group(struct sp_visit *v, const char *group, struct sp_error *err)
 {
     bool ours = sp_streq(group, SP_GROUP_NONE);
@@ -89,6 +131,8 @@ static int stop_group(struct sp_visit *v, const char *group, struct sp_error *er
                        ours ? "SSH is switched off for %s (group %s)" : "DenyGroups: %s is in %s",
                        v->user.name, group) < 0)
         return -1;
+    if (!ours && is_primary(v, group))
+        return mend_list(v, "DenyGroups", take, group);
     if (!ours)
         return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, group);
     if (a == NULL || a->n_domains == 0)
@@ -115,14 +159,14 @@ int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "DenyUsers of sshd_config names %s", word) <
             0)
             return -1;
-        return sp_finding_mend(v, "take %s out of DenyUsers, then reload sshd", word);
+        return mend_list(v, "DenyUsers", take, word);
     }
     if (sp_sshdconf_get(&v->sshd, "allowusers") != NULL &&
         !find_word(v, "allowusers", user, word, &unknown) && !unknown) {
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "AllowUsers of sshd_config does not name %s",
                            v->user.name) < 0)
             return -1;
-        return sp_finding_mend(v, "add %s to AllowUsers, then reload sshd", v->user.name);
+        return mend_list(v, "AllowUsers", add, v->user.name);
     }
     if (find_word(v, "denygroups", of, word, &unknown))
         return stop_group(v, word, err);
@@ -131,7 +175,7 @@ int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err,
                            "AllowGroups of sshd_config names no group of %s", v->user.name) < 0)
             return -1;
-        return sp_finding_mend(v, "add " SP_GROUP_ALL " to AllowGroups, then reload sshd");
+        return mend_list(v, "AllowGroups", add, SP_GROUP_ALL);
     }
     if (v->user.uid == 0 && sp_visit_sshd_is(v, "permitrootlogin", "no")) {
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "PermitRootLogin is no") < 0)
@@ -172,23 +216,25 @@ static int without_pam(struct sp_visit *v, const struct sp_shadow *s, struct sp_
 static int blame_pam(struct sp_visit *v, const struct sp_shadow *s, const struct sp_error *why,
                      struct sp_error *err)
 {
+    static const char *const nologin[] = {"/run/nologin", "/etc/nologin"}; /* pam_nologin(8), its order */
     int64_t today = v->login->host->ops->now(v->login->host) / DAY;
 
-    if (sp_fsat_exists(v->login->host->root_fd, "/etc/nologin")) {
-        if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "/etc/nologin keeps everybody out: %s",
-                           why->text) < 0)
-            return -1;
-        return sp_finding_mend(v, "rm /etc/nologin");
-    }
+    for (size_t i = 0; i < SP_COUNT(nologin); i++)
+        if (sp_fsat_exists(v->login->host->root_fd, nologin[i])) {
+            if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "%s keeps everybody out: %s",
+                               nologin[i], why->text) < 0)
+                return -1;
+            return sp_finding_mend(v, "rm %s", nologin[i]);
+        }
     if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "PAM's account check for sshd refuses %s: %s%s",
                        v->user.name, why->text,
                        why->code == SP_E_REJECTED ? "; only an interactive login may do that" : "") < 0)
         return -1;
     if (s->exists && s->expires >= 0 && s->expires <= today)
         return sp_finding_mend(v, "chage -E -1 %s", v->user.name);
-    if (why->code == SP_E_REJECTED)
+    if (why->code == SP_E_REJECTED || (s->exists && s->closes >= 0 && s->closes <= today))
         return sp_finding_mend(v, "chage -d $(date +%%F) -M -1 %s", v->user.name);
-    return sp_finding_mend(v, "see the account lines of /etc/pam.d/sshd and what auth.log says");
+    return sp_doctor_mend_pam(v);
 }
 
 int sp_doctor_account(struct sp_visit *v, struct sp_error *err)

@@ -162,6 +162,16 @@ static bool takes_commands(const char *shell)
     return false;
 }
 
+/* What is wrong with the user himself, or with / of his jail, is nothing that reconcile can mend. */
+static int mend_account(struct sp_visit *v, const struct sp_account *a)
+{
+    if (a->n_domains > 0 && a->uid != v->user.uid)
+        return sp_doctor_mend_uid(v);
+    if (a->n_domains > 0 && a->extra.owner[0] == '\0' && sp_streq(shell_of(v), SP_CHROOT_BASH))
+        return sp_doctor_mend_root(v, a->domains[0].document_root);
+    return sp_finding_mend(v, "sallyport reconcile");
+}
+
 static int blame_kernel(struct sp_visit *v, const char *said, struct sp_error *err)
 {
     struct sp_kernel k;
@@ -170,11 +180,10 @@ static int blame_kernel(struct sp_visit *v, const char *said, struct sp_error *e
     if (sp_finding_add(v, "jail", SP_FINDING_STOPS, err, "the shell does not start: %.300s", said) < 0)
         return -1;
     if (!k.file_capabilities)
-        return sp_finding_mend(v, "setcap cap_sys_admin,cap_sys_chroot=ep " SP_CHROOT_BASH
-                                  " (or install the package again)");
+        return sp_finding_mend(v, "setcap cap_sys_admin,cap_sys_chroot=ep " SP_CHROOT_BASH);
     if (!k.mount_namespaces || !k.mount_api)
         return sp_finding_mend(v, "this kernel (%s) allows no jail: see sallyport-security(7)", k.release);
-    return v->login->account != NULL ? sp_finding_mend(v, "sallyport reconcile") : 0;
+    return v->login->account != NULL ? mend_account(v, v->login->account) : 0;
 }
 
 int sp_doctor_jail(struct sp_visit *v, struct sp_error *err)

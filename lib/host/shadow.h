@@ -14,6 +14,7 @@ struct sp_shadow {
     bool locked;       /* the password field begins with '!' */
     bool has_password; /* a hash that some password may match */
     int64_t expires;   /* days since 1970 after which the account is shut; -1: never */
+    int64_t closes;    /* the same, for a password that was not changed in time */
 };
 
 /* SP_E_STATE where the line is malformed or stands twice. A missing line is no failure. */
