@@ -67,7 +67,7 @@ int sp_owner_required(struct sp_engine *e, const struct sp_params *p, char ret_u
     if (ret_user[0] != '\0')
         return 0;
     sp_fail(err, SP_E_NOT_FOUND, 0, "%s has no SSH access from sallyport", p->domain);
-    sp_hint(err, "domain.list (sallyport list) shows what has; domain.apply (sallyport shell) gives it");
+    sp_hint(err, "domain.list (sallyport list) shows what has; domain.apply (sallyport enable) gives it");
     return sp_field(err, "domain");
 }
 

@@ -76,12 +76,21 @@ static int see_wide(int fd, bool *wide, struct sp_error *err)
     return 0;
 }
 
+/* What stands in the way is named by its whole path: who reads it does not know in whose home we were. */
 static int deny_access(int fd, const char *path, const struct sp_user *u, struct sp_error *err)
 {
-    if (fd >= 0 || err->os_errno != EACCES)
+    const struct sp_error was = *err;
+    const char *what = fd < 0 ? strstr(was.text, ": ") : NULL;
+
+    if (fd < 0 && was.os_errno == EACCES) {
+        (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s may not read %s/%s", u->name, u->home, path);
+        return sp_hint(err, "chown it to %s: sshd reads it as that user", u->name);
+    }
+    if (what == NULL || was.code != SP_E_UNSAFE_PATH)
         return fd;
-    (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s may not read %s", u->name, path);
-    return sp_hint(err, "chown it to %s: sshd reads it as that user", u->name);
+    (void)sp_fail(err, SP_E_UNSAFE_PATH, 0, "%s/%s%s", u->home, path, what);
+    return sp_hint(err,
+                   "nothing is followed there: move it away, and it is made anew; or set key_store = root");
 }
 
 int sp_homework_read(struct sp_host *h, const struct sp_homework *w, struct sp_homework_result *ret,

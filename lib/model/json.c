@@ -67,9 +67,25 @@ static bool has_type(const cJSON *v, enum sp_json_type type)
     return true;
 }
 
-static int expected(enum sp_json_type type, struct sp_error *err)
+static const char *kind_of(const cJSON *v)
 {
-    sp_fail(err, SP_E_INVALID, 0, "the value has the wrong type");
+    if (cJSON_IsString(v))
+        return "a string";
+    if (cJSON_IsNumber(v))
+        return "a number";
+    if (cJSON_IsArray(v))
+        return "an array";
+    if (cJSON_IsObject(v))
+        return "an object";
+    return cJSON_IsBool(v) ? "true or false" : "null";
+}
+
+static int expected(const cJSON *v, enum sp_json_type type, struct sp_error *err)
+{
+    sp_fail(err, SP_E_INVALID, 0, "%s stands here, where %s is wanted", kind_of(v), type_names[type]);
+    if (type == SP_JSON_OBJECT && cJSON_IsArray(v) && v->child == NULL)
+        return sp_hint(err,
+                       "send an object, {} where it is empty: PHP writes (object) [] so, and [] as a list");
     return sp_hint(err, "send %s", type_names[type]);
 }
 
@@ -97,7 +113,7 @@ static int refuse_unknown(const struct sp_json_field *fields, const char *name, 
 
 static int decode_field(const cJSON *value, const struct sp_json_field *f, void *dst, struct sp_error *err)
 {
-    int r = has_type(value, f->type) ? 0 : expected(f->type, err);
+    int r = has_type(value, f->type) ? 0 : expected(value, f->type, err);
 
     if (r == 0 && f->decode != NULL)
         r = f->decode(value, dst, err);
@@ -109,7 +125,7 @@ int sp_json_decode(const cJSON *object, const struct sp_json_field *fields, void
     const cJSON *value;
 
     if (!cJSON_IsObject(object))
-        return expected(SP_JSON_OBJECT, err);
+        return expected(object, SP_JSON_OBJECT, err);
     cJSON_ArrayForEach(value, object)
     {
         if (find_field(fields, value->string) == NULL)
@@ -136,7 +152,7 @@ int sp_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *ret, 
     int64_t v;
 
     if (!to_int64(value, &v))
-        return expected(SP_JSON_INTEGER, err);
+        return expected(value, SP_JSON_INTEGER, err);
     if (v < min || v > max) {
         sp_fail(err, SP_E_INVALID, 0, "%lld is out of range", (long long)v);
         return sp_hint(err, "from %lld to %lld", (long long)min, (long long)max);

@@ -63,12 +63,29 @@ void sp_config_clear(struct sp_config *c)
     *c = (struct sp_config){0};
 }
 
+/* What other lists are separated by, and what a shell would expand: taken literally it would allow nothing,
+ * and nobody would know. */
+static int check_literal(const char *path, struct sp_error *err)
+{
+    const char *comma = strchr(path, ',');
+
+    if (comma != NULL && (comma[1] == '\0' || comma[1] == '/')) {
+        sp_fail(err, SP_E_INVALID, 0, "directories are separated by ':', not by ','");
+        return sp_hint(err, "write them as /var/www:/home");
+    }
+    if (strpbrk(path, "*?[") != NULL) {
+        sp_fail(err, SP_E_INVALID, 0, "%.200s is a pattern, and there are none here", path);
+        return sp_hint(err, "name the directory that holds them: all that lies below it is meant");
+    }
+    return 0;
+}
+
 static int set_paths(const char *value, struct sp_words *ret, struct sp_error *err)
 {
     if (sp_words_split(value, " :\t", ret, err) < 0)
         return -1;
     for (size_t i = 0; i < ret->n; i++)
-        if (sp_name_check_path(ret->v[i], err) < 0)
+        if (sp_name_check_path(ret->v[i], err) < 0 || check_literal(ret->v[i], err) < 0)
             return -1;
     return 0;
 }

@@ -72,6 +72,12 @@ static int warn_of_missing(struct sp_host *h, const struct sp_profiles *profiles
     return used == 0 ? 0 : sp_plan_warn(p, err, "this host has no %s: the jail has to do without", list);
 }
 
+/* Where a request names them: what builds a generation knows of profiles alone. */
+static int in_the_request(struct sp_error *err)
+{
+    return sp_str_prefix(err->field, "profiles.", NULL) ? sp_field_prefix(err, "jail") : -1;
+}
+
 static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
@@ -90,7 +96,7 @@ static int generation_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_
      * are said before anything is done. */
     if (sp_profiles_load(c->host, c->config, c->desired, &profiles, err) < 0 ||
         warn_of_missing(c->host, &profiles, p, err) < 0)
-        return -1;
+        return in_the_request(err);
     change = sp_plan_add(p, &sp_resource_generation, SP_PREPARE, SP_NEUTRAL, 0, err);
     if (change == NULL)
         return -1;
@@ -113,8 +119,10 @@ static int generation_apply(const struct sp_ctx *c, const struct sp_plan *p, enu
     if (sp_profiles_load(c->host, c->config, c->desired, &profiles, err) < 0 ||
         sp_generation_ensure_dev(c->host, err) < 0)
         return -1;
-    return sp_generation_ensure(c->host, p->v[i].target, profiles.v, profiles.n, SP_GENERATION_SOURCES, &g,
-                                err);
+    if (sp_generation_ensure(c->host, p->v[i].target, profiles.v, profiles.n, SP_GENERATION_SOURCES, &g,
+                             err) < 0)
+        return in_the_request(err);
+    return 0;
 }
 
 static int generation_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)

@@ -79,14 +79,16 @@ def test_safety_08_both_keys_log_in_where_the_final_newline_is_missing(victim, e
 def test_safety_15_ssh_that_is_a_link_is_refused(victim, target):
     ssh_dir(victim).rmdir()
     ssh_dir(victim).symlink_to(target)
-    quickly_refused(victim)
+    error = quickly_refused(victim)
+    assert error["message"].startswith(f"{ssh_dir(victim)}: ") and "move it away" in error["data"]["hint"], error
 
 
 @pytest.mark.parametrize("target", ["/etc/shadow", "/root/.ssh/authorized_keys", "/etc/cron.d/new", "/dev/null", "/dev/zero", "authorized_keys2",
                                     "/proc/self/mem"])
 def test_safety_15_authorized_keys_that_is_a_link_is_refused(victim, target):
     keys_file(victim).symlink_to(target)
-    quickly_refused(victim)
+    error = quickly_refused(victim)
+    assert error["message"].startswith(f"{keys_file(victim)}: ") and "move it away" in error["data"]["hint"], error
 
 
 @pytest.mark.parametrize("name", ["authorized_keys.sallyport", ".ssh.sallyport"])

@@ -103,7 +103,7 @@ def test_a_failing_proof_never_becomes_current(host, own, user):
     own("proved2", "program tool\npromise it is there\nprove-sh tool\n")
     answer = apply(other, "proved2")
     assert answer.reason == "not_in_force" and 'ended with 3 in the jail: two' in answer.error["message"], answer.body
-    assert answer.error["data"]["field"] == "params.profiles.proved2" and sp.ssh(other, "true").rc == 255
+    assert answer.error["data"]["field"] == "params.jail.profiles.proved2" and sp.ssh(other, "true").rc == 255
     assert not (SETS / "base+proved2").is_symlink()
     program("tool", "echo one")
     assert sp.run(["sallyport", "reconcile"]).rc == 0 and current("proved") != before
@@ -113,7 +113,7 @@ def test_what_the_host_lacks_is_an_error_that_names_what_to_install(host, own, u
     own("lacking", "install no-such-package\nprogram no-such-program\nprove true\n")
     for params in ({"dry_run": True}, {}):
         answer = apply(user, "lacking", **params)
-        assert answer.reason == "not_found" and answer.error["data"]["field"] == "params.profiles.lacking", answer.body
+        assert answer.reason == "not_found" and answer.error["data"]["field"] == "params.jail.profiles.lacking", answer.body
         assert "no-such-program" in answer.error["message"]
         assert answer.error["data"]["hint"].startswith("install no-such-package, or say")
     assert sp_site.login_shell(user) == "/bin/false" and sp.rpc("domain.get", {"domain": user.domain}).reason == "not_found"

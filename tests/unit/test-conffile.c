@@ -51,6 +51,10 @@ static void what_is_not_understood_is_an_error_with_its_line(void **state)
         {"denied_users = \"root\"", "line 1: ", ""},
         {"denied_users = 'root'", "line 1: ", ""},
         {"uid min = 1000", "line 1: ", "uid min"},
+        {"document_roots = /var/www, /home", "line 1: ", "document_roots"},
+        {"document_roots = /var/www,/home", "line 1: ", "document_roots"},
+        {"document_roots = /var/www/vhosts/*", "line 1: ", "document_roots"},
+        {"jail_trees = /opt/*", "line 1: ", "jail_trees"},
         {"\xef\xbb\xbfuid_min = 1000", "line 1: ", "\xef\xbb\xbfuid_min"},
     };
     struct sp_error err;

@@ -304,7 +304,8 @@ static void a_field_at_fault_is_named(void **state)
         {"{\"name\":\"x\",\"n\":11}", "n", "from 1 to 10"},
         {"{\"name\":\"x\",\"flag\":0}", "flag", "true or false"},
         {"{\"name\":\"x\",\"list\":{}}", "list", "an array"},
-        {"{\"name\":\"x\",\"object\":[]}", "object", "an object"},
+        {"{\"name\":\"x\",\"object\":[]}", "object", "an object, {} where it is empty: PHP"},
+        {"{\"name\":\"x\",\"object\":[1]}", "object", "send an object"},
         {"{\"name\":\"x\",\"maybe\":false}", "maybe", "a string or null"},
         {"[]", "", "an object"},
         {"\"name\"", "", "an object"},
@@ -321,6 +322,26 @@ static void a_field_at_fault_is_named(void **state)
         assert_string_equal(err.field, bad[i][1]);
         if (strstr(err.hint, bad[i][2]) == NULL)
             fail_msg("%s: %s", bad[i][0], err.hint);
+    }
+}
+
+static void a_wrong_type_is_told_as_what_it_is(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{\"name\":7}", "a number stands here, where a string is wanted"},
+        {"{\"name\":null}", "null stands here, where a string is wanted"},
+        {"{\"name\":\"x\",\"flag\":\"yes\"}", "a string stands here, where true or false is wanted"},
+        {"{\"name\":\"x\",\"n\":1.5}", "a number stands here, where an integer is wanted"},
+        {"[]", "an array stands here, where an object is wanted"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < SP_COUNT(bad); i++) {
+        struct thing t = {0};
+        struct sp_error err = {0};
+
+        assert_int_equal(decode(bad[i][0], &t, &err), -1);
+        assert_string_equal(err.text, bad[i][1]);
     }
 }
 
@@ -389,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_hundred_thousand_keys_are_no_trouble),
         cmocka_unit_test(a_table_reads_an_object),
         cmocka_unit_test(a_field_at_fault_is_named),
+        cmocka_unit_test(a_wrong_type_is_told_as_what_it_is),
         cmocka_unit_test(printing_reads_back),
         cmocka_unit_test(printing_is_that_of_cjson),
         cmocka_unit_test(what_is_borrowed_is_not_wiped),
