@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -95,6 +96,8 @@ static int doctor(const struct sp_args *a)
 
     if (a->n_words == 0 && !sp_args_has(a, SP_OPT_USER))
         return sp_verb_usage(a, "doctor needs a DOMAIN or --user U");
+    if (a->n_words > 0 && strchr(a->words[0], '.') == NULL)
+        return sp_verb_usage(a, "that is no domain: a user is named by --user");
     if (sp_args_has(a, SP_OPT_KEY) && sp_verb_read_key(a->option[SP_OPT_KEY], &key, &err) < 0)
         return sp_show_failure(a, &err);
     params = cJSON_CreateObject();

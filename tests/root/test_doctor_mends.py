@@ -60,7 +60,7 @@ def test_the_mend_works_as_it_is_typed(site, name):
     assert stop and text.format(home=site.home, root=site.docroot) in stop["text"] and not stop["text"].endswith("?"), told
     done = sp.run(["bash", "-c", stop["mend"]], timeout=60)
     assert done.rc == 0, (stop, done)
-    assert ask(site)["verdict"] == "lets_in" and login(site), (stop, done, ask(site)["stop"])
+    assert login(site), (stop, done, ask(site)["stop"])
 
 
 def test_hosts_deny_is_mended_as_it_is_typed(site):
@@ -130,3 +130,8 @@ def test_no_mend_goes_through_what_the_user_may_exchange(site):
     os.chmod("/root", 0o700)
     stop = ask(site)["stop"]
     assert stop["mend"].startswith(("namei -l", "sallyport reconcile")), stop
+
+
+def test_who_names_the_user_where_a_domain_belongs_is_told_so(site):
+    done = sp.run(["sallyport", "doctor", site.name])
+    assert done.rc == 5 and "a user is named by --user" in done.stderr, done
