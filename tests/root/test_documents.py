@@ -209,3 +209,11 @@ def test_root_sees_what_an_account_sees(desk):
     command = re.search(r"^\.Dl # (su .*)$", manual("chroot-bash.8"), re.M).group(1)
     done = sp.run(["bash", "-c", unroff(command)])
     assert done.rc == 0 and "uid=1001(example)" in done.stdout and "\nexample:x:1001:" in done.stdout and "/boot" not in done.stdout, done
+
+
+def test_each_command_of_the_tests_says_what_it_takes_and_starts_nothing():
+    names = re.findall(r"^\| `(tests/[a-z/]+)", README, re.M)
+    assert len(names) >= 14, names
+    for name in names:
+        done = sp.run([HERE / name, "--help"], timeout=30)
+        assert done.rc in (0, 2) and name in done.stdout + done.stderr and "Installing" not in done.stdout, (name, done)
