@@ -222,6 +222,7 @@ struct own_value {
     const char *main;        /* the first file */
     char file[SP_PATH_SIZE]; /* where the Match blocks of the file begin to count */
     bool in_match, conditional;
+    bool is_blind;     /* something could not be looked at */
     bool others_first; /* the main file includes the others before it says anything itself */
     bool of_main;      /* `value` is the main file's */
     char value[1024], place[SP_SSHD_WHERE];
@@ -249,6 +250,7 @@ static int find_own(const struct sp_sshd_line *l, void *data)
     struct own_value *o = data;
     bool is_main = sp_streq(l->file, o->main);
 
+    o->is_blind |= l->is_blind;
     if (!is_main && !ends_with(l->file, ".conf")) /* nobody includes it */
         return 0;
     if (!sp_streq(o->file, l->file)) {
@@ -331,6 +333,8 @@ int sp_globals_conflict(const struct sp_ctx *c, struct sp_error *err)
     struct own_value o = {.main = c->config->sshd_config};
 
     (void)sp_sshd_each_line(c, find_own, &o);
+    if (o.is_blind)
+        return sp_fail(err, SP_E_IO, 0, "cannot look at all of sshd's configuration files");
     if (!o.conditional || c->config->key_store == SP_KEY_STORE_ROOT)
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s sets AuthorizedKeysFile within a Match block", o.place);

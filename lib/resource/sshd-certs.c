@@ -78,8 +78,10 @@ int sp_sshd_certs_conflict(const struct sp_ctx *c, struct sp_error *err)
     for (size_t i = 0; i < SP_COUNT(settings); i++) {
         const char *keyword = settings[i].keyword;
         char none[SP_SSHD_WHERE];
-        if (!sp_sshd_where(c, keyword, NULL, where) ||
-            (sp_sshd_where(c, keyword, "none", none) && sp_streq(where, none)))
+        if (sp_sshd_find(c, keyword, NULL, where, err) < 0 ||
+            sp_sshd_find(c, keyword, "none", none, err) < 0)
+            return -1;
+        if (sp_streq(where, none)) /* "" both, mostly */
             continue;
         sp_fail(err, SP_E_CONFLICT, 0, "%s is set in %s already", keyword, where);
         return sp_hint(err,

@@ -41,7 +41,7 @@ static void free_names(struct names *l)
 }
 
 /* The main file, then those of the directory in the order in which Include takes them. Stops at the first
- * answer that is not 0. */
+ * answer that is not 0. A directory that cannot be looked at may hold any: then path is NULL. */
 static int each_file(const struct sp_ctx *c, visit_file *visit, void *data)
 {
     _cleanup_(free_names) struct names names = {0};
@@ -54,6 +54,8 @@ static int each_file(const struct sp_ctx *c, visit_file *visit, void *data)
                       &ignored);
     if (fd >= 0)
         names.n = scandirat(fd, ".", &names.v, is_shown, alphasort);
+    if (stop == 0 && (fd >= 0 ? names.n < 0 : sp_error_is_blind(&ignored)))
+        stop = visit(c, NULL, data);
     names.n = names.n < 0 ? 0 : names.n;
     for (int i = 0; stop == 0 && i < names.n; i++)
         if (sp_str_format(path, sizeof(path), SP_SSHD_CONFIG_DIR "/%s", names.v[i]->d_name) == 0)
@@ -68,8 +70,8 @@ void sp_sshd_mix(const struct sp_ctx *c, const char *path, SHA2_CTX *sum)
     struct stat st = {0};
     _cleanup_close_ int fd = sp_fsat_open(c->host->root_fd, path, O_PATH, 0, SP_FSAT_FOLLOW, &ignored);
 
-    if (fd >= 0)
-        (void)fstat(fd, &st);
+    if (fd >= 0 ? fstat(fd, &st) < 0 : sp_error_is_blind(&ignored))
+        st.st_size = -1; /* not what a file has that is missing */
     (void)snprintf(text, sizeof(text), "%s %ju %jd %jd.%09ld\n", path, (uintmax_t)st.st_ino,
                    (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     SHA256Update(sum, (const uint8_t *)text, strlen(text));
@@ -84,7 +86,9 @@ static int mix_visit(const struct sp_ctx *c, const char *path, void *data)
 {
     const struct mixing *m = data;
 
-    if (m->whose == SP_SSHD_ALL_FILES || !sp_streq(path, SP_SSHD_DROPIN))
+    if (path == NULL)
+        SHA256Update(m->sum, (const uint8_t *)"?", 1);
+    else if (m->whose == SP_SSHD_ALL_FILES || !sp_streq(path, SP_SSHD_DROPIN))
         sp_sshd_mix(c, path, m->sum);
     return 0;
 }
@@ -121,16 +125,20 @@ static bool split(char *text, struct sp_sshd_line *ret)
 static int read_visit(const struct sp_ctx *c, const char *path, void *data)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    struct sp_sshd_line line = {.file = path};
+    struct sp_sshd_line line = {.file = path != NULL ? path : SP_SSHD_CONFIG_DIR, .is_blind = path == NULL};
     const struct reading *r = data;
-    struct sp_error ignored;
+    struct sp_error why;
     char *rest, *one;
     int stop = 0;
 
+    if (path == NULL)
+        return r->visit(&line, r->data);
     if (sp_streq(path, SP_SSHD_DROPIN))
         return 0;
-    if (sp_fsat_read(c->host->root_fd, path, CONFIG_MAX_BYTES, &text, NULL, &ignored) < 0)
-        return ignored.code == SP_E_NOT_FOUND ? 0 : r->visit(&line, r->data);
+    if (sp_fsat_read(c->host->root_fd, path, CONFIG_MAX_BYTES, &text, NULL, &why) < 0) {
+        line.is_blind = sp_error_is_blind(&why);
+        return why.code == SP_E_NOT_FOUND ? 0 : r->visit(&line, r->data);
+    }
     rest = text.data;
     while (stop == 0 && (one = strsep(&rest, "\n")) != NULL) {
         line.number++;
@@ -151,6 +159,7 @@ struct search {
     const char *keyword, *value;
     char *out;
     size_t found;
+    bool is_blind;
 };
 
 static int find(const struct sp_sshd_line *l, void *data)
@@ -159,6 +168,7 @@ static int find(const struct sp_sshd_line *l, void *data)
     char place[SP_SSHD_WHERE];
     size_t used = strlen(s->out);
 
+    s->is_blind |= l->is_blind;
     if (l->keyword == NULL || strcasecmp(l->keyword, s->keyword) != 0 ||
         (s->value != NULL && strncasecmp(l->value, s->value, strlen(s->value)) != 0))
         return 0;
@@ -168,12 +178,21 @@ static int find(const struct sp_sshd_line *l, void *data)
     return ++s->found == 2;
 }
 
-bool sp_sshd_where(const struct sp_ctx *c, const char *keyword, const char *value, char out[SP_SSHD_WHERE])
+int sp_sshd_find(const struct sp_ctx *c, const char *keyword, const char *value, char out[SP_SSHD_WHERE],
+                 struct sp_error *err)
 {
-    struct search s = {keyword, value, out, 0};
+    struct search s = {keyword, value, out, 0, false};
 
     out[0] = '\0';
     (void)sp_sshd_each_line(c, find, &s);
+    return s.is_blind ? sp_fail(err, SP_E_IO, 0, "cannot look at all of sshd's configuration files") : 0;
+}
+
+bool sp_sshd_where(const struct sp_ctx *c, const char *keyword, const char *value, char out[SP_SSHD_WHERE])
+{
+    struct sp_error ignored;
+
+    (void)sp_sshd_find(c, keyword, value, out, &ignored);
     return out[0] != '\0';
 }
 
@@ -181,8 +200,10 @@ bool sp_sshd_where(const struct sp_ctx *c, const char *keyword, const char *valu
 
 static int include_visit(const struct sp_ctx *c, const char *path, void *data)
 {
-    size_t n = strlen(path);
+    size_t n = path != NULL ? strlen(path) : 0;
 
+    if (path == NULL)
+        return 1;
     if (sp_streq(path, c->config->sshd_config) || sp_streq(path, SP_SSHD_DROPIN) || n < 5 ||
         !sp_streq(path + n - 5, ".conf"))
         return 0;
@@ -194,6 +215,7 @@ int sp_sshd_without_ours(const struct sp_ctx *c, struct sp_buf *out, struct sp_e
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     char *rest, *line;
+    bool seen = true;
 
     if (sp_fsat_read(c->host->root_fd, c->config->sshd_config, CONFIG_MAX_BYTES, &text, NULL, err) < 0)
         return -1;
@@ -201,9 +223,11 @@ int sp_sshd_without_ours(const struct sp_ctx *c, struct sp_buf *out, struct sp_e
     while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
         const char *word = line + strspn(line, " \t");
         if (strncasecmp(word, "include", 7) == 0 && strstr(word, "sshd_config.d/*.conf") != NULL)
-            (void)each_file(c, include_visit, out);
+            seen = seen && each_file(c, include_visit, out) == 0;
         else
             sp_buf_printf(out, "%s\n", line);
     }
+    if (!seen)
+        return sp_fail(err, SP_E_IO, 0, "cannot look at " SP_SSHD_CONFIG_DIR);
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }

@@ -18,6 +18,7 @@ struct sp_sshd_line {
     const char *file;
     size_t number;               /* from 1 */
     const char *keyword, *value; /* in the file's own case; keyword NULL: the file cannot be read */
+    bool is_blind;               /* for a reason of the host's own: then it may say anything */
 };
 
 /* Call `visit` for each setting of the main file and of those beside our drop-in, ours left out; Match and
@@ -26,8 +27,10 @@ int sp_sshd_each_line(const struct sp_ctx *c, int (*visit)(const struct sp_sshd_
                       void *data);
 
 /* Up to two places, "FILE:LINE, FILE:LINE", that set `keyword` (to `value`, where that is given). False:
- * none is known. */
+ * none is known. _find: 0 with "" when there is none, -1 when a file could not be looked at. */
 #define SP_SSHD_WHERE 160
+int sp_sshd_find(const struct sp_ctx *c, const char *keyword, const char *value, char out[SP_SSHD_WHERE],
+                 struct sp_error *err);
 bool sp_sshd_where(const struct sp_ctx *c, const char *keyword, const char *value, char out[SP_SSHD_WHERE]);
 
 /* Append the main file's text, with what it includes of that directory named one by one, but ours. */

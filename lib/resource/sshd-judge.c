@@ -206,14 +206,13 @@ static int expect_sftp(const struct sp_ctx *c, const struct sp_sshdconf *conf, e
 /* sshd runs it with /bin/sh, beside the shell, with what ~/.pam_environment sets (LD_PRELOAD). */
 static int expect_no_sshrc(const struct sp_ctx *c, struct sp_error *err)
 {
-    struct sp_error ignored;
     _cleanup_close_ int fd = -1;
 
     if (c->desired->shell != SP_SHELL_CHROOT)
         return 0;
-    fd = sp_fsat_open(c->host->root_fd, SSHRC, O_PATH, 0, SP_FSAT_FOLLOW, &ignored);
+    fd = sp_fsat_open(c->host->root_fd, SSHRC, O_PATH, 0, SP_FSAT_FOLLOW, err);
     if (fd < 0)
-        return 0;
+        return sp_error_is_blind(err) ? -1 : 0;
     sp_fail(err, SP_E_NOT_IN_FORCE, 0,
             SSHRC " exists: sshd would run it for %s outside the jail, with an environment of his making",
             c->user->name);
@@ -221,29 +220,34 @@ static int expect_no_sshrc(const struct sp_ctx *c, struct sp_error *err)
 }
 
 /* sshd(8): without PAM a '!' before the password in shadow(5) keeps out whoever has a key, too. */
-static bool is_locked(const struct sp_ctx *c)
+static int is_locked(const struct sp_ctx *c, bool *ret, struct sp_error *err)
 {
     _cleanup_(sp_buf_wipe) struct sp_buf shadow = {0};
     char start[SP_USER_SIZE + 8];
-    struct sp_error ignored;
     const char *line;
 
-    if (sp_fsat_read(c->host->root_fd, "/etc/shadow", 1U << 24, &shadow, NULL, &ignored) < 0 ||
-        sp_str_format(start, sizeof(start), "\n%s:!", c->user->name) < 0)
-        return false;
+    *ret = false;
+    if (sp_fsat_read(c->host->root_fd, "/etc/shadow", 1U << 24, &shadow, NULL, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    if (sp_str_format(start, sizeof(start), "\n%s:!", c->user->name) < 0)
+        return 0;
     line = sp_buf_str(&shadow);
-    return sp_str_prefix(line, start + 1, NULL) || strstr(line, start) != NULL;
+    *ret = sp_str_prefix(line, start + 1, NULL) || strstr(line, start) != NULL;
+    return 0;
 }
 
 static int expect_unlocked(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_sshd_answer *a,
                            struct sp_error *err)
 {
     const char *pam = sp_sshdconf_get(conf, "usepam");
+    bool locked;
 
     if (pam == NULL || strcasecmp(pam, "no") != 0 || sp_ctx_shut(c))
         return 0;
     a->transient = true;
-    if (!is_locked(c))
+    if (is_locked(c, &locked, err) < 0)
+        return -1;
+    if (!locked)
         return 0;
     sp_fail(err, SP_E_NOT_IN_FORCE, 0,
             "sshd has usepam no, and then keeps out %s, whose password is locked (\"!\")", c->user->name);
@@ -278,7 +282,7 @@ static int expect_keys(const struct sp_ctx *c, const struct sp_sshdconf *conf, s
 static int is_forced(const struct sp_sshd_line *l, void *data)
 {
     (void)data;
-    return l->keyword != NULL && strcasecmp(l->keyword, "forcecommand") == 0 && is_set(l->value);
+    return l->keyword == NULL || (strcasecmp(l->keyword, "forcecommand") == 0 && is_set(l->value));
 }
 
 /* Our ForceCommand stands before anybody else's: what would be without it has to be asked for, from a copy

@@ -1,100 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A look that fails for a reason of the host's own (no memory, no descriptors, EIO) is no word on what it
- * was a look at: nothing is taken for gone, or for free, or for shut on the strength of it. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+/* See blind.h: processes, generations, the store, firewalls. */
+#include "blind.h"
 
-#include <cmocka.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/mem.h"
-#include "base/str.h"
 #include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
-#include "temp.h"
-
-#define T(f) cmocka_unit_test_setup_teardown(f, temp_open, temp_close)
-
-enum { NOTHING_FAILS = -1, UNBLINDED = 250 };
-
-/* From here on this system call answers so. */
-static bool blind(int call, int os_errno)
-{
-    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
-                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)os_errno),
-                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    const struct sock_fprog filter = {SP_COUNT(code), code};
-
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
-/* What a process answers in which one system call fails always. */
-static int with_failing(int call, int os_errno, int (*answer)(struct temp_host *), struct temp_host *t)
-{
-    pid_t pid = fork();
-    int status;
-
-    assert_true(pid >= 0);
-    if (pid == 0)
-        _exit(call == NOTHING_FAILS || blind(call, os_errno) ? answer(t) : UNBLINDED);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_not_equal(WEXITSTATUS(status), UNBLINDED);
-    return WEXITSTATUS(status);
-}
 
 static void put_link(struct temp_host *t, const char *to, const char *path)
 {
     assert_int_equal(symlinkat(to, t->h.root_fd, path), 0);
-}
-
-/* --- generations --- */
-
-#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define UNUSED "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-/* 0, or the code of the error */
-static int collect(struct temp_host *t)
-{
-    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
-    struct sp_error err;
-
-    if (sp_genstore_open(&t->h, SP_GENSTORE_NONE, &s, &err) < 0 || sp_genstore_collect(&t->h, &s, &err) < 0)
-        return (int)err.code;
-    return 0;
-}
-
-static void a_generation_stays_whose_set_cannot_be_looked_at(void **state)
-{
-    static const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
-    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
-    struct temp_host *t = *state;
-    struct sp_error err;
-
-    assert_int_equal(sp_genstore_open(&t->h, SP_GENSTORE_MAKE, &s, &err), 0);
-    assert_int_equal(symlinkat("../gen/" HASH, s.sets, "base"), 0);
-    assert_int_equal(mkdirat(s.sets, "stray", 0755), 0);
-    assert_int_equal(mkdirat(s.gens, HASH, 0755), 0);
-    assert_int_equal(mkdirat(s.gens, UNUSED, 0755), 0);
-    assert_int_equal(utimensat(s.gens, HASH, old, 0), 0);
-    assert_int_equal(utimensat(s.gens, UNUSED, old, 0), 0);
-    assert_int_equal(with_failing(SYS_readlinkat, EIO, collect, t), SP_E_IO);
-    assert_true(sp_fsat_exists(s.gens, HASH));
-    assert_int_equal(with_failing(NOTHING_FAILS, 0, collect, t), 0);
-    assert_true(sp_fsat_exists(s.gens, HASH));
-    assert_false(sp_fsat_exists(s.gens, UNUSED));
 }
 
 /* --- processes --- */
@@ -159,12 +73,49 @@ static void a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at(v
     assert_int_equal(with_failing(SYS_readlinkat, ENOENT, list_ports, t), 100);
 }
 
+/* --- generations --- */
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UNUSED "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* 0, or the code of the error */
+static int collect(struct temp_host *t)
+{
+    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
+    struct sp_error err;
+
+    if (sp_genstore_open(&t->h, SP_GENSTORE_NONE, &s, &err) < 0 || sp_genstore_collect(&t->h, &s, &err) < 0)
+        return (int)err.code;
+    return 0;
+}
+
+static void a_generation_stays_whose_set_cannot_be_looked_at(void **state)
+{
+    static const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    _cleanup_(sp_genstore_clear) struct sp_genstore s = SP_GENSTORE_INIT;
+    struct temp_host *t = *state;
+    struct sp_error err;
+
+    assert_int_equal(sp_genstore_open(&t->h, SP_GENSTORE_MAKE, &s, &err), 0);
+    assert_int_equal(symlinkat("../gen/" HASH, s.sets, "base"), 0);
+    assert_int_equal(mkdirat(s.sets, "stray", 0755), 0);
+    assert_int_equal(mkdirat(s.gens, HASH, 0755), 0);
+    assert_int_equal(mkdirat(s.gens, UNUSED, 0755), 0);
+    assert_int_equal(utimensat(s.gens, HASH, old, 0), 0);
+    assert_int_equal(utimensat(s.gens, UNUSED, old, 0), 0);
+    assert_int_equal(with_failing(SYS_readlinkat, EIO, collect, t), SP_E_IO);
+    assert_true(sp_fsat_exists(s.gens, HASH));
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, collect, t), 0);
+    assert_true(sp_fsat_exists(s.gens, HASH));
+    assert_false(sp_fsat_exists(s.gens, UNUSED));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_generation_stays_whose_set_cannot_be_looked_at),
         T(a_process_that_cannot_be_looked_at_is_not_left_out),
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
+        T(a_generation_stays_whose_set_cannot_be_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
