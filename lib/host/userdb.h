@@ -69,9 +69,10 @@ int sp_userdb_set_members(struct sp_host *h, const char *user, const struct sp_m
                           struct sp_error *err);
 
 /* Many users in one rewrite: every member of `of` who is in none of `but` (NULL-terminated) joins `group`.
- * `still` is asked under the lock; false: nothing is written. */
+ * `still` is asked under the lock; 0: nothing is written. */
+typedef int sp_userdb_still(struct sp_host *h, struct sp_error *err);
 int sp_userdb_fill_group(struct sp_host *h, const char *group, const char *of, const char *const *but,
-                         bool (*still)(struct sp_host *h), struct sp_error *err);
+                         sp_userdb_still *still, struct sp_error *err);
 /* All members leave. Nothing happens where there is no such group. */
 int sp_userdb_empty_group(struct sp_host *h, const char *group, struct sp_error *err);
 

@@ -122,21 +122,23 @@ static int list_members(const struct sp_dbfile *f, const char *group, const char
 }
 
 int sp_userdb_fill_group(struct sp_host *h, const char *group, const char *of, const char *const *but,
-                         bool (*still)(struct sp_host *h), struct sp_error *err)
+                         sp_userdb_still *still, struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT, shadow = SP_DBFILE_INIT;
     _cleanup_(sp_buf_clear) struct sp_buf members = {0};
     _cleanup_close_ int lock = sp_dbfile_lock(h, err);
     const char *others[16] = {group};
     size_t n = 1;
+    int is_still;
 
     while (*but != NULL && n < SP_COUNT(others) - 1)
         others[n++] = *but++;
     if (lock < 0 || sp_dbfile_read(h, "group", &f, err) != 0 ||
         sp_dbfile_read(h, "gshadow", &shadow, err) != 0)
         return -1;
-    if (!still(h))
-        return 0;
+    is_still = still(h, err);
+    if (is_still <= 0)
+        return is_still;
     if (list_members(&f, group, of, others, &members, err) != 0 ||
         write_both(h, &f, &shadow, group, &members, err) != 0)
         return -1;

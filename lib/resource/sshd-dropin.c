@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Host-wide and made once: the groups, and the one drop-in of sshd's that speaks of them. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "host/lock.h"
+#include "host/proctable.h"
 #include "host/replace.h"
 #include "host/spawn.h"
 #include "resource/globalkeys.h"
@@ -179,37 +181,43 @@ static void wait_reloaded(struct sp_host *h, const struct stat *before)
 }
 
 /* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one;
- * socket-activated ones need none. */
-static void reload_sshd(struct sp_host *h, const char *sshd)
+ * socket-activated ones need none. -1: which it is could not be looked at, and the old policy is in force.
+ */
+static int reload_sshd(struct sp_host *h, const char *sshd, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    struct sp_error ignored;
     char path[64], exe[SP_PATH_SIZE];
     struct stat st;
     uint64_t pid = 0;
     ssize_t n;
 
-    if (!h->real || sp_fsat_read(h->root_fd, PID_FILE, 64, &text, &st, &ignored) < 0)
-        return;
+    if (!h->real)
+        return 0;
+    if (sp_fsat_read(h->root_fd, PID_FILE, 64, &text, &st, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
     if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
     if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, &pid) < 0 || pid < 2)
-        return;
+        return 0;
     (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
     n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
+    if (n < 0 && sp_proctable_is_blind(errno))
+        return sp_fail(err, SP_E_IO, errno, "cannot tell whether process %llu is sshd",
+                       (unsigned long long)pid);
     exe[n > 0 ? n : 0] = '\0';
     if (sp_streq(exe, sshd) && kill((pid_t)pid, SIGHUP) == 0)
         wait_reloaded(h, &st);
+    return 0;
 }
 
-/* In drop-ins of before, forwarding was off but for the members of sallyport-local. */
-static bool is_of_before(struct sp_host *h)
+/* In drop-ins of before, forwarding was off but for the members of sallyport-local. 1: it is one. */
+static int is_of_before(struct sp_host *h, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    struct sp_error ignored;
 
-    return sp_fsat_read(h->root_fd, SP_SSHD_DROPIN, 65536, &text, NULL, &ignored) == 0 &&
-           strstr(sp_buf_str(&text), "Match Group " SP_GROUP_LOCAL "\n") != NULL;
+    if (sp_fsat_read(h->root_fd, SP_SSHD_DROPIN, 65536, &text, NULL, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    return strstr(sp_buf_str(&text), "Match Group " SP_GROUP_LOCAL "\n") != NULL;
 }
 
 /* Who has no forwarding by the drop-in that stands shall have none by the new one. */
@@ -223,7 +231,7 @@ static int keep_narrow(struct sp_host *h, struct sp_error *err)
 }
 
 /* The text that is wanted now in place of `old`. A drop-in that sshd refuses would keep everybody out at
- * its next start: the old one comes back. */
+ * its next start: the old one comes back. So it does where sshd could not be told. */
 static int write_once(const struct sp_ctx *c, const struct sp_buf *old, bool existed,
                       const struct sp_buf *text, struct sp_error *err)
 {
@@ -233,10 +241,9 @@ static int write_once(const struct sp_ctx *c, const struct sp_buf *old, bool exi
 
     if (sp_replace_path(c->host, SP_SSHD_DROPIN, text->data, text->len, &how, err) < 0)
         return -1;
-    if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0) {
-        reload_sshd(c->host, c->config->sshd);
+    if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0 &&
+        reload_sshd(c->host, c->config->sshd, &refused) == 0)
         return 0;
-    }
     if (existed)
         (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old->data, old->len, &how, err);
     else
@@ -264,6 +271,8 @@ static int write_until_right(const struct sp_ctx *c, struct sp_error *err)
         _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0};
         bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
 
+        if (!existed && sp_error_is_blind(err)) /* it could not come back */
+            return -1;
         if (wanted_dropin(c, &old, &text, err) < 0 || write_once(c, &old, existed, &text, err) < 0 ||
             dropin_is_right(c, &exists, &right, err) < 0)
             return -1;
@@ -274,9 +283,9 @@ static int write_until_right(const struct sp_ctx *c, struct sp_error *err)
 int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
 {
     _cleanup_close_ int lock = lock_dropin(c->host, err);
-    bool before = lock >= 0 && is_of_before(c->host);
+    int before = lock >= 0 ? is_of_before(c->host, err) : -1;
 
-    if (lock < 0 || (before && keep_narrow(c->host, err) < 0) || write_until_right(c, err) < 0)
+    if (before < 0 || (before && keep_narrow(c->host, err) < 0) || write_until_right(c, err) < 0)
         return -1;
     return before ? sp_userdb_empty_group(c->host, SP_GROUP_LOCAL, err) : 0;
 }

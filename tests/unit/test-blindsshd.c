@@ -2,6 +2,7 @@
 /* See blind.h: what sshd's files say, and what jails leave behind. */
 #include "blind.h"
 
+#include "host/spawn.h"
 #include "resource/globalkeys.h"
 #include "resource/sshd-certs.h"
 #include "resource/sshd-files.h"
@@ -158,12 +159,77 @@ static void what_stands_in_the_way_is_not_taken_for_gone(void **state)
     with_each_failing(t, judge_with_pam, 0);
 }
 
+/* --- sshd's drop-in --- */
+
+static int sshd_status;
+
+static int spawn_sshd(struct sp_host *h, struct sp_spawn *s, struct sp_error *err)
+{
+    (void)h;
+    (void)err;
+    s->status = sshd_status;
+    return 0;
+}
+
+#define OLD "DenyGroups sallyport-none\nMatch Group sallyport-local\n\tAllowTcpForwarding local\n"
+
+static void put_dropin(struct temp_host *t)
+{
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "var/lib/sallyport", 0711, &err);
+
+    t->ops.spawn = spawn_sshd;
+    assert_true(fd >= 0);
+    put_sshd_config(t);
+    temp_put(t, &SP_SSHD_DROPIN[1], OLD, 0644);
+    temp_put(t, "etc/group", "sallyport:x:990:site\nsallyport-local:x:991:\nsallyport-noforward:x:992:\n",
+             0644);
+}
+
+/* 0: written; -1: an error; 1: what was in force is lost. */
+static int write_dropin(struct temp_host *t)
+{
+    const struct sp_config config = config_of();
+    const struct sp_account nobody = {0};
+    const struct sp_ctx c = {.host = &t->h, .config = &config, .desired = &nobody};
+    _cleanup_(sp_buf_clear) struct sp_buf now = {0}, group = {0};
+    struct sp_error err;
+    int rc = sp_sshd_write_dropin(&c, &err);
+    unsigned n = failing;
+
+    failing = 0;
+    if (temp_get(t, &SP_SSHD_DROPIN[1], &now) == NULL || strstr(sp_buf_str(&now), "DenyGroups") == NULL)
+        rc = 1;
+    if (rc == 0 && strstr(temp_get(t, "etc/group", &group), "sallyport-noforward:x:992:site\n") == NULL)
+        rc = 1;
+    put_dropin(t);
+    failing = n;
+    return rc;
+}
+
+static void the_policy_in_force_is_not_lost_while_it_is_written(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "etc", 0755, &err);
+
+    assert_true(fd >= 0);
+    put_dropin(t);
+    sshd_status = 255;
+    assert_int_equal(write_dropin(t), -1);
+    with_each_failing(t, write_dropin, 1);
+    sshd_status = 0;
+    assert_int_equal(write_dropin(t), 0);
+    with_each_failing(t, write_dropin, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(what_the_host_sets_for_itself_is_not_missed),
         T(what_was_proved_of_files_is_not_believed_of_files_unseen),
         T(what_stands_in_the_way_is_not_taken_for_gone),
+        T(the_policy_in_force_is_not_lost_while_it_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,16 +253,18 @@ static void the_groups_of_an_account_are_found(void **state)
     assert_int_equal(gids[1], 50);
 }
 
-static bool yes(struct sp_host *h)
+static int yes(struct sp_host *h, struct sp_error *err)
 {
     (void)h;
-    return true;
+    (void)err;
+    return 1;
 }
 
-static bool no(struct sp_host *h)
+static int no(struct sp_host *h, struct sp_error *err)
 {
     (void)h;
-    return false;
+    (void)err;
+    return 0;
 }
 
 static void a_group_is_filled_from_others_and_emptied(void **state)
