@@ -144,13 +144,13 @@ static int add(struct sp_plan *p, int what, const char *target, const char *from
 }
 
 /* A uid comes back: the record of the user who has it now is not the one of him who is gone. */
-static bool is_anothers(const struct sp_ctx *c)
+static int is_anothers(const struct sp_ctx *c, struct sp_error *err)
 {
     _cleanup_(sp_record_clear) struct sp_record r = {0};
-    struct sp_error ignored;
 
-    return sp_recordfile_read(c->host, c->desired->uid, &r, &ignored) == 0 &&
-           !sp_streq(r.user, c->desired->user);
+    if (sp_recordfile_read(c->host, c->desired->uid, &r, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    return !sp_streq(r.user, c->desired->user);
 }
 
 /* A kill while it was written leaves the temporary file, one between the last file and its directory the
@@ -169,8 +169,10 @@ static bool is_left(const struct sp_ctx *c, int what, const char *path)
 
 static int plan_files(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    if (sp_ctx_absent(c) && is_anothers(c))
-        return 0;
+    int anothers = sp_ctx_absent(c) ? is_anothers(c, err) : 0;
+
+    if (anothers != 0)
+        return anothers < 0 ? -1 : 0;
     for (int what = RECORD; what <= NAMES_GROUP; what++) {
         bool exists = false, right = false;
         char path[SP_PATH_SIZE];

@@ -2,8 +2,10 @@
 /* See blind.h: what sshd's files say, and what jails leave behind. */
 #include "blind.h"
 
+#include "host/record.h"
 #include "host/spawn.h"
 #include "resource/globalkeys.h"
+#include "resource/resource.h"
 #include "resource/sshd-certs.h"
 #include "resource/sshd-files.h"
 #include "resource/sshd.h"
@@ -223,6 +225,43 @@ static void the_policy_in_force_is_not_lost_while_it_is_written(void **state)
     with_each_failing(t, write_dropin, 1);
 }
 
+/* --- what is to be removed --- */
+
+static int plan_removal(struct temp_host *t)
+{
+    const struct sp_config config = config_of();
+    struct sp_account gone = {.uid = 1000};
+    const struct sp_ctx c = {.host = &t->h, .config = &config, .desired = &gone, .applied = &gone};
+    _cleanup_(sp_plan_clear) struct sp_plan p = {0};
+    struct sp_error err;
+
+    (void)sp_str_copy(gone.user, sizeof(gone.user), "gone");
+    return sp_resource_jail.plan(&c, &p, &err) < 0 ? -1 : p.n > 0;
+}
+
+static void the_record_of_another_user_of_the_uid_stays(void **state)
+{
+    struct temp_host *t = *state;
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_record r = {.user = "other",
+                          .uid = 1000,
+                          .gid = 1000,
+                          .home = "/home/other",
+                          .profiles = "base",
+                          .tmp_mib = 64};
+    char roots[1][SP_RECORD_PATH] = {"/var/www/other"};
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "var/lib/sallyport/entry", 0711, &err);
+
+    assert_true(fd >= 0);
+    r.roots = roots;
+    r.n_roots = 1;
+    assert_int_equal(sp_record_format(&r, &text, &err), 0);
+    temp_put(t, "var/lib/sallyport/entry/1000", sp_buf_str(&text), 0640);
+    assert_int_equal(plan_removal(t), 0);
+    with_each_failing(t, plan_removal, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +269,7 @@ int main(void)
         T(what_was_proved_of_files_is_not_believed_of_files_unseen),
         T(what_stands_in_the_way_is_not_taken_for_gone),
         T(the_policy_in_force_is_not_lost_while_it_is_written),
+        T(the_record_of_another_user_of_the_uid_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
