@@ -240,10 +240,13 @@ int sp_principal_mend(struct sp_host *h, const struct sp_user *user, struct sp_e
 {
     const struct sp_replace how = {.mode = 0640, .uid = 0, .gid = user->gid};
     char now[SP_SSHCERT_PRINCIPAL_SIZE], line[SP_SSHCERT_PRINCIPAL_SIZE + 1], path[SP_PATH_SIZE];
-    struct sp_error ignored;
+    int rc;
 
     principal_path(user->name, path);
-    if (sp_principal_read(h, user->name, now, &ignored) == 0 && is_his(user, now)) {
+    rc = sp_principal_read(h, user->name, now, err);
+    if (rc < 0 && sp_error_is_blind(err)) /* a new one would void every certificate of his */
+        return -1;
+    if (rc == 0 && is_his(user, now)) {
         (void)sp_str_format(line, sizeof(line), "%s\n", now);
         return sp_replace_path(h, path, line, strlen(line), &how, err);
     }

@@ -5,6 +5,7 @@
 #include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
+#include "resource/certstore.h"
 
 static void put_link(struct temp_host *t, const char *to, const char *path)
 {
@@ -110,12 +111,40 @@ static void a_generation_stays_whose_set_cannot_be_looked_at(void **state)
     assert_false(sp_fsat_exists(s.gens, UNUSED));
 }
 
+/* --- certificates --- */
+
+static int mend_principal(struct temp_host *t)
+{
+    const struct sp_user user = {.name = "site", .uid = 1000, .gid = 1000};
+    struct sp_error err;
+
+    return sp_principal_mend(&t->h, &user, &err) < 0 ? (int)err.code : 0;
+}
+
+static void a_principal_that_cannot_be_read_is_not_made_anew(void **state)
+{
+    static const char path[] = "var/lib/sallyport/principals/site",
+                      text[] = "sallyport-1000-0123456789abcdef0123456789abcdef\n";
+    struct temp_host *t = *state;
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "var/lib/sallyport/principals", 0711, &err);
+
+    assert_true(fd >= 0);
+    temp_put(t, path, text, 0640);
+    assert_int_equal(with_failing(SYS_read, EIO, mend_principal, t), SP_E_IO);
+    assert_string_equal(temp_get(t, path, &b), text);
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, mend_principal, t), 0);
+    assert_string_equal(temp_get(t, path, &b), text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_process_that_cannot_be_looked_at_is_not_left_out),
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
         T(a_generation_stays_whose_set_cannot_be_looked_at),
+        T(a_principal_that_cannot_be_read_is_not_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
