@@ -242,9 +242,11 @@ int sp_fwbeside_forget(struct sp_fwplan *p, struct sp_error *err)
     const struct sp_fwopened none = {0};
     struct sp_fwopened opened;
 
-    if ((p->flags & SP_FIREWALL_DRY) != 0 || sp_fwopened_load(p->host, &opened, err) < 0 || opened.n == 0)
+    if ((p->flags & SP_FIREWALL_DRY) != 0)
         return 0;
-    return sp_fwopened_save(p->host, &none, err);
+    if (sp_fwopened_load(p->host, &opened, err) < 0)
+        return -1;
+    return opened.n > 0 ? sp_fwopened_save(p->host, &none, err) : 0;
 }
 
 /* --- showing --- */

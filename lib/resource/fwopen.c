@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "resource/fwopen.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 #define FIREWALLD_CONFIG "org.fedoraproject.FirewallD1.config"
 #define FIREWALLD_CONFIG_PATH "/org/fedoraproject/FirewallD1/config"
 #define FIREWALLD_CONFIG_ZONE "org.fedoraproject.FirewallD1.config.zone"
+
+enum { IPTABLES_BUSY = 4 }; /* iptables(8)'s status where it waited for its lock, or had no memory */
 
 bool sp_fwopen_equal(const struct sp_fwopen *a, const struct sp_fwopen *b)
 {
@@ -51,7 +54,8 @@ static int run(struct sp_host *h, const char *const *argv, const char *known, st
         char *text = s.err_out.len > 0 ? s.err_out.data : s.out.data;
         if (text != NULL)
             text[strcspn(text, "\n")] = '\0';
-        return sp_fail(err, SP_E_REJECTED, 0, "%s: %.200s", argv[0], text != NULL ? text : "failed");
+        return sp_fail(err, s.status == IPTABLES_BUSY ? SP_E_BUSY : SP_E_REJECTED, 0, "%s: %.200s", argv[0],
+                       text != NULL ? text : "failed");
     }
     if (ret_out != NULL) {
         *ret_out = s.out;
@@ -209,11 +213,13 @@ static int check_ufw(struct sp_host *h, uint16_t port, struct sp_error *err)
 
     for (size_t i = 0; i < SP_COUNT(files); i++) {
         _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-        struct sp_error ignored;
         char action[16];
 
-        if (sp_fsat_read(h->root_fd, files[i], 4U << 20, &b, NULL, &ignored) < 0)
-            continue;
+        if (sp_fsat_read(h->root_fd, files[i], 4U << 20, &b, NULL, err) < 0) {
+            if (err->code == SP_E_NOT_FOUND)
+                continue;
+            return -1; /* what it says would be overwritten */
+        }
         sp_fwopen_ufw_rule(sp_buf_str(&b), port, action);
         if (action[0] == '\0')
             continue;
@@ -251,18 +257,27 @@ static int change_iptables(struct sp_host *h, const struct sp_fwopen *o, const c
     return run(h, argv, NULL, NULL, err);
 }
 
+/* 1: the rule stands; 0: it does not. Of a program that is gone there is none; one that could not be asked
+ * tells nothing. */
+static int has_rule(struct sp_host *h, const struct sp_fwopen *o, struct sp_error *err)
+{
+    if (change_iptables(h, o, "-C", err) == 0)
+        return 1;
+    return err->code == SP_E_REJECTED || err->os_errno == ENOENT ? 0 : -1;
+}
+
 static int open_iptables(struct sp_host *h, const struct sp_fwopen *o, struct sp_error *err)
 {
-    struct sp_error ignored;
+    int has = has_rule(h, o, err);
 
-    return change_iptables(h, o, "-C", &ignored) == 0 ? 0 : change_iptables(h, o, "-I", err);
+    return has != 0 ? (has > 0 ? 0 : -1) : change_iptables(h, o, "-I", err);
 }
 
 static int close_iptables(struct sp_host *h, const struct sp_fwopen *o, struct sp_error *err)
 {
-    struct sp_error ignored;
+    int has = has_rule(h, o, err);
 
-    return change_iptables(h, o, "-C", &ignored) < 0 ? 0 : change_iptables(h, o, "-D", err);
+    return has <= 0 ? has : change_iptables(h, o, "-D", err);
 }
 
 /* --- all --- */

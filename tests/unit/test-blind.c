@@ -2,10 +2,14 @@
 /* See blind.h: processes, generations, the store, firewalls. */
 #include "blind.h"
 
+#include "engine/fwbeside.h"
+#include "engine/fwplan.h"
 #include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
+#include "host/spawn.h"
 #include "resource/certstore.h"
+#include "resource/fwopen.h"
 
 static void put_link(struct temp_host *t, const char *to, const char *path)
 {
@@ -138,6 +142,85 @@ static void a_principal_that_cannot_be_read_is_not_made_anew(void **state)
     assert_string_equal(temp_get(t, path, &b), text);
 }
 
+/* --- firewalls --- */
+
+static int rule_status; /* of iptables -C; -1: it could not be started */
+static unsigned n_changes;
+
+static int spawn_iptables(struct sp_host *h, struct sp_spawn *s, struct sp_error *err)
+{
+    (void)h;
+    if (!sp_streq(s->argv[3], "-C")) {
+        n_changes++;
+        return 0;
+    }
+    s->status = rule_status;
+    return rule_status < 0 ? sp_fail(err, SP_E_IO, EAGAIN, "fork") : 0;
+}
+
+static void a_rule_that_could_not_be_asked_for_is_neither_there_nor_gone(void **state)
+{
+    static const struct {
+        int status, rc;
+        unsigned opens, closes;
+    } cases[] = {{0, 0, 0, 1}, {1, 0, 1, 0}, {4, -1, 0, 0}, {-1, -1, 0, 0}};
+    const struct sp_fwopen o = {.by = SP_FIREWALL_IPTABLES, .family = 4, .port = 22};
+    struct temp_host *t = *state;
+    struct sp_error err;
+
+    t->ops.spawn = spawn_iptables;
+    for (size_t i = 0; i < SP_COUNT(cases); i++) {
+        rule_status = cases[i].status;
+        n_changes = 0;
+        assert_int_equal(sp_fwopen_open(&t->h, &o, &err), cases[i].rc);
+        assert_int_equal(n_changes, cases[i].opens);
+        n_changes = 0;
+        assert_int_equal(sp_fwopen_close(&t->h, &o, &err), cases[i].rc);
+        assert_int_equal(n_changes, cases[i].closes);
+    }
+}
+
+static int plan_ufw(struct temp_host *t)
+{
+    const struct sp_firewall_block block = {.by = SP_FIREWALL_UFW, .port = 22};
+    struct sp_fwopen o;
+    struct sp_error err;
+
+    return sp_fwopen_plan(&t->h, &block, &o, &err) < 0 ? (int)err.code : 0;
+}
+
+static void a_rule_of_ufws_that_cannot_be_read_is_not_overwritten(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "etc/ufw", 0755, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(plan_ufw(t), 0);
+    temp_put(t, "etc/ufw/user.rules", "### tuple ### deny tcp 22 0.0.0.0/0 any 10.0.0.0/8 in\n", 0640);
+    assert_int_equal(plan_ufw(t), SP_E_CONFLICT);
+    with_each_failing(t, plan_ufw, 0);
+}
+
+static int forget_opened(struct temp_host *t)
+{
+    struct sp_fwplan p = {.host = &t->h};
+    struct sp_error err;
+
+    return sp_fwbeside_forget(&p, &err) < 0 ? (int)err.code : 0;
+}
+
+static void what_was_opened_elsewhere_is_not_forgotten_unread(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "var/lib/sallyport", 0711, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(forget_opened(t), 0);
+    with_each_failing(t, forget_opened, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +228,9 @@ int main(void)
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
         T(a_generation_stays_whose_set_cannot_be_looked_at),
         T(a_principal_that_cannot_be_read_is_not_made_anew),
+        T(a_rule_that_could_not_be_asked_for_is_neither_there_nor_gone),
+        T(a_rule_of_ufws_that_cannot_be_read_is_not_overwritten),
+        T(what_was_opened_elsewhere_is_not_forgotten_unread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
