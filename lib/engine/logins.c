@@ -52,13 +52,16 @@ int sp_logins_of(struct sp_host *h, uint32_t owner_uid, struct sp_users *ret, st
     return 0;
 }
 
-bool sp_logins_is_of(struct sp_engine *e, const char *user, const char *domain)
+int sp_logins_is_of(struct sp_engine *e, const char *user, const char *domain, bool *ret,
+                    struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state s = {0};
-    struct sp_error ignored;
 
-    return sp_store_load(e->host, user, &s, &ignored) == 0 && s.exists && sp_extra_is(&s.desired.extra) &&
-           sp_account_find(&s.desired, domain) != NULL;
+    *ret = false;
+    if (sp_store_load(e->host, user, &s, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    *ret = s.exists && sp_extra_is(&s.desired.extra) && sp_account_find(&s.desired, domain) != NULL;
+    return 0;
 }
 
 /* 1: the user is the one whom the account is of. A passwd that cannot be read tells of nobody that he is
@@ -88,8 +91,10 @@ int sp_logins_owner(struct sp_engine *e, const struct sp_extra *l, struct sp_sta
         if (rc != 0)
             return rc < 0 ? -1 : 0;
         sp_state_clear(ret);
-        if (turn == 1 || !sp_userdb_name_of(e->host, l->owner_uid, now))
+        if (turn == 1)
             return 0;
+        if (sp_userdb_find_name(e->host, l->owner_uid, now, err) < 0)
+            return err->code == SP_E_NOT_FOUND ? 0 : -1;
         name = now;
     }
     return 0;

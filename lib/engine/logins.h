@@ -15,7 +15,8 @@
 int sp_logins_of(struct sp_host *h, uint32_t owner_uid, struct sp_users *ret, struct sp_error *err);
 
 /* Is this an extra login on the files of the domain? */
-bool sp_logins_is_of(struct sp_engine *e, const char *user, const char *domain);
+int sp_logins_is_of(struct sp_engine *e, const char *user, const char *domain, bool *ret,
+                    struct sp_error *err);
 
 /* One login after its owner as he now is; `ret` is its outcome. ret_why: "" or why it was (or would be)
  * removed. `run` gives the flags. `renamed` may be NULL: the name that its domain has got. */

@@ -28,6 +28,8 @@ static int is_managed(struct sp_engine *e, const char *user, struct sp_error *er
 int sp_account_required(struct sp_engine *e, const struct sp_params *p, char ret_user[SP_USER_SIZE],
                         struct sp_error *err)
 {
+    bool is_extra;
+
     if (p->domain[0] == '\0' && p->user[0] != '\0') {
         (void)sp_str_copy(ret_user, SP_USER_SIZE, p->user);
         return is_managed(e, p->user, err);
@@ -36,7 +38,9 @@ int sp_account_required(struct sp_engine *e, const struct sp_params *p, char ret
         return -1;
     if (p->user[0] == '\0' || sp_streq(p->user, ret_user))
         return 0;
-    if (sp_logins_is_of(e, p->user, p->domain)) {
+    if (sp_logins_is_of(e, p->user, p->domain, &is_extra, err) < 0)
+        return -1;
+    if (is_extra) {
         (void)sp_str_copy(ret_user, SP_USER_SIZE, p->user);
         return 0;
     }

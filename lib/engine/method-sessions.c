@@ -91,7 +91,12 @@ static int running_accounts(struct sp_engine *e, const struct sp_proctable *t, s
         if (uid == 0 || uid == last)
             continue;
         last = uid;
-        if (sp_userdb_name_of(e->host, uid, name) && is_known(&all, name) && add_name(ret, name, err) < 0)
+        if (sp_userdb_find_name(e->host, uid, name, err) < 0) {
+            if (err->code == SP_E_NOT_FOUND)
+                continue;
+            return -1;
+        }
+        if (is_known(&all, name) && add_name(ret, name, err) < 0)
             return -1;
     }
     return 0;
@@ -107,13 +112,18 @@ static int named_accounts(struct sp_engine *e, const struct sp_params *p, struct
 
     if (sp_account_required(e, p, user, err) < 0 || add_name(ret, user, err) < 0)
         return -1;
-    if (p->user[0] != '\0' || sp_userdb_get(e->host, user, &u, err) < 0)
+    if (p->user[0] != '\0')
         return 0;
+    if (sp_userdb_get(e->host, user, &u, err) < 0)
+        return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_logins_of(e->host, u.uid, &extra, err) < 0)
         return -1;
-    for (size_t i = 0; i < extra.n; i++)
-        if (sp_logins_is_of(e, extra.v[i], p->domain) && add_name(ret, extra.v[i], err) < 0)
+    for (size_t i = 0; i < extra.n; i++) {
+        bool is_of;
+        if (sp_logins_is_of(e, extra.v[i], p->domain, &is_of, err) < 0 ||
+            (is_of && add_name(ret, extra.v[i], err) < 0))
             return -1;
+    }
     return 0;
 }
 

@@ -154,10 +154,11 @@ static int is_used(struct sp_engine *e, const struct sp_set_in_use *set, bool *r
     _cleanup_(sp_sets_in_use_clear) struct sp_sets_in_use all = {0};
 
     *ret = set->accounts > 0;
-    if (set->accounts >= 0)
+    if (set->accounts > 0)
         return 0;
     if (sp_sets_in_use(e, SP_SETS_ALL, &all, err) < 0)
         return -1;
+    *ret = all.is_partial;
     for (size_t i = 0; i < all.n; i++)
         *ret |= all.v[i].accounts > 0 && sp_streq(all.v[i].name, set->name);
     return 0;

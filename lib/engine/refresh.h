@@ -42,6 +42,7 @@ struct sp_set_in_use {
 struct sp_sets_in_use {
     struct sp_set_in_use *v; /* owned */
     size_t n;
+    bool is_partial; /* an account's state could not be read: it may use any */
 };
 void sp_sets_in_use_clear(struct sp_sets_in_use *s);
 /* Every account's state is read; with SP_SETS_BUILT none is, and only what has a generation is listed. */

@@ -34,7 +34,7 @@ static int count(struct sp_sets_in_use *s, const char *name, int accounts, struc
                : sp_fail(err, SP_E_INVALID, 0, "too many profiles in one set");
 }
 
-/* A state that cannot be read is reconcile's to report; here it uses nothing. */
+/* A state that cannot be read is reconcile's to report; here it may use any. */
 static int count_account(struct sp_engine *e, const char *user, struct sp_sets_in_use *s,
                          struct sp_error *err)
 {
@@ -42,8 +42,11 @@ static int count_account(struct sp_engine *e, const char *user, struct sp_sets_i
     char name[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
     struct sp_error broken;
 
-    if (sp_store_load(e->host, user, &state, &broken) < 0 || sp_account_is_empty(&state.desired) ||
-        state.desired.shell != SP_SHELL_CHROOT)
+    if (sp_store_load(e->host, user, &state, &broken) < 0) {
+        s->is_partial = true;
+        return 0;
+    }
+    if (sp_account_is_empty(&state.desired) || state.desired.shell != SP_SHELL_CHROOT)
         return 0;
     sp_account_set_name(&state.desired, name);
     return count(s, name, 1, err);

@@ -368,38 +368,54 @@ int sp_store_index(struct sp_host *h, const char *domain, const char *user, stru
     return sp_sync_dir(h, fd, err);
 }
 
-static bool is_indexed_for(struct sp_host *h, const char *domain, const char *user)
+static int read_index(struct sp_host *h, const char *domain, char ret_user[SP_USER_SIZE],
+                      struct sp_error *err)
 {
-    char path[SP_PATH_SIZE], now[SP_USER_SIZE] = "";
+    char path[SP_PATH_SIZE];
+    ssize_t n;
 
     (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
-    return readlinkat(h->root_fd, path, now, sizeof(now) - 1) > 0 && sp_streq(now, user);
+    n = readlinkat(h->root_fd, path, ret_user, SP_USER_SIZE - 1);
+    if (n < 0 && errno != ENOENT && errno != EINVAL)
+        return sp_fail(err, SP_E_IO, errno, "reading whose %s is", domain);
+    ret_user[n > 0 ? n : 0] = '\0';
+    return 0;
+}
+
+/* 1: it is. */
+static int is_indexed_for(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
+{
+    char now[SP_USER_SIZE];
+
+    return read_index(h, domain, now, err) < 0 ? -1 : sp_streq(now, user);
 }
 
 int sp_store_unindex(struct sp_host *h, const char *domain, const char *user, struct sp_error *err)
 {
     _cleanup_close_ int lock = -1;
+    int rc;
 
     if (sp_name_check_domain(domain, err) < 0)
         return -1;
-    if (!is_indexed_for(h, domain, user))
-        return 0;
+    rc = is_indexed_for(h, domain, user, err);
+    if (rc <= 0)
+        return rc;
     /* Another user's request may attach the domain meanwhile, and the name would be his. */
     lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
     if (lock < 0)
         return -1;
-    return is_indexed_for(h, domain, user) ? remove_name(h, DOMAIN_DIR, domain, err) : 0;
+    rc = is_indexed_for(h, domain, user, err);
+    return rc > 0 ? remove_name(h, DOMAIN_DIR, domain, err) : rc;
 }
 
 int sp_store_tidy_index(struct sp_host *h, const char *domain, struct sp_error *err)
 {
-    char path[SP_PATH_SIZE], user[SP_USER_SIZE];
+    char user[SP_USER_SIZE];
     _cleanup_close_ int lock = -1;
 
-    if (sp_name_check_domain(domain, err) < 0)
+    if (sp_name_check_domain(domain, err) < 0 || read_index(h, domain, user, err) < 0)
         return -1;
-    (void)sp_str_format(path, sizeof(path), &DOMAIN_DIR "/%s"[1], domain);
-    if (readlinkat(h->root_fd, path, user, sizeof(user)) < 0)
+    if (user[0] == '\0')
         return 0;
     lock = sp_lock_take(h, SP_STORE_DOMAINS_LOCK, SP_LOCK_DEADLINE_MS, err);
     if (lock < 0 || sp_store_owner(h, domain, user, err) < 0)

@@ -47,27 +47,36 @@ int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, stru
     return 0;
 }
 
-bool sp_userdb_name_of(struct sp_host *h, uid_t uid, char ret[64])
+int sp_userdb_find_name(struct sp_host *h, uid_t uid, char ret[64], struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
-    struct sp_error ignored;
     struct sp_pwline l;
     char field[16];
     size_t n;
 
-    if (sp_dbfile_look(h, "passwd", &f, &ignored) != 0 || !f.exists ||
-        sp_str_format(field, sizeof(field), ":%u:", uid) != 0)
-        return false;
+    if (sp_dbfile_look(h, "passwd", &f, err) != 0)
+        return -1;
+    if (!f.exists)
+        return no_passwd(err);
+    (void)sp_str_format(field, sizeof(field), ":%u:", uid);
     n = strlen(field);
     for (size_t at = 0; sp_pwline_with(f.bytes.data, f.bytes.len, at, field, &l); at = l.next) {
         const char *end = l.text.p + l.text.len;
         const char *password = memchr(l.text.p, ':', l.text.len);
         const char *number = memchr(password + 1, ':', (size_t)(end - password - 1));
 
-        if ((size_t)(end - number) >= n && memcmp(number, field, n) == 0)
-            return sp_slice_copy((struct sp_slice){l.text.p, (size_t)(password - l.text.p)}, ret, 64);
+        if ((size_t)(end - number) >= n && memcmp(number, field, n) == 0 &&
+            sp_slice_copy((struct sp_slice){l.text.p, (size_t)(password - l.text.p)}, ret, 64))
+            return 0;
     }
-    return false;
+    return sp_fail(err, SP_E_NOT_FOUND, 0, "nobody has the uid %u", uid);
+}
+
+bool sp_userdb_name_of(struct sp_host *h, uid_t uid, char ret[64])
+{
+    struct sp_error ignored;
+
+    return sp_userdb_find_name(h, uid, ret, &ignored) == 0;
 }
 
 int sp_userdb_set_shell(struct sp_host *h, const char *name, uid_t uid, const char *shell,

@@ -33,7 +33,9 @@ void sp_userdb_forget(struct sp_host *h);
 /* By exact name. SP_E_NOT_FOUND; SP_E_STATE if the name stands twice or the line is malformed. */
 int sp_userdb_get(struct sp_host *h, const char *name, struct sp_user *ret, struct sp_error *err);
 
-/* The first name that has this uid, for telling people of a renamed user. False: none has. */
+/* The first name that has this uid; SP_E_NOT_FOUND. The second is for telling people only: false where none
+ * has it, or where there was no looking. */
+int sp_userdb_find_name(struct sp_host *h, uid_t uid, char ret[64], struct sp_error *err);
 bool sp_userdb_name_of(struct sp_host *h, uid_t uid, char ret[64]);
 
 /* Write the shell of exactly that line. The name must still have `uid` (SP_E_STATE else). Every other

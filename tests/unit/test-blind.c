@@ -4,6 +4,9 @@
 
 #include "engine/fwbeside.h"
 #include "engine/fwplan.h"
+#include "engine/logins.h"
+#include "engine/refresh.h"
+#include "engine/store.h"
 #include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
@@ -221,6 +224,81 @@ static void what_was_opened_elsewhere_is_not_forgotten_unread(void **state)
     with_each_failing(t, forget_opened, 0);
 }
 
+/* --- the store --- */
+
+static int unindex(struct temp_host *t)
+{
+    struct sp_error err;
+
+    return sp_store_unindex(&t->h, "example.test", "site", &err) < 0 ? (int)err.code : 0;
+}
+
+static int tidy_index(struct temp_host *t)
+{
+    struct sp_error err;
+
+    return sp_store_tidy_index(&t->h, "example.test", &err) < 0 ? (int)err.code : 0;
+}
+
+static void a_domain_whose_entry_cannot_be_read_is_not_said_to_be_free(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "var/lib/sallyport/domains", 0700, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(symlinkat("site", fd, "example.test"), 0);
+    assert_int_equal(with_failing(SYS_readlinkat, EIO, unindex, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_readlinkat, EIO, tidy_index, t), SP_E_IO);
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, unindex, t), 0);
+    assert_int_equal(faccessat(fd, "example.test", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(with_failing(NOTHING_FAILS, 0, tidy_index, t), 0);
+}
+
+static int sets_are_partial(struct temp_host *t)
+{
+    struct sp_engine e = {.host = &t->h};
+    _cleanup_(sp_sets_in_use_clear) struct sp_sets_in_use sets = {0};
+    struct sp_error err;
+
+    return sp_sets_in_use(&e, SP_SETS_ALL, &sets, &err) < 0 ? -1 : sets.is_partial;
+}
+
+static void an_account_that_cannot_be_read_may_use_any_set(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, SP_STORE_STATES, 0700, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(sets_are_partial(t), 0);
+    temp_put(t, &SP_STORE_STATES "/site.json"[1], "{", 0600);
+    assert_int_equal(sets_are_partial(t), 1);
+}
+
+static int find_owner(struct temp_host *t)
+{
+    struct sp_engine e = {.host = &t->h};
+    const struct sp_extra login = {.owner = "before", .owner_uid = 1000};
+    _cleanup_(sp_state_clear) struct sp_state owner = {0};
+    struct sp_user user;
+    struct sp_error err;
+
+    return sp_logins_owner(&e, &login, &owner, &user, &err) < 0 ? (int)err.code : 100 + owner.exists;
+}
+
+static void an_owner_is_not_gone_whose_name_cannot_be_looked_up(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, "etc", 0755, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(find_owner(t), SP_E_IO); /* there is no passwd */
+    temp_put(t, "etc/passwd", "root:x:0:0::/:\n", 0644);
+    assert_int_equal(find_owner(t), 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +309,9 @@ int main(void)
         T(a_rule_that_could_not_be_asked_for_is_neither_there_nor_gone),
         T(a_rule_of_ufws_that_cannot_be_read_is_not_overwritten),
         T(what_was_opened_elsewhere_is_not_forgotten_unread),
+        T(a_domain_whose_entry_cannot_be_read_is_not_said_to_be_free),
+        T(an_account_that_cannot_be_read_may_use_any_set),
+        T(an_owner_is_not_gone_whose_name_cannot_be_looked_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
