@@ -36,7 +36,7 @@ static bool is_elsewhere(const char *type)
     return false;
 }
 
-/* A list that is too long to be read has one. Without /proc there is no telling: nobody is asked. */
+/* A list that cannot be read may have one. Without /proc there is no telling: nobody is asked. */
 static bool may_hang(struct sp_host *h)
 {
     _cleanup_(sp_buf_clear) struct sp_buf mounts = {0};
@@ -45,7 +45,7 @@ static bool may_hang(struct sp_host *h)
 
     (void)sp_str_format(path, sizeof(path), "proc/%ld/mountinfo", (long)getpid());
     if (sp_fsat_read(h->root_fd, path, MOUNTS_MAX, &mounts, NULL, &err) < 0)
-        return err.code == SP_E_INVALID;
+        return err.code != SP_E_NOT_FOUND;
     for (const char *at = sp_buf_str(&mounts); (at = strstr(at, " - ")) != NULL; at += 3)
         if (is_elsewhere(at + 3))
             return true;

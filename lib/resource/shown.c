@@ -37,13 +37,12 @@ int sp_shown_of(const struct sp_ctx *c, const struct sp_account *a, const struct
 {
     _cleanup_(sp_profiles_clear) struct sp_profiles profiles = {0};
     char set[SP_PROFILES_MAX * SP_PROFILE_NAME_SIZE];
-    struct sp_error ignored;
 
     sp_account_set_name(a, set);
     if (!will_be_built(p) && read_built(c, set, ret))
         return 0;
-    if (sp_profiles_load(c->host, c->config, a, &profiles, &ignored) < 0)
-        return 0;
+    if (sp_profiles_load(c->host, c->config, a, &profiles, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
     return sp_genbuild_shown(profiles.v, profiles.n, ret, err);
 }
 
