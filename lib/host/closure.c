@@ -152,6 +152,16 @@ static int open_file(struct closure *c, const char *path, struct sp_error *err)
                         err);
 }
 
+/* A file that cannot be looked at at all is none that the loader takes. One that cannot be looked at for a
+ * reason of the host's own may be: without it the jail would count as whole. */
+static int unseen(struct closure *c, const struct sp_error *why)
+{
+    if (!sp_error_is_blind(why))
+        return 0;
+    *c->err = *why;
+    return -1;
+}
+
 struct search {
     struct closure *c;
     const struct sp_elf *elf; /* what needs the library */
@@ -166,13 +176,15 @@ static int fits(struct search *s, const char *path)
     struct sp_manifest_entry e = {.kind = SP_MANIFEST_FILE};
     bool native = s->c->has_native && sp_elf_fits(s->elf, &s->c->native);
     char key[PATH_MAX];
-    struct sp_error ignored;
+    struct sp_error why;
     _cleanup_close_ int fd = -1;
 
     if (native && sp_manifest_find(&s->c->fitting, path) != NULL)
         return 1;
-    fd = open_file(s->c, path, &ignored);
-    if (fd < 0 || sp_elf_parse(read_fd, &fd, &elf, &ignored) < 0 || !sp_elf_fits(s->elf, &elf) ||
+    fd = open_file(s->c, path, &why);
+    if (fd < 0)
+        return unseen(s->c, &why);
+    if (sp_elf_parse(read_fd, &fd, &elf, &why) < 0 || !sp_elf_fits(s->elf, &elf) ||
         sp_str_copy(key, sizeof(key), path) < 0)
         return 0;
     e.path = key;
@@ -292,12 +304,14 @@ static int look_into(struct closure *c, const struct todo *t)
 {
     _cleanup_(sp_elf_clear) struct sp_elf elf = {0};
     char head[HEAD + 1];
-    struct sp_error ignored;
-    _cleanup_close_ int fd = open_file(c, t->path, &ignored);
+    struct sp_error ignored, why;
+    _cleanup_close_ int fd = open_file(c, t->path, &why);
     ssize_t n = fd >= 0 ? pread(fd, head, HEAD, 0) : -1;
 
+    if (fd < 0)
+        return unseen(c, &why);
     if (n < 4)
-        return 0;
+        return n < 0 ? sp_fail(c->err, SP_E_IO, errno, "reading /%s", t->path) : 0;
     head[n] = '\0';
     /* Scripts deep in a tree name interpreters that nobody promised (git-p4: python3). */
     if (head[0] == '#' && head[1] == '!')

@@ -2,11 +2,13 @@
 /* See blind.h: processes, generations, the store, firewalls. */
 #include "blind.h"
 
+#include "elfmake.h"
 #include "engine/fwbeside.h"
 #include "engine/fwplan.h"
 #include "engine/logins.h"
 #include "engine/refresh.h"
 #include "engine/store.h"
+#include "host/closure.h"
 #include "host/genstore.h"
 #include "host/procnet.h"
 #include "host/proctable.h"
@@ -116,6 +118,51 @@ static void a_generation_stays_whose_set_cannot_be_looked_at(void **state)
     assert_int_equal(with_failing(NOTHING_FAILS, 0, collect, t), 0);
     assert_true(sp_fsat_exists(s.gens, HASH));
     assert_false(sp_fsat_exists(s.gens, UNUSED));
+}
+
+/* --- what a jail is made of --- */
+
+static void put_elf(struct temp_host *t, const char *path, const struct elf_make *m)
+{
+    struct elf_bytes b;
+    _cleanup_close_ int fd = openat(t->h.root_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+
+    elf_make(m, &b);
+    assert_int_equal(sp_write_all(fd, &b, sizeof(b)), 0);
+    assert_int_equal(fchmod(fd, 0755), 0);
+}
+
+/* 0: all of it; -1: an error; 1: a part, with success. */
+static int collect_files(struct temp_host *t)
+{
+    struct sp_profile_item item = {.kind = SP_PROFILE_PROGRAM, .value = (char *)"sh"};
+    const struct sp_profile profile = {.name = "test", .items = &item, .n_items = 1}, *one = &profile;
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    struct sp_error err;
+
+    if (sp_closure_collect(&t->h, &one, 1, &m, &err) < 0)
+        return -1;
+    return sp_manifest_find(&m, "usr/bin/sh") == NULL || sp_manifest_find(&m, "usr/lib/ld.so") == NULL ||
+           sp_manifest_find(&m, "usr/lib/libc.so.6") == NULL ||
+           sp_manifest_find(&m, "usr/lib/libm.so.6") == NULL;
+}
+
+static void a_library_that_cannot_be_looked_at_is_not_left_out(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int bin = sp_fsat_make_dirs(t->h.root_fd, "usr/bin", 0755, &err),
+                        lib = sp_fsat_make_dirs(t->h.root_fd, "usr/lib", 0755, &err);
+
+    assert_true(bin >= 0 && lib >= 0);
+    assert_int_equal(fchmod(t->h.root_fd, 0755), 0);
+    put_elf(t, "usr/lib/ld.so", &(struct elf_make){.soname = "ld.so"});
+    put_elf(t, "usr/lib/libm.so.6", &(struct elf_make){.soname = "libm.so.6"});
+    put_elf(t, "usr/lib/libc.so.6", &(struct elf_make){.soname = "libc.so.6", .needed = {"libm.so.6"}});
+    put_elf(t, "usr/bin/sh", &(struct elf_make){.interp = "/usr/lib/ld.so", .needed = {"libc.so.6"}});
+    assert_int_equal(collect_files(t), 0);
+    with_each_failing(t, collect_files, 1);
+    assert_int_not_equal(with_failing(SYS_pread64, EIO, collect_files, t), 1);
 }
 
 /* --- certificates --- */
@@ -305,6 +352,7 @@ int main(void)
         T(a_process_that_cannot_be_looked_at_is_not_left_out),
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
         T(a_generation_stays_whose_set_cannot_be_looked_at),
+        T(a_library_that_cannot_be_looked_at_is_not_left_out),
         T(a_principal_that_cannot_be_read_is_not_made_anew),
         T(a_rule_that_could_not_be_asked_for_is_neither_there_nor_gone),
         T(a_rule_of_ufws_that_cannot_be_read_is_not_overwritten),
