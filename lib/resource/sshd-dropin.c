@@ -109,52 +109,6 @@ static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *
     return 0;
 }
 
-/* The sshd that listens, by its pid file; *ret_pid is 0 where there is none. */
-static int find_master(struct sp_host *h, const char *sshd, pid_t *ret_pid, struct stat *ret_st,
-                       struct sp_error *err)
-{
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    char path[64], exe[SP_PATH_SIZE];
-    uint64_t pid = 0;
-    ssize_t n;
-
-    *ret_pid = 0;
-    if (!h->real)
-        return 0;
-    if (sp_fsat_read(h->root_fd, PID_FILE, 64, &text, ret_st, err) < 0)
-        return sp_error_is_blind(err) ? -1 : 0;
-    if (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.data[--text.len] = '\0';
-    if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, &pid) < 0 || pid < 2)
-        return 0;
-    (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
-    n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
-    if (n < 0 && sp_proctable_is_blind(errno))
-        return sp_fail(err, SP_E_IO, errno, "cannot tell whether process %llu is sshd",
-                       (unsigned long long)pid);
-    exe[n > 0 ? n : 0] = '\0';
-    if (sp_streq(exe, sshd))
-        *ret_pid = (pid_t)pid;
-    return 0;
-}
-
-/* sshd writes its pid file at each look at its files. One that is older than the drop-in has not read it: a
- * request was cut off between the two, or somebody else put it there. */
-static int is_read(const struct sp_ctx *c, bool *ret, struct sp_error *err)
-{
-    struct stat dropin, file;
-    pid_t pid;
-
-    *ret = true;
-    if (find_master(c->host, c->config->sshd, &pid, &file, err) < 0)
-        return -1;
-    if (pid != 0 && fstatat(c->host->root_fd, &SP_SSHD_DROPIN[1], &dropin, AT_SYMLINK_NOFOLLOW) == 0)
-        *ret =
-            file.st_mtim.tv_sec > dropin.st_ctim.tv_sec || (file.st_mtim.tv_sec == dropin.st_ctim.tv_sec &&
-                                                            file.st_mtim.tv_nsec >= dropin.st_ctim.tv_nsec);
-    return 0;
-}
-
 static int dropin_is_right(const struct sp_ctx *c, bool *ret_exists, bool *ret_right, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf have = {0}, want = {0};
@@ -184,14 +138,13 @@ static bool must_wait(const struct sp_ctx *c)
 
 static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    bool exists = false, right = false, read = true;
+    bool exists = false, right = false;
     struct sp_change *change;
     size_t missing = 0;
 
     if (sp_ctx_absent(c))
         return 0;
-    if (groups_missing(c, &missing, err) < 0 || dropin_is_right(c, &exists, &right, err) < 0 ||
-        (right && is_read(c, &read, err) < 0))
+    if (groups_missing(c, &missing, err) < 0 || dropin_is_right(c, &exists, &right, err) < 0)
         return -1;
     if (missing > 0) {
         change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_NEUTRAL, GROUPS, err);
@@ -201,16 +154,13 @@ static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
         (void)sp_str_format(change->from, sizeof(change->from), "%zu missing", missing);
         (void)sp_str_copy(change->to, sizeof(change->to), "there");
     }
-    if ((right && read) || (exists && must_wait(c)))
+    if (right || (exists && must_wait(c)))
         return 0;
     change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_TIGHTENS, DROPIN, err);
     if (change == NULL)
         return -1;
     (void)sp_str_copy(change->target, sizeof(change->target), SP_SSHD_DROPIN);
-    (void)sp_str_copy(change->from, sizeof(change->from),
-                      right    ? "not read by sshd"
-                      : exists ? "different"
-                               : "");
+    (void)sp_str_copy(change->from, sizeof(change->from), exists ? "different" : "");
     return sp_str_copy(change->to, sizeof(change->to), "written");
 }
 
@@ -235,12 +185,27 @@ static void wait_reloaded(struct sp_host *h, const struct stat *before)
  */
 static int reload_sshd(struct sp_host *h, const char *sshd, struct sp_error *err)
 {
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    char path[64], exe[SP_PATH_SIZE];
     struct stat st;
-    pid_t pid = 0;
+    uint64_t pid = 0;
+    ssize_t n;
 
-    if (find_master(h, sshd, &pid, &st, err) < 0)
-        return -1;
-    if (pid != 0 && kill(pid, SIGHUP) == 0)
+    if (!h->real)
+        return 0;
+    if (sp_fsat_read(h->root_fd, PID_FILE, 64, &text, &st, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    if (text.len > 0 && text.data[text.len - 1] == '\n')
+        text.data[--text.len] = '\0';
+    if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, &pid) < 0 || pid < 2)
+        return 0;
+    (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
+    n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
+    if (n < 0 && sp_proctable_is_blind(errno))
+        return sp_fail(err, SP_E_IO, errno, "cannot tell whether process %llu is sshd",
+                       (unsigned long long)pid);
+    exe[n > 0 ? n : 0] = '\0';
+    if (sp_streq(exe, sshd) && kill((pid_t)pid, SIGHUP) == 0)
         wait_reloaded(h, &st);
     return 0;
 }
@@ -328,11 +293,11 @@ int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
 int sp_sshd_tidy(struct sp_host *h, const struct sp_config *config, struct sp_error *err)
 {
     const struct sp_ctx c = {.host = h, .config = config, .thorough = true};
-    bool exists = false, right = false, read = true;
+    bool exists = false, right = false;
 
-    if (dropin_is_right(&c, &exists, &right, err) < 0 || (right && is_read(&c, &read, err) < 0))
+    if (dropin_is_right(&c, &exists, &right, err) < 0)
         return -1;
-    return (right && read) || !exists || must_wait(&c) ? 0 : sp_sshd_write_dropin(&c, err);
+    return right || !exists || must_wait(&c) ? 0 : sp_sshd_write_dropin(&c, err);
 }
 
 static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,

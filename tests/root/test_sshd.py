@@ -178,24 +178,6 @@ def test_every_port_of_sshd_lets_in_and_is_restricted(host):
             sp.rpc("firewall.set", {"mode": "unmanaged"}).ok()
 
 
-def test_a_dropin_that_sshd_has_not_read_is_told_once(host):
-    """As when a request was cut off between writing it and the signal: the file is right, and sshd goes by the old one."""
-    user, pid = sp.make_user(), pathlib.Path("/run/sshd.pid")
-    request = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "bash",
-               "authorized_keys": [{"key": sp.keypair().public}]}
-    sp.rpc("domain.apply", request).ok()
-    for ask in (lambda: sp.rpc("domain.apply", request).ok(), lambda: sp.rpc("system.reconcile").ok()):
-        told = pid.stat().st_mtime_ns
-        ask()
-        assert pid.stat().st_mtime_ns == told
-        OURS.chmod(0o644)  # only its ctime is another
-        ask()
-        told, before = pid.stat().st_mtime_ns, told
-        assert told != before
-        assert ask()["changed"] is False and pid.stat().st_mtime_ns == told
-    assert sp.ssh(user, "true").rc == 0
-
-
 @contextlib.contextmanager
 def socket_activated(port):
     """What ssh.socket with Accept=yes does: somebody else listens, and an `sshd -i` is started for each connection."""
