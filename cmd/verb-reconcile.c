@@ -22,6 +22,8 @@ static void show(const cJSON *r)
     cJSON_ArrayForEach(d, sp_item(r, "problems"))
     {
         (void)printf("%s: failed: %s\n", sp_text(d, "part"), sp_text(d, "error"));
+        if (sp_text(d, "hint")[0] != '\0')
+            (void)printf("  try: %s\n", sp_text(d, "hint"));
     }
     if (sp_number(r, "directories_mended") > 0)
         (void)printf("store: mended the rights of %d directories\n",

@@ -187,10 +187,11 @@ static int make_ways(const struct build *b, int under, struct sp_error *err)
     return 0;
 }
 
-/* usr/bin and its like may be missing: aarch64 has no lib64. */
+/* usr/bin and its like may be missing: aarch64 has no lib64. What cannot be looked at is there: mounting it
+ * then fails, and no jail stands without it. */
 static bool has(const struct build *b, const char *name)
 {
-    return faccessat(b->generation, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return faccessat(b->generation, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 static const struct merged {

@@ -3,7 +3,8 @@
  * chroot-bash: what the steps of one login hand to each other. Each .c file is one part of the sequence, in
  * the order in which main() calls them:
  *
- *     start.c      who called, with what; a clean process           (step 1)
+ *     start.c      who called; a clean process                      (step 1)
+ *     command.c    with what
  *     env.c        a new environment                                (2)
  *     login.c    the entry record, the generation, the roots      (3)
  *     agent.c      the socket of a forwarded agent
@@ -80,6 +81,9 @@ int sp_start(int argc, char **argv, struct sp_entry *e, struct sp_error *err);
 void sp_log(const struct sp_entry *e, const char *text);              /* one line to syslog, authpriv */
 void sp_report(const struct sp_entry *e, const struct sp_error *err); /* stderr and syslog */
 
+/* command.c */
+int sp_command_read(int argc, char **argv, struct sp_entry *e, struct sp_error *err);
+
 /* env.c */
 int sp_env_make(struct sp_entry *e, struct sp_error *err); /* after the record is known */
 
@@ -105,7 +109,7 @@ int sp_limits_set(const struct sp_entry *e, struct sp_error *err);
 
 /* show.c. A server that is down, or a tree that is gone, is no reason to refuse a login: none of these
  * fails. */
-void sp_show_read(struct sp_entry *e); /* the generation's list */
+int sp_show_read(struct sp_entry *e, struct sp_error *err); /* the generation's list */
 /* The directories to mount on: below a skeleton, and below the tmpfs whose run/ is the jail's. */
 void sp_show_ways(const struct sp_entry *e, int skeleton, int scratch);
 void sp_show_mount(const struct sp_entry *e, int jail);

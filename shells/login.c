@@ -236,7 +236,8 @@ int sp_login_find(struct sp_entry *e, struct sp_error *err)
         return -1;
     sp_limits_look(e);
     sp_agent_look(e);
-    sp_show_read(e);
+    if (sp_show_read(e, err) < 0)
+        return -1;
     serialise(e);
     return 0;
 }

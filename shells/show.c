@@ -17,21 +17,28 @@
 #include "base/str.h"
 #include "mount.h"
 
-void sp_show_read(struct sp_entry *e)
+/* A jail that lacks what it is to show would lack it for all who join it: one whose list cannot be read at
+ * this moment is not made. A list that is none shows nothing. */
+int sp_show_read(struct sp_entry *e, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf bytes = {0};
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), at = -1, fd = -1;
     char path[sizeof(SP_STORE) + 128];
-    struct sp_error ignored;
     struct stat st;
 
     (void)sp_str_format(path, sizeof(path), SP_STORE "/gen/%s", e->generation);
-    at = sp_mount_open(root, path, &ignored);
+    at = root < 0 ? sp_fail(err, SP_E_IO, errno, "/") : sp_mount_open(root, path, err);
+    if (at < 0)
+        return -1;
     fd = openat(at, SP_SHOWN_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0)
-        return;
-    if (sp_buf_read_fd(&bytes, fd, SP_SHOWN_MAX_BYTES, 0, &ignored) == 0)
-        (void)sp_shown_parse(sp_buf_str(&bytes), bytes.len, &e->shown, &ignored);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : sp_fail(err, SP_E_IO, errno, "opening what the jail shows");
+    if (fstat(fd, &st) < 0 || st.st_uid != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) != 0)
+        return 0;
+    if (sp_buf_read_fd(&bytes, fd, SP_SHOWN_MAX_BYTES, 0, err) < 0 ||
+        sp_shown_parse(sp_buf_str(&bytes), bytes.len, &e->shown, err) < 0)
+        return err->code == SP_E_IO || err->code == SP_E_NO_MEMORY ? -1 : 0;
+    return 0;
 }
 
 /* In the namespace that we are in. Below /run a server's directory is there for its socket; elsewhere it

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CHUNK 16384
 #define BIG ((size_t)65536)
 
 void sp_buf_clear(struct sp_buf *b)
@@ -170,28 +171,19 @@ static int wait_readable(int fd, long long until)
 int sp_buf_read_fd(struct sp_buf *b, int fd, size_t max, unsigned deadline_ms, struct sp_error *err)
 {
     long long until = deadline_ms != 0 ? now_ms() + deadline_ms : 0;
-    char chunk[16384];
     ssize_t n;
 
-    for (;;) {
+    do {
         int ready = wait_readable(fd, until);
         if (ready == 0)
             return sp_fail(err, SP_E_BUSY, 0, "the input did not end within %u ms", deadline_ms);
-        n = ready < 0 ? -1 : read(fd, chunk, sizeof(chunk));
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return sp_fail(err, SP_E_IO, errno, "reading failed");
-        if (n == 0)
-            break;
-        if (b->len + (size_t)n > max) {
-            explicit_bzero(chunk, sizeof(chunk));
+        n = ready < 0 ? -1 : sp_buf_read(b, fd, CHUNK);
+        if (b->len > max)
             return sp_fail(err, SP_E_INVALID, 0, "more than %zu bytes", max);
-        }
-        sp_buf_add(b, chunk, (size_t)n);
-    }
-    explicit_bzero(chunk, sizeof(chunk));
-    return b->failed ? sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory") : 0;
+    } while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (b->failed)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    return n == 0 ? 0 : sp_fail(err, SP_E_IO, errno, "reading failed");
 }
 
 int sp_write_all(int fd, const void *bytes, size_t len)

@@ -116,6 +116,43 @@ size_t sp_str_hides(const char *s, size_t len)
                : 0;
 }
 
+/* Safe in any place of a command, but that one who begins with '-' is taken for an option: callers put
+ * absolute paths and checked names. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-"
+
+static bool is_one_line(const char *s)
+{
+    for (size_t left = strlen(s), n; left > 0; s += n, left -= n) {
+        n = sp_str_utf8(s, left);
+        if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f || sp_str_hides(s, left) > 0)
+            return false;
+    }
+    return true;
+}
+
+int sp_str_quote(char *dst, size_t size, const char *src)
+{
+    bool one_line = is_one_line(src);
+    size_t used = 0;
+    int n = 0;
+
+    if (src[0] != '\0' && src[strspn(src, PLAIN)] == '\0')
+        return sp_str_copy(dst, size, src);
+    n = snprintf(dst, size, one_line ? "'" : "$'");
+    for (; n > 0 && (used += (size_t)n) < size && *src != '\0'; src++) {
+        unsigned char c = (unsigned char)*src;
+        if (one_line)
+            n = snprintf(dst + used, size - used, c == '\'' ? "'\\''" : "%c", c);
+        else
+            n = snprintf(dst + used, size - used,
+                         c < 0x20 || c >= 0x7f || c == '\'' || c == '\\' ? "\\%03o" : "%c", c);
+    }
+    if (used + 1 < size)
+        return sp_str_copy(dst + used, size - used, "'");
+    dst[0] = '\0';
+    return -1;
+}
+
 void sp_str_make_printable(char *s)
 {
     size_t left = strlen(s), n;
@@ -129,4 +166,18 @@ void sp_str_make_printable(char *s)
             n = 1;
         }
     }
+}
+
+size_t sp_str_said_length(const char *s)
+{
+    size_t n = strlen(s);
+
+    while (n > 0 && (s[n - 1] == '\n' || s[n - 1] == '\r'))
+        n--;
+    return n;
+}
+
+size_t sp_str_next_part(const char *path, size_t len)
+{
+    return path[len] == '\0' ? 0 : len + 1 + strcspn(path + len + 1, "/");
 }

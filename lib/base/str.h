@@ -23,6 +23,11 @@ int sp_str_copy(char *dst, size_t size, const char *src);
 /* snprintf that treats truncation as failure: 0, or -1 with dst "". */
 int sp_str_format(char *dst, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* src as one word of a command that people copy into a shell: as it is where it holds nothing special, else
+ * in quotes; on one line in any case ($'...', which bash, ksh and zsh read). 0, or -1 if it did not fit
+ * (dst is then ""): half a word is another word. */
+int sp_str_quote(char *dst, size_t size, const char *src);
+
 /* Decimal digits only: no sign, no blank, no leading zero but "0" itself, no more than max. 0 or -1. */
 int sp_str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
@@ -42,5 +47,12 @@ size_t sp_str_hides(const char *s, size_t len);
  * characters would let a text forge a log line, drive a terminal or turn a line around; a sequence that was
  * cut would make the whole answer no UTF-8. */
 void sp_str_make_printable(char *s);
+
+/* strlen(3) without the line ends at the end of what a program said. */
+size_t sp_str_said_length(const char *s);
+
+/* An absolute path, part by part: its length up to the end of the next component ("/a" of "/a/b" for 0, all
+ * of it for 2); 0 behind the last one. */
+size_t sp_str_next_part(const char *path, size_t len);
 
 #endif

@@ -162,6 +162,8 @@ static int visit_line(const struct sp_authkeys_entry *e, void *data)
     struct search *s = data;
     const struct sp_sshkey *key = s->v->login->key;
 
+    if (e->unread)
+        return -1;
     if (e->fingerprint[0] == '\0' || (key != NULL && !sp_streq(key->fingerprint, e->fingerprint)))
         return 0;
     s->found = true;
@@ -211,7 +213,7 @@ static bool is_ours(const struct sp_visit *v, const char *path)
 }
 
 /* One file: what it says of the key goes into *s. */
-static int look_in(struct search *s, const char *path, char problem[800], char mend[400],
+static int look_in(struct search *s, const char *path, char problem[800], char mend[SP_MEND_SIZE],
                    struct sp_error *err)
 {
     _cleanup_(sp_strictmodes_file_clear) struct sp_strictmodes_file f = {0};
@@ -230,13 +232,14 @@ static int look_in(struct search *s, const char *path, char problem[800], char m
         if (problem[0] == '\0') {
             (void)snprintf(problem, 800, "sshd does not read %.150s: %s%s%.200s", path, f.problem,
                            closed ? ", it ends at " : "", closed ? way.at : "");
-            (void)snprintf(mend, 400, "%s", closed ? way.mend : f.mend);
+            (void)sp_str_copy(mend, SP_MEND_SIZE, closed ? way.mend : f.mend);
         }
         return 0;
     }
     s->path = path;
-    (void)sp_authkeys_each(sp_buf_str(&f.bytes), f.bytes.len, visit_line, s);
-    return 0;
+    return sp_authkeys_each(sp_buf_str(&f.bytes), f.bytes.len, visit_line, s) == 0
+               ? 0
+               : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
 /* sshd looks for keys where sallyport writes none. */
@@ -263,12 +266,13 @@ static int say_no_key(struct sp_visit *v, enum sp_finding_state bad, struct sp_e
     const struct sp_sshkey *key = v->login->key;
     const char *domain = NULL, *first = "";
     bool known = recorded(v, key != NULL ? key->fingerprint : NULL, &domain) != NULL;
-    bool homeless = !sp_fsat_exists(v->login->host->root_fd, v->user.home);
-    char mkhome[100], home[300] = "";
+    bool homeless = sp_fsat_is_missing(v->login->host->root_fd, v->user.home), no_home = false;
+    char mkhome[SP_MEND_SIZE + 4], mend[SP_MEND_SIZE], home[300] = "";
     int rc;
 
     if (homeless && v->login->config->key_store != SP_KEY_STORE_ROOT) {
-        (void)snprintf(mkhome, sizeof(mkhome), "mkhomedir_helper %s; ", v->user.name);
+        no_home = !sp_mend_path(v->login->host, &v->user, SP_MEND_HOME, v->user.home, mend);
+        (void)snprintf(mkhome, sizeof(mkhome), "%s; ", mend);
         (void)snprintf(home, sizeof(home), "the home %.200s is missing: ", v->user.home);
         first = mkhome;
     }
@@ -279,6 +283,8 @@ static int say_no_key(struct sp_visit *v, enum sp_finding_state bad, struct sp_e
         rc = sp_finding_add(v, "key", bad, err, "%s%s has no key", home, v->user.name);
     if (rc < 0)
         return -1;
+    if (no_home) /* nothing comes back without it */
+        return sp_finding_mend(v, "%s", mend);
     if (known)
         return sp_finding_mend(v, "%ssallyport reconcile --restore-access", first);
     if (v->login->account != NULL && v->login->account->n_domains > 0)
@@ -293,6 +299,7 @@ static int put_key_answer(struct sp_visit *v, const struct search *s, const char
     const struct sp_sshkey *key = v->login->key;
     /* without a key in hand a password may do: then it is no stop here, but at the methods */
     enum sp_finding_state bad = key != NULL ? SP_FINDING_STOPS : SP_FINDING_WARNING;
+    int left_out;
 
     if (s->usable) {
         v->key_works = true;
@@ -310,7 +317,8 @@ static int put_key_answer(struct sp_visit *v, const struct search *s, const char
                               "no file has the key; sshd asks a command or trusts certificates besides");
     if (!s->reads_ours && v->login->account != NULL)
         return say_elsewhere(v, bad, err);
-    return say_no_key(v, bad, err);
+    left_out = sp_doctor_left_out(v, bad, err);
+    return left_out != 0 ? (left_out < 0 ? -1 : 0) : say_no_key(v, bad, err);
 }
 
 /* A revocation list that sshd cannot read refuses every key. */
@@ -321,10 +329,14 @@ static int check_revoked(struct sp_visit *v, bool *ret_stops, struct sp_error *e
     _cleanup_(sp_buf_clear) struct sp_buf line = {0};
     _cleanup_(sp_spawn_clear) struct sp_spawn run = {.argv = argv, .deadline_ms = 5000, .max_output = 4096};
     struct sp_error why;
+    int has;
 
     if (krl == NULL || strcasecmp(krl, "none") == 0)
         return 0;
-    if (!sp_fsat_exists(v->login->host->root_fd, krl)) {
+    has = sp_visit_has(v, krl, &why);
+    if (has < 0)
+        return sp_finding_unseen(v, "key", &why, err);
+    if (!has) {
         *ret_stops = true;
         if (sp_finding_add(v, "key", SP_FINDING_STOPS, err,
                            "RevokedKeys %.200s is missing: sshd refuses every key", krl) < 0)
@@ -337,7 +349,9 @@ static int check_revoked(struct sp_visit *v, bool *ret_stops, struct sp_error *e
     sp_buf_puts(&line, "\n");
     run.input = sp_buf_str(&line);
     run.input_len = line.len;
-    if (sp_spawn_run(v->login->host, &run, &why) < 0 || run.status == 0)
+    if (sp_spawn_run(v->login->host, &run, &why) < 0)
+        return sp_finding_unseen(v, "key", &why, err);
+    if (run.status == 0)
         return 0;
     *ret_stops = true;
     return sp_finding_add(v, "key", SP_FINDING_STOPS, err, "RevokedKeys %.200s: %.200s", krl,
@@ -346,7 +360,7 @@ static int check_revoked(struct sp_visit *v, bool *ret_stops, struct sp_error *e
 
 int sp_doctor_key(struct sp_visit *v, struct sp_error *err)
 {
-    char problem[800] = "", mend[400] = "", path[SP_PATH_SIZE];
+    char problem[800] = "", mend[SP_MEND_SIZE] = "", path[SP_PATH_SIZE];
     struct search s = {.v = v};
     struct sp_sshdconf_words w = {0};
     const char *command, *ca;
@@ -396,7 +410,8 @@ int sp_doctor_password(struct sp_visit *v, struct sp_error *err)
         return sp_finding_add(v, "password", SP_FINDING_OK, err, "sshd asks for no password");
     if (v->user.uid == 0 && !sp_visit_sshd_is(v, "permitrootlogin", "yes"))
         return sp_finding_add(v, "password", SP_FINDING_OK, err, "root may not log in with a password");
-    if (sp_visit_shadow(v, &s, &why) < 0)
+    v->password_unknown = sp_visit_shadow(v, &s, &why) < 0;
+    if (v->password_unknown)
         return sp_finding_add(v, "password", SP_FINDING_UNKNOWN, err, "%s", why.text);
     v->password_works = s.has_password;
     return sp_finding_add(v, "password", SP_FINDING_OK, err,
@@ -407,14 +422,19 @@ int sp_doctor_password(struct sp_visit *v, struct sp_error *err)
 
 /* --- AuthenticationMethods --- */
 
+static bool password_may_work(const struct sp_visit *v)
+{
+    return v->password_works || v->password_unknown;
+}
+
 static bool method_works(const struct sp_visit *v, const char *method, size_t n)
 {
     if (n >= 9 && strncmp(method, "publickey", 9) == 0)
         return v->key_works || v->key_unknown;
     if (n >= 8 && strncmp(method, "password", 8) == 0)
-        return sp_visit_sshd_is(v, "passwordauthentication", "yes") && v->password_works;
+        return sp_visit_sshd_is(v, "passwordauthentication", "yes") && password_may_work(v);
     if (n >= 20 && strncmp(method, "keyboard-interactive", 20) == 0)
-        return sp_visit_sshd_is(v, "kbdinteractiveauthentication", "yes") && v->password_works;
+        return sp_visit_sshd_is(v, "kbdinteractiveauthentication", "yes") && password_may_work(v);
     return n >= 4 && strncmp(method, "none", 4) == 0;
 }
 
@@ -437,7 +457,7 @@ int sp_doctor_methods(struct sp_visit *v, struct sp_error *err)
         return 0;
     first = sp_sshdconf_get(&v->sshd, "authenticationmethods");
     if (first == NULL || strcasecmp(first, "any") == 0) {
-        if (v->key_works || v->key_unknown || v->password_works || v->login->key != NULL)
+        if (v->key_works || v->key_unknown || password_may_work(v) || v->login->key != NULL)
             return sp_finding_add(v, "methods", SP_FINDING_OK, err, "sshd asks for one proof, whichever");
         return sp_finding_add(v, "methods", SP_FINDING_STOPS, err,
                               "neither a key nor a password would be taken");
@@ -445,8 +465,11 @@ int sp_doctor_methods(struct sp_visit *v, struct sp_error *err)
     /* With a key in hand the password is somebody's to know. */
     if (v->login->key != NULL) {
         struct sp_shadow s = {0};
-        struct sp_error ignored;
-        v->password_works = sp_visit_shadow(v, &s, &ignored) == 0 && s.has_password;
+        struct sp_error why;
+        v->password_unknown = sp_visit_shadow(v, &s, &why) < 0;
+        v->password_works = s.has_password;
+        if (v->password_unknown && sp_finding_unseen(v, "methods", &why, err) < 0)
+            return -1;
     }
     while (sp_sshdconf_next(&v->sshd, "authenticationmethods", &w))
         if (list_works(v, w.word))

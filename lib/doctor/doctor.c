@@ -2,6 +2,7 @@
 #include "doctor/doctor.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/fsat.h"
 #include "resource/sshd-files.h"
 
 /* In the order in which a login meets them (sshd: auth.c, then the method, then PAM's account phase, then
@@ -47,10 +49,7 @@ const struct sp_finding *sp_findings_first_stop(const struct sp_findings *f)
 /* What a program or PAM said comes with its line's end. */
 static void tidy(char *text)
 {
-    size_t n = strlen(text);
-
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        text[--n] = '\0';
+    text[sp_str_said_length(text)] = '\0';
     for (char *c = strpbrk(text, "\r\n"); c != NULL; c = strpbrk(c, "\r\n"))
         *c = ' ';
     sp_str_make_printable(text);
@@ -81,10 +80,29 @@ int sp_finding_mend(struct sp_visit *v, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(f->mend, sizeof(f->mend), fmt, ap);
+    if (vsnprintf(f->mend, sizeof(f->mend), fmt, ap) >= (int)sizeof(f->mend))
+        f->mend[0] = '\0';
     va_end(ap);
     sp_str_make_printable(f->mend);
     return 0;
+}
+
+int sp_finding_unseen(struct sp_visit *v, const char *check, const struct sp_error *why,
+                      struct sp_error *err)
+{
+    if (why->code == SP_E_NO_MEMORY) {
+        *err = *why;
+        return -1;
+    }
+    return sp_finding_add(v, check, SP_FINDING_UNKNOWN, err, "not everything could be looked at: %s",
+                          why->text);
+}
+
+int sp_visit_has(const struct sp_visit *v, const char *path, struct sp_error *why)
+{
+    _cleanup_close_ int fd = sp_fsat_open(v->login->host->root_fd, path, O_PATH, 0, SP_FSAT_NONE, why);
+
+    return fd >= 0 ? 1 : sp_error_is_blind(why) ? -1 : 0;
 }
 
 bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value)
@@ -101,6 +119,20 @@ int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *
     v->has_shadow = true;
     *ret = v->shadow;
     return 0;
+}
+
+int sp_visit_sources(const struct sp_visit *v, int (*visit)(const struct sp_cidr *, void *), void *data)
+{
+    const struct sp_account *a = v->login->account;
+    int stop = 0;
+
+    for (size_t i = 0; a != NULL && i < a->n_domains; i++)
+        if (a->domains[i].sources.n == 0)
+            return 0;
+    for (size_t i = 0; a != NULL && i < a->n_domains; i++)
+        for (size_t k = 0; stop == 0 && k < a->domains[i].sources.n; k++)
+            stop = visit(&a->domains[i].sources.v[k], data);
+    return stop;
 }
 
 void sp_doctor_where(const struct sp_visit *v, const char *keyword, char ret[SP_DOCTOR_WHERE])

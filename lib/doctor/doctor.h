@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "host/host.h"
+#include "host/mend.h"
 #include "host/shadow.h"
 #include "host/userdb.h"
 #include "model/account.h"
@@ -29,8 +30,8 @@ enum sp_finding_state { SP_FINDING_OK, SP_FINDING_WARNING, SP_FINDING_UNKNOWN, S
 struct sp_finding {
     const char *check; /* which layer: "port", "firewall", "key"; static */
     enum sp_finding_state state;
-    char text[500]; /* what was found, one sentence */
-    char mend[400]; /* the command or the change that mends it; "" where there is nothing to mend */
+    char text[500];          /* what was found, one sentence */
+    char mend[SP_MEND_SIZE]; /* the command or the change that mends it, whole; "" where there is none */
 };
 
 struct sp_findings {
@@ -51,6 +52,7 @@ struct sp_login {
     const struct sp_sshkey *key;      /* with which key; NULL: with any, or a password */
     unsigned shell_ms;                /* how long his shell may be tried; 0: as long as is usual */
     uint16_t port;                    /* 0: any that sshd listens on */
+    const struct sp_error *policy; /* why the stored policy of the firewall cannot be read; NULL: it can */
 };
 
 /* What one walk has learnt so far. */
@@ -65,6 +67,7 @@ struct sp_visit {
     struct sp_shadow shadow; /* sp_visit_shadow() */
     bool has_shadow;
     bool key_works, password_works; /* alone, each by itself */
+    bool password_unknown;          /* nobody can tell whether there is one */
     bool hangs;                     /* the home or a root does not answer: nothing else is looked at */
     bool key_unknown;               /* sshd asks a command, or trusts certificates */
 };
@@ -82,8 +85,14 @@ int sp_doctor_check_address(const char *text, struct sp_error *err);
 
 int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state state, struct sp_error *err,
                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* The mend of the finding that was added last; returns 0. */
+/* The mend of the finding that was added last; one that does not fit whole is none. Returns 0. */
 int sp_finding_mend(struct sp_visit *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What could not be looked at is no word on what is there: unknown, and why. */
+int sp_finding_unseen(struct sp_visit *v, const char *check, const struct sp_error *why,
+                      struct sp_error *err);
+/* 1: it is there; 0: it is not; -1 with `why`: nobody knows. */
+int sp_visit_has(const struct sp_visit *v, const char *path, struct sp_error *why);
 
 /* A layer adds at least one finding (home: only where it stops); -1 only when out of memory. */
 typedef int sp_doctor_layer(struct sp_visit *v, struct sp_error *err);
@@ -96,13 +105,20 @@ sp_doctor_layer sp_doctor_jail, sp_doctor_leaks;
 
 /* How far the user gets on the way to `path`, by owners and modes (no ACL is asked: it is for those who
  * were turned back already). `at` is the part where it ends, `mend` the command that opens or makes it;
- * UNKNOWN: a link is in the way, or there is none that root can safely type. */
+ * UNKNOWN: a link is in the way, or there is none that root can safely type: `mend` shows the way. */
 enum sp_way_state { SP_WAY_OPEN, SP_WAY_MISSING, SP_WAY_CLOSED, SP_WAY_UNKNOWN };
 struct sp_way {
     char at[SP_PATH_SIZE];
-    char mend[360];
+    char mend[SP_MEND_SIZE];
 };
 enum sp_way_state sp_doctor_way(const struct sp_visit *v, const char *path, struct sp_way *ret);
+
+/* The finding of an sshd that takes its files: whether the one that runs has read them as they are. */
+sp_doctor_layer sp_doctor_running;
+
+/* 1: said, as a finding of this state, why what is recorded of the key, or of any, is in no file. 0: it is
+ * to be in one, or none is recorded. */
+int sp_doctor_left_out(struct sp_visit *v, enum sp_finding_state bad, struct sp_error *err);
 
 /* The mend of a jail that does not come up, as far as its / is to blame; returns 0. */
 int sp_doctor_mend_root(struct sp_visit *v, const char *root);
@@ -119,6 +135,10 @@ void sp_doctor_where(const struct sp_visit *v, const char *keyword, char ret[SP_
 
 /* The user's line of shadow(5), read once a walk. */
 int sp_visit_shadow(struct sp_visit *v, struct sp_shadow *ret, struct sp_error *err);
+
+/* The blocks that the account's sources leave: none where it may be reached from anywhere. Calls `visit`
+ * until one answer is not 0, and returns it. */
+int sp_visit_sources(const struct sp_visit *v, int (*visit)(const struct sp_cidr *, void *), void *data);
 
 /* "yes", whatever its case. False where sshd does not know the keyword. */
 bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value);

@@ -93,6 +93,62 @@ static struct lane lane_of(const struct sp_nft_ruleset *r)
                          "sallyport firewall rollback, then begin again with "};
 }
 
+struct count {
+    const struct sp_fw_compiled *allow;
+    size_t all, whole, none;
+    char first[SP_CIDR_SIZE]; /* that does not get through */
+};
+
+/* Does one of the addresses that are let through lie in the block? */
+static bool touches(const struct sp_fw_intervals *l, const struct sp_cidr *block)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct sp_cidr one = {.family = block->family, .prefix = block->family == 4 ? 32 : 128};
+        sp_fw_address_store(l->v[i].first, one.addr, block->family == 4 ? 4 : 16);
+        if (sp_cidr_contains(block, &one))
+            return true;
+    }
+    return false;
+}
+
+static int count_source(const struct sp_cidr *block, void *data)
+{
+    struct sp_cidr one = *block;
+    struct count *c = data;
+
+    one.prefix = block->family == 4 ? 32 : 128;
+    c->all++;
+    if (sp_fw_covers(c->allow, block, NULL)) {
+        c->whole++;
+        return 0;
+    }
+    if (c->first[0] == '\0')
+        sp_cidr_format(block, c->first);
+    c->none += !sp_fw_covers(c->allow, &one, NULL) &&
+               !touches(block->family == 4 ? &c->allow->v4 : &c->allow->v6, block);
+    return 0;
+}
+
+/* Nobody said where the login comes from: the account may say where it can come from at all. */
+static int judge_sources(struct sp_visit *v, const struct lane *l, size_t n_ranges, struct sp_error *err)
+{
+    struct count c = {.allow = l->allow};
+
+    (void)sp_visit_sources(v, count_source, &c);
+    if (c.all > 0 && c.whole == c.all)
+        return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "%s lets the account's sources through",
+                              l->what);
+    if (c.all == 0 || c.none < c.all)
+        return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err,
+                              "%s lets %zu ranges of addresses through; say where the login comes from",
+                              l->what, n_ranges);
+    if (sp_finding_add(v, "firewall", SP_FINDING_STOPS, err,
+                       "nobody can come in: the account's sources (%s%s) are none of what %s lets through",
+                       c.first, c.all > 1 ? ", ..." : "", l->what) < 0)
+        return -1;
+    return sp_finding_mend(v, "%s%s", l->mend_source, c.first);
+}
+
 static int judge_lane(struct sp_visit *v, const struct lane *l, struct sp_error *err)
 {
     const uint16_t *ports;
@@ -112,9 +168,7 @@ static int judge_lane(struct sp_visit *v, const struct lane *l, struct sp_error 
         return sp_finding_mend(v, "%s", l->mend_closed);
     }
     if (!to_cidr(v->login->address, &from))
-        return sp_finding_add(v, "firewall", SP_FINDING_UNKNOWN, err,
-                              "%s lets %zu ranges of addresses through; say where the login comes from",
-                              l->what, n_ranges);
+        return judge_sources(v, l, n_ranges, err);
     if (sp_fw_covers(l->allow, &from, &until))
         return sp_finding_add(v, "firewall", SP_FINDING_OK, err, "%s lets %s through", l->what,
                               v->login->address);
@@ -126,8 +180,16 @@ static int judge_lane(struct sp_visit *v, const struct lane *l, struct sp_error 
 
 static int judge_own(struct sp_visit *v, const struct sp_nft_ruleset *r, struct sp_error *err)
 {
+    const struct sp_error *policy = v->login->policy;
     struct lane l = lane_of(r);
 
+    if (policy != NULL) {
+        if (sp_finding_add(v, "firewall", SP_FINDING_WARNING, err,
+                           "the stored policy cannot be read, and nobody keeps the port by it: %s",
+                           policy->text) < 0)
+            return -1;
+        (void)sp_finding_mend(v, "%s", policy->hint);
+    }
     if (r->body != SP_NFT_DAMAGED)
         return judge_lane(v, &l, err);
     if (sp_finding_add(v, "firewall", SP_FINDING_WARNING, err, "sallyport's own table is damaged: %s",
@@ -240,25 +302,32 @@ static bool wrapper_line(char *line, const char *address, bool *ret_unknown)
     return false;
 }
 
-static bool wrapper_file(const struct sp_visit *v, const char *path, bool *ret_unknown)
+/* 1: it names him; 0: it does not; -1 with `why`: nobody can read it. */
+static int wrapper_file(const struct sp_visit *v, const char *path, bool *ret_unknown, struct sp_error *why)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-    struct sp_error ignored;
     char *save = NULL;
 
-    if (sp_fsat_read(v->login->host->root_fd, path, 1U << 20, &b, NULL, &ignored) < 0 || b.len == 0)
-        return false;
+    if (sp_fsat_read(v->login->host->root_fd, path, 1U << 20, &b, NULL, why) < 0)
+        return sp_error_is_blind(why) ? -1 : 0;
+    if (b.len == 0)
+        return 0;
     for (char *l = strtok_r(b.data, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save))
         if (wrapper_line(l, v->login->address, ret_unknown))
-            return true;
-    return false;
+            return 1;
+    return 0;
 }
 
 int sp_doctor_wrappers(struct sp_visit *v, struct sp_error *err)
 {
     bool unknown = false;
+    struct sp_error why;
+    int allowed = wrapper_file(v, "/etc/hosts.allow", &unknown, &why),
+        denied = allowed == 0 ? wrapper_file(v, "/etc/hosts.deny", &unknown, &why) : 0;
 
-    if (wrapper_file(v, "/etc/hosts.allow", &unknown) || !wrapper_file(v, "/etc/hosts.deny", &unknown)) {
+    if (allowed < 0 || denied < 0)
+        return sp_finding_unseen(v, "tcp_wrappers", &why, err);
+    if (denied == 0) {
         if (!unknown)
             return sp_finding_add(v, "tcp_wrappers", SP_FINDING_OK, err, "hosts.deny does not name sshd");
         return sp_finding_add(v, "tcp_wrappers", SP_FINDING_UNKNOWN, err,

@@ -33,10 +33,18 @@ static int sftp_beside(struct sp_visit *v, struct sp_error *err)
                 "set `Subsystem sftp /usr/lib/openssh/sftp-server`, then reload sshd");
 }
 
+static int unseen(struct sp_visit *v, const struct sp_error *why, struct sp_error *err)
+{
+    return sp_error_is_blind(why) ? sp_finding_unseen(v, "leaks", why, err) : 0;
+}
+
 static int rc_beside(struct sp_visit *v, struct sp_error *err)
 {
-    if (!sp_fsat_exists(v->login->host->root_fd, "/etc/ssh/sshrc"))
-        return 0;
+    struct sp_error why;
+    int has = sp_visit_has(v, "/etc/ssh/sshrc", &why);
+
+    if (has <= 0)
+        return has < 0 ? unseen(v, &why, err) : 0;
     return warn(v, err, "sshd runs /etc/ssh/sshrc for him outside the jail", "rm /etc/ssh/sshrc");
 }
 
@@ -44,14 +52,14 @@ static int rc_beside(struct sp_visit *v, struct sp_error *err)
 static int environment(struct sp_visit *v, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-    struct sp_error ignored;
+    struct sp_error why;
 
     if (!sp_visit_sshd_is(v, "permituserenvironment", "no") &&
         warn(v, err, "PermitUserEnvironment lets him set variables for what sshd starts",
              "set PermitUserEnvironment no, then reload sshd") < 0)
         return -1;
-    if (sp_fsat_read(v->login->host->root_fd, "/etc/pam.d/sshd", 65536, &b, NULL, &ignored) < 0)
-        return 0;
+    if (sp_fsat_read(v->login->host->root_fd, "/etc/pam.d/sshd", 65536, &b, NULL, &why) < 0)
+        return unseen(v, &why, err);
     for (const char *l = sp_buf_str(&b); *l != '\0'; l += strcspn(l, "\n"), l += *l == '\n') {
         const char *at = strstr(l, "user_readenv=1");
         if (*l != '#' && at != NULL && (size_t)(at - l) < strcspn(l, "\n"))
@@ -76,12 +84,14 @@ static int streams(struct sp_visit *v, struct sp_error *err)
 static int jobs(struct sp_visit *v, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-    struct sp_error ignored;
+    struct sp_error why;
     char path[SP_PATH_SIZE], text[300];
 
-    if (sp_str_format(path, sizeof(path), "/var/spool/cron/crontabs/%s", v->user.name) != 0 ||
-        sp_fsat_read(v->login->host->root_fd, path, 1U << 20, &b, NULL, &ignored) < 0 || b.len == 0 ||
-        strstr(sp_buf_str(&b), "SHELL=" SP_CHROOT_BASH) != NULL)
+    if (sp_str_format(path, sizeof(path), "/var/spool/cron/crontabs/%s", v->user.name) != 0)
+        return 0;
+    if (sp_fsat_read(v->login->host->root_fd, path, 1U << 20, &b, NULL, &why) < 0)
+        return unseen(v, &why, err);
+    if (b.len == 0 || strstr(sp_buf_str(&b), "SHELL=" SP_CHROOT_BASH) != NULL)
         return 0;
     (void)snprintf(text, sizeof(text), "his crontab runs outside the jail");
     return warn(v, err, text,
@@ -91,10 +101,14 @@ static int jobs(struct sp_visit *v, struct sp_error *err)
 static int units(struct sp_visit *v, struct sp_error *err)
 {
     char path[SP_PATH_SIZE], mend[200];
+    struct sp_error why;
+    int has;
 
-    if (sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", v->user.name) != 0 ||
-        !sp_fsat_exists(v->login->host->root_fd, path))
+    if (sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", v->user.name) != 0)
         return 0;
+    has = sp_visit_has(v, path, &why);
+    if (has <= 0)
+        return has < 0 ? unseen(v, &why, err) : 0;
     (void)snprintf(mend, sizeof(mend), "loginctl disable-linger %s", v->user.name);
     return warn(v, err, "systemd runs his user units outside the jail (linger)", mend);
 }
@@ -114,12 +128,12 @@ static bool is_outside(const struct sp_visit *v, pid_t pid)
 static int processes(struct sp_visit *v, struct sp_error *err)
 {
     _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
-    struct sp_error ignored;
+    struct sp_error why;
     char text[200];
     size_t n = 0;
 
-    if (sp_proctable_read(v->login->host, v->user.uid, &t, &ignored) < 0)
-        return 0;
+    if (sp_proctable_read(v->login->host, v->user.uid, &t, &why) < 0)
+        return unseen(v, &why, err);
     for (size_t i = 0; i < t.n; i++) {
         const struct sp_proc *p = &t.procs[i];
         char path[64], exe[SP_PATH_SIZE] = "";

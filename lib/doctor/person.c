@@ -30,10 +30,13 @@ static int mend_missing(struct sp_visit *v, const struct sp_error *why)
 int sp_doctor_mend_uid(struct sp_visit *v)
 {
     const struct sp_account *a = v->login->account;
+    char root[SP_MEND_SIZE];
 
+    if (sp_str_quote(root, sizeof(root), a->domains[0].document_root) < 0)
+        (void)sp_str_copy(root, sizeof(root), "ROOT");
     return sp_finding_mend(
         v, "sallyport remove %s; then sallyport enable %s --user %s --document-root %s, and its keys",
-        a->domains[0].name, a->domains[0].name, v->user.name, a->domains[0].document_root);
+        a->domains[0].name, a->domains[0].name, v->user.name, root);
 }
 
 int sp_doctor_user(struct sp_visit *v, struct sp_error *err)
@@ -79,9 +82,9 @@ static bool word_names(const struct sp_visit *v, const char *word, const char *n
     return sp_authopts_from_matches(at + 1, v->login->address);
 }
 
-/* A word of the setting that names one of these; "" none does. */
+/* A word of the setting that names one of these, which *ret_name (may be NULL) is then; "" none does. */
 static bool find_word(const struct sp_visit *v, const char *keyword, const char *const *names,
-                      char ret[256], bool *ret_unknown)
+                      char ret[256], const char **ret_name, bool *ret_unknown)
 {
     struct sp_sshdconf_words w = {0};
 
@@ -89,8 +92,11 @@ static bool find_word(const struct sp_visit *v, const char *keyword, const char 
         if (sp_str_copy(ret, 256, w.word) < 0)
             continue;
         for (size_t k = 0; names[k] != NULL; k++)
-            if (word_names(v, ret, names[k], ret_unknown))
+            if (word_names(v, ret, names[k], ret_unknown)) {
+                if (ret_name != NULL)
+                    *ret_name = names[k];
                 return true;
+            }
     }
     ret[0] = '\0';
     return false;
@@ -117,8 +123,10 @@ static bool is_primary(struct sp_visit *v, const char *group)
     return sp_userdb_group_gid(v->login->host, group, &gid, &ignored) == 0 && gid == v->user.gid;
 }
 
-static int stop_group(struct sp_visit *v, const char *group, struct sp_error *err)
+/* `word` of sshd's stands for `group` of his: a pattern (PATTERNS of ssh_config(5)) is no group. */
+static int stop_group(struct sp_visit *v, const char *word, const char *group, struct sp_error *err)
 {
+    char quoted[256];
     bool ours = sp_streq(group, SP_GROUP_NONE);
     const struct sp_account *a = v->login->account;
 
@@ -131,10 +139,10 @@ static int stop_group(struct sp_visit *v, const char *group, struct sp_error *er
                        ours ? "SSH is switched off for %s (group %s)" : "DenyGroups: %s is in %s",
                        v->user.name, group) < 0)
         return -1;
-    if (!ours && is_primary(v, group))
-        return mend_list(v, "DenyGroups", take, group);
+    if (!ours && (is_primary(v, group) || sp_str_quote(quoted, sizeof(quoted), group) < 0))
+        return mend_list(v, "DenyGroups", take, word);
     if (!ours)
-        return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, group);
+        return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, quoted);
     if (a == NULL || a->n_domains == 0)
         return sp_finding_mend(v, "gpasswd -d %s %s", v->user.name, group);
     return a->shell == SP_SHELL_NONE || a->shell == SP_SHELL_UNSET
@@ -147,6 +155,7 @@ int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
     _cleanup_(sp_userdb_free_names) char **groups = NULL;
     const char *const user[] = {v->user.name, NULL};
     const char *const *of;
+    const char *group = NULL;
     char word[256];
     bool unknown = false;
 
@@ -155,23 +164,23 @@ int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
     if (sp_userdb_groups_of(v->login->host, &v->user, &groups, err) < 0)
         return -1;
     of = (const char *const *)groups;
-    if (find_word(v, "denyusers", user, word, &unknown)) {
+    if (find_word(v, "denyusers", user, word, NULL, &unknown)) {
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "DenyUsers of sshd_config names %s", word) <
             0)
             return -1;
         return mend_list(v, "DenyUsers", take, word);
     }
     if (sp_sshdconf_get(&v->sshd, "allowusers") != NULL &&
-        !find_word(v, "allowusers", user, word, &unknown) && !unknown) {
+        !find_word(v, "allowusers", user, word, NULL, &unknown) && !unknown) {
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err, "AllowUsers of sshd_config does not name %s",
                            v->user.name) < 0)
             return -1;
         return mend_list(v, "AllowUsers", add, v->user.name);
     }
-    if (find_word(v, "denygroups", of, word, &unknown))
-        return stop_group(v, word, err);
+    if (find_word(v, "denygroups", of, word, &group, &unknown))
+        return stop_group(v, word, group, err);
     if (sp_sshdconf_get(&v->sshd, "allowgroups") != NULL &&
-        !find_word(v, "allowgroups", of, word, &unknown)) {
+        !find_word(v, "allowgroups", of, word, NULL, &unknown)) {
         if (sp_finding_add(v, "lists", SP_FINDING_STOPS, err,
                            "AllowGroups of sshd_config names no group of %s", v->user.name) < 0)
             return -1;
@@ -193,6 +202,8 @@ int sp_doctor_lists(struct sp_visit *v, struct sp_error *err)
 static int without_pam(struct sp_visit *v, const struct sp_shadow *s, struct sp_error *err)
 {
     int64_t today = v->login->host->ops->now(v->login->host) / DAY;
+    struct sp_error why;
+    int shut;
 
     if (s->exists && s->expires >= 0 && s->expires <= today) {
         if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "the account has expired") < 0)
@@ -205,7 +216,10 @@ static int without_pam(struct sp_visit *v, const struct sp_shadow *s, struct sp_
             return -1;
         return sp_finding_mend(v, "set UsePAM yes in sshd_config and reload sshd, or set a password");
     }
-    if (sp_fsat_exists(v->login->host->root_fd, "/etc/nologin") && v->user.uid != 0) {
+    shut = v->user.uid != 0 ? sp_visit_has(v, "/etc/nologin", &why) : 0;
+    if (shut < 0)
+        return sp_finding_unseen(v, "account", &why, err);
+    if (shut > 0) {
         if (sp_finding_add(v, "account", SP_FINDING_STOPS, err, "/etc/nologin keeps everybody out") < 0)
             return -1;
         return sp_finding_mend(v, "rm /etc/nologin");
@@ -237,8 +251,20 @@ static int blame_pam(struct sp_visit *v, const struct sp_shadow *s, const struct
     return sp_doctor_mend_pam(v);
 }
 
+static int take_source(const struct sp_cidr *block, void *data)
+{
+    struct sp_cidr one = *block;
+    char *ret = data;
+
+    one.prefix = block->family == 4 ? 32 : 128;
+    sp_cidr_format(&one, ret);
+    ret[strcspn(ret, "/")] = '\0';
+    return 1;
+}
+
 int sp_doctor_account(struct sp_visit *v, struct sp_error *err)
 {
+    char from[SP_CIDR_SIZE] = "127.0.0.1";
     struct sp_shadow s = {0};
     struct sp_error why;
 
@@ -248,8 +274,8 @@ int sp_doctor_account(struct sp_visit *v, struct sp_error *err)
         return sp_finding_add(v, "account", SP_FINDING_UNKNOWN, err, "%s", why.text);
     if (!sp_visit_sshd_is(v, "usepam", "yes"))
         return without_pam(v, &s, err);
-    if (sp_pamchild_account(v->user.name, v->login->address != NULL ? v->login->address : "127.0.0.1",
-                            &why) == 0)
+    (void)sp_visit_sources(v, take_source, from); /* one that he may come from, unless it is said */
+    if (sp_pamchild_account(v->user.name, v->login->address != NULL ? v->login->address : from, &why) == 0)
         return sp_finding_add(v, "account", SP_FINDING_OK, err, "PAM's account check for sshd lets him in");
     if (why.code == SP_E_FORBIDDEN || why.code == SP_E_REJECTED)
         return blame_pam(v, &s, &why, err);

@@ -33,8 +33,7 @@ int sp_doctor_sshd(struct sp_visit *v, struct sp_error *err)
         return sp_finding_mend(v, "%s", keys ? MEND_HOST_KEYS : why.hint);
     }
     v->has_sshd = true;
-    return sp_finding_add(v, "sshd", SP_FINDING_OK, err,
-                          "sshd accepts its configuration (a running one has it since its last reload)");
+    return sp_doctor_running(v, err);
 }
 
 /* sshkey_perm_ok() of authfile.c: root's own key that others can read is not loaded. */
@@ -46,7 +45,7 @@ static bool is_usable(struct sp_visit *v, const char *path, char *problem, size_
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) != 0) {
-        (void)sp_str_format(problem, size, "%.200s is missing", path);
+        (void)sp_str_format(problem, size, "%.250s", fd < 0 ? why.text : "it cannot be looked at");
         return false;
     }
     if (st.st_uid == 0 && (st.st_mode & 077) != 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What runs once sshd has let somebody in: the login shell, or what stands in its place, and the jail. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -99,6 +100,7 @@ static int check_chroot(struct sp_visit *v, const char *setting, struct sp_error
 
 int sp_doctor_session(struct sp_visit *v, struct sp_error *err)
 {
+    char mend[SP_MEND_SIZE];
     const char *forced;
     struct stat st;
 
@@ -116,11 +118,15 @@ int sp_doctor_session(struct sp_visit *v, struct sp_error *err)
     if (forced != NULL && strcasecmp(forced, "none") != 0 && !sp_streq(forced, SP_FORCED_SESSION))
         return sp_finding_add(v, "session", SP_FINDING_WARNING, err,
                               "sshd runs %.200s in place of what he asks for", forced);
+    if (stat(v->user.home, &st) != 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+        return sp_finding_add(v, "session", SP_FINDING_UNKNOWN, err, "the home %.200s: %s", v->user.home,
+                              strerror(errno));
     if (stat(v->user.home, &st) != 0 || !S_ISDIR(st.st_mode)) {
         if (sp_finding_add(v, "session", SP_FINDING_WARNING, err,
                            "the home %.200s is missing: the session begins in /", v->user.home) < 0)
             return -1;
-        return sp_finding_mend(v, "mkhomedir_helper %s", v->user.name);
+        (void)sp_mend_path(v->login->host, &v->user, SP_MEND_HOME, v->user.home, mend);
+        return sp_finding_mend(v, "%s", mend);
     }
     return sp_finding_add(v, "session", SP_FINDING_OK, err, "sshd runs the login shell");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The way to a file or directory, as the user walks it: where it ends for him, and the command that opens
  * it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,69 +49,41 @@ static bool is_to_be_his(const struct sp_visit *v, const char *path)
     return false;
 }
 
-/* The next longer beginning of path: of "/a/b" it is "/a", then "/a/b". */
-static bool next_part(const char *path, size_t *at, char ret[SP_PATH_SIZE])
+static enum sp_way_state open_part(const struct sp_visit *v, const struct stat *st, struct sp_way *ret)
 {
-    if (path[*at] == '\0')
-        return false;
-    *at += 1 + strcspn(path + *at + 1, "/");
-    return sp_str_format(ret, SP_PATH_SIZE, "%.*s", (int)*at, path) == 0;
-}
+    bool give = st->st_uid != v->user.uid && is_to_be_his(v, ret->at);
 
-/* Root types it: what it passes through must be nobody's to exchange meanwhile. So in a directory of the
- * user's it runs as the user, in one of root's as root, and elsewhere there is none. */
-static enum sp_way_state open_part(const struct sp_visit *v, const struct stat *above,
-                                   const struct stat *st, struct sp_way *ret)
-{
-    const char *user = v->user.name, *at = ret->at;
-    int n = -1;
-
-    if (st->st_uid == v->user.uid)
-        n = snprintf(ret->mend, sizeof(ret->mend), "runuser -u %s -- chmod %s %s", user,
-                     S_ISDIR(st->st_mode) ? "u+rwx" : "u+rw", at);
-    else if (above->st_uid == v->user.uid)
-        n = snprintf(ret->mend, sizeof(ret->mend),
-                     "runuser -u %s -- mv -T %s %s.away; sallyport reconcile --restore-access", user, at,
-                     at);
-    else if (above->st_uid == 0 && is_to_be_his(v, at))
-        n = snprintf(ret->mend, sizeof(ret->mend), "chown -h %s %s", user, at);
-    else if (above->st_uid == 0 && st->st_uid == 0)
-        n = snprintf(ret->mend, sizeof(ret->mend), "chmod o+x %s", at);
-    return n > 0 && (size_t)n < sizeof(ret->mend) ? SP_WAY_CLOSED : SP_WAY_UNKNOWN;
-}
-
-static enum sp_way_state make_rest(const struct sp_visit *v, const struct stat *above, const char *path,
-                                   struct sp_way *ret)
-{
-    int n = -1;
-
-    if (above->st_uid == v->user.uid)
-        n = snprintf(ret->mend, sizeof(ret->mend), "runuser -u %s -- mkdir -p %s", v->user.name, path);
-    else if (above->st_uid == 0)
-        n = snprintf(ret->mend, sizeof(ret->mend), "install -d -o %s -g %u %s", v->user.name, v->user.gid,
-                     path);
-    return n > 0 && (size_t)n < sizeof(ret->mend) ? SP_WAY_MISSING : SP_WAY_UNKNOWN;
+    return sp_mend_path(v->login->host, &v->user, give ? SP_MEND_HIS : SP_MEND_OPEN, ret->at, ret->mend)
+               ? SP_WAY_CLOSED
+               : SP_WAY_UNKNOWN;
 }
 
 enum sp_way_state sp_doctor_way(const struct sp_visit *v, const char *path, struct sp_way *ret)
 {
-    struct stat st, above = {.st_uid = 0};
-    size_t at = 0;
+    struct stat st;
 
     *ret = (struct sp_way){.at = ""};
-    for (; next_part(path, &at, ret->at); above = st) {
+    for (size_t len = 0; (len = sp_str_next_part(path, len)) != 0;) {
+        if (sp_str_format(ret->at, sizeof(ret->at), "%.*s", (int)len, path) < 0)
+            break;
         if (lstat(ret->at, &st) != 0)
-            return make_rest(v, &above, path, ret);
-        if (S_ISLNK(st.st_mode)) /* of a name that somebody chose: it is not followed, and not in a mend */
+            return errno == ENOENT && sp_mend_path(v->login->host, &v->user, SP_MEND_DIR, path, ret->mend)
+                       ? SP_WAY_MISSING
+                       : SP_WAY_UNKNOWN;
+        /* Of a name that somebody chose: it is not followed, and not in a mend. */
+        if (S_ISLNK(st.st_mode)) {
+            (void)sp_mend_path(v->login->host, &v->user, SP_MEND_OPEN, path, ret->mend);
             return SP_WAY_UNKNOWN;
+        }
         if (!may(v, &st, S_ISDIR(st.st_mode) ? PASS : READ))
-            return open_part(v, &above, &st, ret);
+            return open_part(v, &st, ret);
     }
     return SP_WAY_OPEN;
 }
 
 int sp_doctor_mend_root(struct sp_visit *v, const char *root)
 {
+    char mend[SP_MEND_SIZE];
     struct sp_way way;
     struct stat st;
 
@@ -118,16 +91,13 @@ int sp_doctor_mend_root(struct sp_visit *v, const char *root)
     case SP_WAY_MISSING:
         return sp_finding_mend(v, "%s; sallyport reconcile", way.mend);
     case SP_WAY_CLOSED:
-        return sp_finding_mend(v, "%s", way.mend);
     case SP_WAY_UNKNOWN:
-        return sp_finding_mend(v, "namei -l %s", root);
+        return sp_finding_mend(v, "%s", way.mend);
     case SP_WAY_OPEN:
         break;
     }
     if (lstat(root, &st) != 0 || st.st_uid == 0 || st.st_uid == v->user.uid)
         return sp_finding_mend(v, "sallyport reconcile");
-    *strrchr(way.at, '/') = '\0';
-    if (lstat(way.at[0] != '\0' ? way.at : "/", &st) == 0 && st.st_uid == 0)
-        return sp_finding_mend(v, "chown -h %s %s", v->user.name, root);
-    return sp_finding_mend(v, "namei -l %s", root);
+    (void)sp_mend_path(v->login->host, &v->user, SP_MEND_HIS, root, mend);
+    return sp_finding_mend(v, "%s", mend);
 }

@@ -179,11 +179,17 @@ static int find_left_over(struct sp_engine *e, const char *new, char ret[SP_USER
         return -1;
     for (size_t i = 0; i < users.n; i++) {
         _cleanup_(sp_state_clear) struct sp_state s = {0};
-        struct sp_error ignored;
-        if (sp_streq(users.v[i], new) || sp_userdb_get(e->host, users.v[i], &other, &ignored) == 0 ||
-            sp_store_load(e->host, users.v[i], &s, &ignored) < 0 || s.desired.uid != passwd.uid)
+        if (sp_streq(users.v[i], new) || sp_userdb_get(e->host, users.v[i], &other, err) == 0)
             continue;
-        return sp_str_copy(ret, SP_USER_SIZE, users.v[i]);
+        if (sp_error_is_blind(err))
+            return -1;
+        if (sp_store_load(e->host, users.v[i], &s, err) < 0) {
+            if (sp_error_is_blind(err)) /* it may be this one */
+                return -1;
+            continue;
+        }
+        if (s.desired.uid == passwd.uid)
+            return sp_str_copy(ret, SP_USER_SIZE, users.v[i]);
     }
     return 0;
 }
@@ -198,8 +204,10 @@ int sp_adopt(struct sp_engine *e, const char *old, const char *new, const struct
 
     *ret = SP_ADOPTED_NOTHING;
     if (sp_streq(old, new)) {
-        if (find_left_over(e, new, left, err) < 0 || left[0] == '\0')
-            return left[0] == '\0' ? 0 : -1;
+        if (find_left_over(e, new, left, err) < 0)
+            return -1;
+        if (left[0] == '\0')
+            return 0;
         a.old = left;
     }
     if (look(&a, run, err) < 0)

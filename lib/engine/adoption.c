@@ -291,6 +291,8 @@ static int judge_person(const struct sp_adoption *a, const struct sp_panels_site
                         const struct sp_user **ret, enum sp_adoption_result *ret_result,
                         struct sp_error *why)
 {
+    int known;
+
     *ret_result = SP_ADOPTION_FAILED;
     if (sp_name_check_user(sites[0].site.user, why) < 0) {
         if (sites[0].problem)
@@ -307,15 +309,10 @@ static int judge_person(const struct sp_adoption *a, const struct sp_panels_site
             *ret_result = SP_ADOPTION_PASSED;
         return 1;
     }
-    switch (is_known(a, (*ret)->name, why)) {
-    case 0:
-        return 0;
-    case 1:
+    known = is_known(a, (*ret)->name, why);
+    if (known > 0)
         *ret_result = SP_ADOPTION_KNOWN;
-        return 1;
-    default:
-        return 1;
-    }
+    return known != 0;
 }
 
 /* One that hangs is told, and the next one is looked at. */

@@ -15,6 +15,7 @@
 #include "engine/unique.h"
 #include "engine/wake.h"
 #include "host/alive.h"
+#include "host/asuser.h"
 #include "host/fsat.h"
 #include "host/homepath.h"
 #include "host/lock.h"
@@ -48,6 +49,9 @@ static void begin(struct sp_flight *f)
     h->later = &f->later;
     f->keeps = h->names == NULL;
     sp_userdb_keep(h);
+    /* A first request looks into the home five times: one process serves them all. */
+    f->keeps_child = h->users == NULL;
+    sp_asuser_keep(h);
 }
 
 static void clear_flight(struct sp_flight *f)
@@ -57,6 +61,8 @@ static void clear_flight(struct sp_flight *f)
 
     (void)sp_sync_now(h, &ignored); /* only after a failure is there something left */
     h->later = NULL;
+    if (f->keeps_child)
+        sp_asuser_forget(h);
     if (f->keeps)
         sp_userdb_forget(h);
     sp_account_clear(&f->desired);
@@ -270,12 +276,12 @@ static int take_lock(struct sp_engine *e, const char *user, const struct sp_run 
 int sp_engine_hold(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *ret,
                    struct sp_error *err)
 {
-    int fd = sp_name_check_user(user, err) < 0 ? -2 : take_lock(e, user, run, err);
-
-    if (fd == -2)
+    *ret = (struct sp_hold){e, -1, e->host->names == NULL};
+    sp_userdb_keep(e->host);
+    ret->fd = sp_name_check_user(user, err) < 0 ? -2 : take_lock(e, user, run, err);
+    if (ret->fd == -2)
         return -1;
-    *ret = (struct sp_hold){e, fd};
-    e->holds = fd >= 0;
+    e->holds = ret->fd >= 0;
     return 0;
 }
 
@@ -284,6 +290,8 @@ void sp_hold_end(struct sp_hold *h)
     if (h->engine == NULL)
         return;
     h->engine->holds = false;
+    if (h->keeps)
+        sp_userdb_forget(h->engine->host);
     if (h->fd >= 0)
         (void)close(h->fd);
 }

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "host/alive.h"
 #include "host/fsat.h"
+#include "host/mend.h"
 
 /* A document root is reached without a link, is a directory, and belongs to the user or to root; others do
  * not write in it. */
@@ -37,7 +38,7 @@ static int check_root(struct sp_engine *e, const struct sp_user *user, const cha
     }
     if ((st.st_mode & S_IWOTH) != 0) {
         sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root can be written by others");
-        sp_hint(err, "chmod o-w %s", path);
+        sp_mend_hint(e->host, user, SP_MEND_OTHERS, path, "", err);
         return sp_field(err, "document_root");
     }
     return 0;

@@ -90,6 +90,7 @@ int sp_engine_run(struct sp_engine *e, const char *user, const struct sp_run *ru
 struct sp_hold {
     struct sp_engine *engine;
     int fd;
+    bool keeps; /* the names, until its end */
 };
 int sp_engine_hold(struct sp_engine *e, const char *user, const struct sp_run *run, struct sp_hold *ret,
                    struct sp_error *err);

@@ -182,6 +182,23 @@ int sp_firewall_set(struct sp_host *h, const struct sp_config *c, const struct s
     return finish(&p, SP_FWPLAN_REQUEST, result, err);
 }
 
+/* Nothing is stored, and the kernel holds people back in our name: what was stored is lost. Taken for
+ * "unmanaged" the port would be opened without a word. */
+static int check_lost(struct sp_fwplan *p, struct sp_error *err)
+{
+    struct sp_error ignored;
+
+    if (p->sum != 0 || p->trial != SP_FWTRIAL_NONE || sp_fwplan_read(p, &ignored) < 0 ||
+        p->before.body != SP_NFT_GUARDED)
+        return 0;
+    (void)sp_fail(err, SP_E_STATE, 0,
+                  "the kernel has a policy of sallyport's, and what was stored of it is gone: it stays in "
+                  "force until the next boot");
+    return sp_hint(err,
+                   "`sallyport firewall restrict SOURCE...` stores one again, `sallyport firewall "
+                   "unmanage` lets go of the port");
+}
+
 /* The domain's list as entries of the policy; *p->want without what it brought before. */
 static int put_domain(struct sp_fwplan *p, const char *domain, const struct sp_cidr_list *sources,
                       struct sp_error *err)
@@ -250,6 +267,8 @@ int sp_firewall_sync_sources(struct sp_host *h, const struct sp_config *c, const
             return -1;
         return p.kernel_changes ? carry_out(&p, result, err) : report_nothing(result, err);
     }
+    if (check_lost(&p, err) < 0)
+        return -1;
     if (warn_domain(&p, domain, err) < 0)
         return -1;
     return finish(&p, SP_FWPLAN_REQUEST, result, err);
@@ -280,7 +299,11 @@ int sp_firewall_restore(struct sp_host *h, const struct sp_config *c, enum sp_fi
 
     if (sp_fwplan_begin(&p, h, c, flags, result, err) < 0 || sp_fwplan_lock(&p, &fd, err) < 0)
         return -1;
+    if ((flags & SP_FIREWALL_DRY) == 0)
+        sp_fwstore_tidy(h);
     if (sp_fwplan_load(&p, SP_FWSTORE_CURRENT, err) < 0 && load_last_good(&p, err) < 0)
+        return -1;
+    if (check_lost(&p, err) < 0)
         return -1;
     return finish(&p, SP_FWPLAN_RESTORE, result, err);
 }

@@ -13,10 +13,11 @@ struct sp_flight {
     struct sp_account desired; /* after the edit */
     struct sp_account before;  /* all that may be in force: applied, and what a crash left half done */
     struct sp_ctx ctx;
-    bool stranger; /* the name has another uid now than when it was given access */
-    bool edited;   /* desired differs from what the state held */
-    bool keeps;    /* the names are kept for this transaction alone */
-    bool hangs;    /* the home or a document root does not answer */
+    bool stranger;    /* the name has another uid now than when it was given access */
+    bool edited;      /* desired differs from what the state held */
+    bool keeps;       /* the names are kept for this transaction alone */
+    bool keeps_child; /* so is the process that works in the home */
+    bool hangs;       /* the home or a document root does not answer */
     struct sp_error why_hangs;
     struct sp_later later;
 };

@@ -95,8 +95,8 @@ int sp_fwstore_load(struct sp_host *h, enum sp_fwstore_copy which, struct sp_fw_
     if (which == SP_FWSTORE_CURRENT && sp_fsat_is_missing(h->root_fd, paths[SP_FWSTORE_LAST_GOOD]))
         return 0;
     (void)sp_fail(err, SP_E_STATE, 0, "%s is missing, though there was one", paths[which]);
-    return sp_hint(err,
-                   "what is in force stays in force; copy firewall.json- back, or remove it to begin anew");
+    return sp_hint(err, "cp -p %s- %s; sallyport firewall restore", paths[SP_FWSTORE_CURRENT],
+                   paths[SP_FWSTORE_CURRENT]);
 }
 
 /* What others find under that name now; piece by piece, since new pages for all of it would cost more. */
@@ -202,4 +202,13 @@ int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err)
     _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_STORE, SP_FSAT_NONE, err);
 
     return dir < 0 ? -1 : sp_replace_remove(h, dir, PENDING, err);
+}
+
+void sp_fwstore_tidy(struct sp_host *h)
+{
+    static const char *const left[] = {SP_STORE "/" CURRENT SP_REPLACE_SUFFIX,
+                                       SP_STORE "/" PENDING SP_REPLACE_SUFFIX};
+
+    for (size_t i = 0; i < SP_COUNT(left); i++)
+        (void)unlinkat(h->root_fd, left[i] + 1, 0);
 }

@@ -30,6 +30,9 @@ int sp_fwstore_load_pending(struct sp_host *h, struct sp_fw_pending *ret, struct
 int sp_fwstore_save_pending(struct sp_host *h, const struct sp_fw_pending *p, struct sp_error *err);
 int sp_fwstore_drop_pending(struct sp_host *h, struct sp_error *err);
 
+/* Under the lock: what a power cut left of files on their way. */
+void sp_fwstore_tidy(struct sp_host *h);
+
 /* And reads it back. ret_text (may be NULL): what was written. */
 int sp_fwstore_save(struct sp_host *h, const struct sp_fw_policy *p, struct sp_buf *ret_text,
                     uint64_t *ret_sum, struct sp_error *err);

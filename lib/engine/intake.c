@@ -3,11 +3,13 @@
 
 #include "base/mem.h"
 #include "host/fsat.h"
+#include "host/mend.h"
 #include "model/blocklist.h"
 
 /* Whoever can write the list can shut keys out. */
 static int read_list(const struct sp_engine *e, struct sp_buf *list, struct sp_error *err)
 {
+    const struct sp_user root = {.name = "root"};
     const char *path = e->config->key_blocklist;
     struct stat st;
 
@@ -15,7 +17,8 @@ static int read_list(const struct sp_engine *e, struct sp_buf *list, struct sp_e
         return -1;
     if ((e->host->real && st.st_uid != 0) || (st.st_mode & 022) != 0) {
         sp_fail(err, SP_E_UNSAFE_PATH, 0, "others than root can write %.200s", path);
-        return sp_hint(err, "chown root:root %.100s && chmod 644 %.100s", path, path);
+        return sp_mend_hint(e->host, &root, e->host->real && st.st_uid != 0 ? SP_MEND_HIS : SP_MEND_SAFE,
+                            path, "", err);
     }
     return sp_blocklist_check(sp_buf_str(list), list->len, err);
 }

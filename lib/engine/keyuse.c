@@ -12,14 +12,14 @@
 
 void sp_keyuse_stamp(struct sp_engine *e, const struct sp_key_list *before, struct sp_key_list *keys)
 {
-    char who[64];
+    char who[64] = "";
 
-    if (!sp_userdb_name_of(e->host, e->caller, who))
-        (void)snprintf(who, sizeof(who), "%u", e->caller);
     for (size_t i = 0; i < keys->n; i++) {
         struct sp_key *k = &keys->v[i];
         const struct sp_key *had = sp_key_list_find(before, k->key.fingerprint);
 
+        if (had == NULL && who[0] == '\0' && !sp_userdb_name_of(e->host, e->caller, who))
+            (void)snprintf(who, sizeof(who), "%u", e->caller);
         k->added_at = had != NULL ? had->added_at : e->host->ops->now(e->host);
         (void)sp_str_copy(k->added_by, sizeof(k->added_by), had != NULL ? had->added_by : who);
     }

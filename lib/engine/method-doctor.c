@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "doctor/doctor.h"
 #include "engine/check.h"
+#include "engine/fwstore.h"
 #include "engine/methods.h"
 #include "model/json.h"
 
@@ -238,13 +239,22 @@ static int take_time(struct sp_engine *e, unsigned *ret_ms, struct sp_error *err
     return 0;
 }
 
+/* What is in force stays in force where it cannot be: the admin is told. */
+static bool is_policy_read(struct sp_engine *e, struct sp_error *why)
+{
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy policy = {0};
+    uint64_t sum;
+
+    return sp_fwstore_load(e->host, SP_FWSTORE_CURRENT, &policy, &sum, why) == 0;
+}
+
 static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state state = {0};
     _cleanup_(sp_findings_clear) struct sp_findings findings = {0};
     struct sp_login login = {
         .host = e->host, .config = e->config, .user = q->user, .port = (uint16_t)q->port};
-    struct sp_error broken;
+    struct sp_error broken, policy;
     bool known, managed;
 
     /* A state that cannot be read is reported by list and reconcile; the walk goes on without it. */
@@ -261,6 +271,7 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
     login.account = managed ? &state.desired : NULL;
     login.address = q->from[0] != '\0' ? q->from : NULL;
     login.key = q->has_key ? &q->key.key : NULL;
+    login.policy = is_policy_read(e, &policy) ? NULL : &policy;
     if (sp_doctor_examine(&login, &findings, err) < 0 || add_findings(&findings, result, err) < 0 ||
         add_refusals(e, q->user, result, err) < 0)
         return -1;

@@ -11,6 +11,7 @@
 #include "model/sshdlog.h"
 
 #define REMEMBERED 4096 /* refusals of everybody, the newest */
+#define ACCEPTED 64     /* the newest logins: what becomes of one is logged in the same second */
 #define SHOWN 20
 #define LOOK_BACK_S 86400
 
@@ -21,9 +22,16 @@ struct refusal {
     const char *why, *mend;
 };
 
+struct accepted {
+    uint32_t pid;
+    char user[SP_USER_SIZE], address[64];
+};
+
 struct memory {
     struct refusal *v; /* a ring of REMEMBERED */
     size_t n;          /* how many there were */
+    struct accepted accepted[ACCEPTED];
+    size_t n_accepted;
 };
 
 static struct refusal *nth(const struct memory *m, size_t i)
@@ -45,6 +53,31 @@ static struct refusal *add(struct memory *m, const struct sp_sshdlog *l, const c
     (void)sp_str_copy(r->user, sizeof(r->user), l->user);
     (void)sp_str_copy(r->address, sizeof(r->address), l->address);
     return r;
+}
+
+static void remember(struct memory *m, const struct sp_sshdlog *l)
+{
+    struct accepted *a = &m->accepted[m->n_accepted++ % ACCEPTED];
+
+    *a = (struct accepted){.pid = l->pid};
+    (void)sp_str_copy(a->user, sizeof(a->user), l->user);
+    (void)sp_str_copy(a->address, sizeof(a->address), l->address);
+}
+
+/* The login was accepted in an earlier line of the same process, which names the user. */
+static void add_session(struct memory *m, const struct sp_sshdlog *l)
+{
+    for (size_t i = m->n_accepted; i > 0 && m->n_accepted - i < ACCEPTED; i--) {
+        const struct accepted *a = &m->accepted[(i - 1) % ACCEPTED];
+        struct sp_sshdlog whose = *l;
+
+        if (a->pid != l->pid)
+            continue;
+        (void)sp_str_copy(whose.user, sizeof(whose.user), a->user);
+        (void)sp_str_copy(whose.address, sizeof(whose.address), a->address);
+        (void)add(m, &whose, l->why, l->mend);
+        return;
+    }
 }
 
 /* A line that names the user tells whose the earlier ones of its connection were. Returns how many. */
@@ -75,6 +108,10 @@ static void look(const char *line, size_t len, void *data)
         return;
     if (l.kind == SP_SSHDLOG_REFUSED)
         (void)add(m, &l, l.why, l.mend);
+    if (l.kind == SP_SSHDLOG_SESSION)
+        add_session(m, &l);
+    if (l.kind == SP_SSHDLOG_ACCEPTED)
+        remember(m, &l);
     if (l.user[0] == '\0' || l.kind == SP_SSHDLOG_OTHER)
         return;
     earlier = name_earlier(m, &l);

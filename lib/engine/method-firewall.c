@@ -58,13 +58,13 @@ SP_METHOD(sp_method_firewall_rollback)
 int sp_reconcile_firewall(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)
 {
     cJSON *part = cJSON_AddObjectToObject(result, "firewall");
-    struct sp_error why;
 
     if (part == NULL)
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (sp_firewall_restore(e->host, e->config,
                             (flags & SP_RUN_DRY) != 0 ? SP_FIREWALL_DRY : SP_FIREWALL_APPLY, part,
-                            &why) < 0)
-        (void)cJSON_AddStringToObject(part, "error", why.text); /* the accounts were still mended */
-    return 0;
+                            err) == 0)
+        return 0;
+    (void)cJSON_AddStringToObject(part, "error", err->text);
+    return -1;
 }

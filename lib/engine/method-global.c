@@ -96,13 +96,29 @@ static struct sp_global_class *class_of(struct sp_globals *g, const char *group)
     return &g->v[i];
 }
 
-static int put_in_force(struct sp_engine *e, const struct sp_globals *g, struct sp_error *err)
+/* Stands it there as it was given, label and rules too? */
+static int is_there(const struct sp_global_class *class, const struct sp_key *key, bool *ret,
+                    struct sp_error *err)
+{
+    const struct sp_key *had = sp_key_list_find(&class->keys, key->key.fingerprint);
+    _cleanup_json_ cJSON *a = NULL, *b = NULL;
+
+    *ret = false;
+    if (had == NULL)
+        return 0;
+    if (sp_key_to_json(had, &a, err) < 0 || sp_key_to_json(key, &b, err) < 0)
+        return -1;
+    *ret = cJSON_Compare(a, b, true);
+    return 0;
+}
+
+static int put_in_force(struct sp_engine *e, const struct sp_globals *g, bool *ret_changed,
+                        struct sp_error *err)
 {
     const struct sp_ctx c = {.host = e->host, .config = e->config};
-    bool changed = false;
 
     if (sp_userdb_ensure_group(e->host, SP_GROUP_ALL, err) < 0 || sp_globals_save(e->host, g, err) < 0 ||
-        sp_globals_write(e->host, g, &changed, err) < 0)
+        sp_globals_write(e->host, g, ret_changed, err) < 0)
         return -1;
     return sp_sshd_write_dropin(&c, err);
 }
@@ -126,6 +142,7 @@ SP_METHOD(sp_global_keys_add)
     _cleanup_close_ int lock = -1;
     struct sp_global_class *class;
     char group[SP_USER_SIZE];
+    bool there, changed;
     enum sort sort;
 
     (void)p;
@@ -138,10 +155,13 @@ SP_METHOD(sp_global_keys_add)
     class = class_of(&g, group);
     if (class == NULL)
         return sp_fail(err, SP_E_INVALID, 0, "keys of more than %d groups", SP_GLOBAL_GROUPS_MAX - 1);
+    if (is_there(class, &keys.v[0], &there, err) < 0)
+        return -1;
+    changed = !there;
     if (sp_key_list_add(&class->keys, &keys.v[0], err) < 0 ||
-        (sort == DONE && put_in_force(e, &g, err) < 0) ||
+        (sort == DONE && put_in_force(e, &g, &changed, err) < 0) ||
         report(result, keys.v[0].key.fingerprint, "", group[0] != '\0' ? group : "every managed account",
-               true, sort, err) < 0)
+               changed, sort, err) < 0)
         return -1;
     return sp_intake_warn(&keys, SP_INTAKE_KEY, result, err);
 }
@@ -242,7 +262,7 @@ SP_METHOD(sp_global_keys_remove)
         return -1;
     (void)sp_str_copy(fingerprint, sizeof(fingerprint), p->fingerprint);
     found = take_out(&g, fingerprint);
-    if (!p->dry_run && ((found ? put_in_force(e, &g, err) : finish(e, &g, &changed, err)) < 0 ||
+    if (!p->dry_run && ((found ? put_in_force(e, &g, &changed, err) : finish(e, &g, &changed, err)) < 0 ||
                         end_sessions(e, fingerprint, &unknown, err) < 0))
         return -1;
     if (report(result, fingerprint, "installed", "", found || changed, p->dry_run ? DRY : DONE, err) < 0)

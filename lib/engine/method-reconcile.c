@@ -12,27 +12,35 @@
 #include "engine/metrics.h"
 #include "engine/refresh.h"
 #include "engine/seen.h"
+#include "engine/sources.h"
 #include "host/home.h"
 #include "model/json.h"
 #include "resource/sshd.h"
 
 struct totals {
     int accounts, mended, kept, failed;
+    struct sp_sources_look sources;
 };
+
+static void totals_clear(struct totals *t)
+{
+    sp_sources_look_clear(&t->sources);
+}
 
 static int no_memory(struct sp_error *err)
 {
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-/* Only accounts that have something to tell are listed. */
-static int report(const struct sp_outcome *o, cJSON *details, struct totals *t, struct sp_error *err)
+/* Only accounts that have something to tell are listed. `part` is what the firewall lacked; or NULL. */
+static int report(const struct sp_outcome *o, cJSON *part, cJSON *details, struct totals *t,
+                  struct sp_error *err)
 {
     cJSON *item;
 
-    t->mended += o->plan.n > 0 || o->changed;
+    t->mended += o->plan.n > 0 || o->changed || part != NULL;
     t->kept += o->kept.n > 0;
-    if (o->plan.n == 0 && o->kept.n == 0 && !o->user_missing)
+    if (o->plan.n == 0 && o->kept.n == 0 && !o->user_missing && part == NULL)
         return 0;
     item = cJSON_CreateObject();
     if (item == NULL || !cJSON_AddItemToArray(details, item) ||
@@ -40,6 +48,7 @@ static int report(const struct sp_outcome *o, cJSON *details, struct totals *t, 
         return no_memory(err);
     if (sp_report_outcome(o, item, err) < 0)
         return -1;
+    sp_sources_join(item, part);
     return sp_report_changes(&o->kept, item, "kept", err);
 }
 
@@ -82,12 +91,13 @@ static int one(struct sp_engine *e, const char *user, const struct sp_run *run, 
                struct totals *t, struct sp_error *err)
 {
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
+    _cleanup_json_ cJSON *part = NULL;
     struct sp_error why;
 
     t->accounts++;
-    if (run_one(e, user, run, &o, &why) < 0)
+    if (run_one(e, user, run, &o, &why) < 0 || sp_sources_mend(e, &o, run, &t->sources, &part, &why) < 0)
         return report_failure(user, &why, details, t, err);
-    return report(&o, details, t, err);
+    return report(&o, part, details, t, err);
 }
 
 /* Before the accounts, and once for all of them. */
@@ -191,12 +201,27 @@ static int accounts(struct sp_engine *e, struct sp_run *run, cJSON *details, str
     return 0;
 }
 
+static int firewall(struct sp_engine *e, const struct sp_run *run, const struct sp_sources_look *sources,
+                    cJSON *result, struct sp_error *err)
+{
+    _cleanup_json_ cJSON *gone = NULL;
+    struct sp_error why;
+
+    if (sp_sources_forget_gone(e, run, sources, &gone, &why) < 0 &&
+        problem("firewall", &why, result, err) < 0)
+        return -1;
+    if (sp_reconcile_firewall(e, run->flags, result, &why) < 0)
+        return problem("firewall", &why, result, err);
+    sp_sources_join(cJSON_GetObjectItemCaseSensitive(result, "firewall"), gone);
+    return 0;
+}
+
 static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *result, struct sp_error *err)
 {
     struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
                                   (p->restore_access ? 0 : SP_RUN_KEEP_TIGHT)};
     cJSON *details = cJSON_AddArrayToObject(result, "details");
-    struct totals t = {0};
+    _cleanup_(totals_clear) struct totals t = {0};
     bool refreshed = false;
     struct sp_error why;
     int rc;
@@ -206,6 +231,7 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
     /* The list of revoked ones first: broken, it keeps everybody out. */
     if (parts(e, &run, result, &refreshed, err) < 0)
         return -1;
+    sp_sources_look(e, &t.sources);
     sp_userdb_keep(e->host);
     sp_home_keep(e->host);
     rc = accounts(e, &run, details, &t, err);
@@ -224,8 +250,7 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
         !cJSON_AddNumberToObject(result, "failed", t.failed) ||
         !cJSON_AddBoolToObject(result, "changed", t.mended > 0 || refreshed))
         return no_memory(err);
-    return sp_reconcile_firewall(e, run.flags, result, &why) < 0 ? problem("firewall", &why, result, err)
-                                                                 : 0;
+    return firewall(e, &run, &t.sources, result, err);
 }
 
 static double now(void)

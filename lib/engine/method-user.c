@@ -14,6 +14,7 @@
 #include "host/fsat.h"
 #include "host/idmap.h"
 #include "host/lock.h"
+#include "host/mend.h"
 #include "host/replace.h"
 #include "host/userlogin.h"
 #include "model/json.h"
@@ -134,7 +135,8 @@ static int check_request(struct sp_engine *e, const struct sp_params *p, struct 
 }
 
 /* The login walks to the document root as himself: the map begins there. */
-static int check_way(struct sp_engine *e, const char *root, struct sp_error *err)
+static int check_way(struct sp_engine *e, const struct sp_user *owner, const char *root,
+                     struct sp_error *err)
 {
     char way[SP_PATH_SIZE];
 
@@ -142,11 +144,12 @@ static int check_way(struct sp_engine *e, const char *root, struct sp_error *err
     for (char *slash = strchr(way + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         struct stat st;
         *slash = '\0';
-        if (fstatat(e->host->root_fd, way + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (st.st_mode & S_IXOTH) == 0) {
+        if (fstatat(e->host->root_fd, way + 1, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return sp_fail(err, SP_E_IO, errno, "cannot look at %s", way);
+        if ((st.st_mode & S_IXOTH) == 0) {
             sp_fail(err, SP_E_UNSUPPORTED, 0,
                     "others may not go through %s, and an extra login is one of them", way);
-            return sp_hint(err, "chmod o+x %s", way);
+            return sp_mend_hint(e->host, owner, SP_MEND_PASS, way, "", err);
         }
         *slash = '/';
     }
@@ -207,7 +210,7 @@ static int make_user(struct sp_engine *e, struct subject *s, uint32_t *ret_uid, 
     uint32_t last = 0;
     bool named = false;
 
-    if (check_way(e, s->domain->document_root, err) < 0)
+    if (check_way(e, &s->owner_user, s->domain->document_root, err) < 0)
         return sp_field(err, "domain");
     store = sp_fsat_make_dirs(e->host->root_fd, SP_LOGINS_DIR, 0711, err);
     lock = store < 0 ? -1 : sp_lock_take(e->host, SP_LOGINLOG_LOCK, SP_LOCK_DEADLINE_MS, err);

@@ -267,5 +267,5 @@ bool sp_refresh_end(struct sp_engine *e, int lock)
 {
     if (lock >= 0)
         (void)close(lock);
-    return sp_fsat_exists(e->host->root_fd, WISH);
+    return !sp_fsat_is_missing(e->host->root_fd, WISH);
 }

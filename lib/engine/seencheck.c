@@ -31,6 +31,7 @@ struct walk {
     struct sp_siphash sum;
     struct sp_seenrecord *record;
     int base;
+    bool beneath; /* a document root: what is mounted there may never answer */
     bool settled;
 };
 
@@ -69,9 +70,11 @@ static void look(struct walk *w, char kind, const char *path)
 {
     bool absolute = path[0] == '/';
     struct stat st;
+    int rc = w->beneath && !absolute ? sp_layout_stat(w->base, path, &st)
+                                     : fstatat(absolute ? w->check->host->root_fd : w->base,
+                                               path + absolute, &st, kind == 'S' ? 0 : AT_SYMLINK_NOFOLLOW);
 
-    if (fstatat(absolute ? w->check->host->root_fd : w->base, path + absolute, &st,
-                kind == 'S' ? 0 : AT_SYMLINK_NOFOLLOW) == 0)
+    if (rc == 0)
         mix(w, &st, kind);
     else
         mix_missing(w);
@@ -83,7 +86,7 @@ static void walk(struct walk *w, const char *list, size_t len);
 static void look_below(struct walk *w, const char *path, const char *list, size_t len)
 {
     struct sp_seenrecord *r = w->record;
-    struct walk below = {.check = w->check, .how = w->how, .base = -1, .settled = true};
+    struct walk below = {.check = w->check, .how = w->how, .base = -1, .beneath = true, .settled = true};
     uint64_t sum = r->below;
     struct stat st = {0};
 

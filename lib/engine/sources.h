@@ -7,6 +7,7 @@
 #ifndef SP_ENGINE_SOURCES_H
 #define SP_ENGINE_SOURCES_H
 
+#include "engine/fwstore.h"
 #include "engine/methods.h"
 
 enum sp_sources_why { SP_SOURCES_APPLY, SP_SOURCES_REMOVE };
@@ -27,9 +28,27 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
 
 /* What the firewall's list lacks of the domain's, or has too much, moved behind result.drift;
  * result.in_force is false then. A request that was cut off between account and firewall leaves that, until
- * it is sent again. */
+ * it is sent again or a reconcile comes by. */
 int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const struct sp_domain *d,
                      cJSON *result, struct sp_error *err);
+
+/* For a reconcile: the firewall's list as it was when that began. */
+struct sp_sources_look {
+    struct sp_fw_policy stored;
+    bool unreadable; /* nothing is known of it, so nothing is held against it */
+};
+void sp_sources_look_clear(struct sp_sources_look *l);
+void sp_sources_look(struct sp_engine *e, struct sp_sources_look *ret);
+
+/* Where that list is not what the account's domains have, it is made so. *ret_part is what that changed,
+ * for sp_sources_join(); NULL: nothing. */
+int sp_sources_mend(struct sp_engine *e, const struct sp_outcome *o, const struct sp_run *run,
+                    const struct sp_sources_look *l, cJSON **ret_part, struct sp_error *err);
+
+/* What stands in that list for domains that no account has goes: a rename that was cut off leaves them.
+ * *ret_part as above. */
+int sp_sources_forget_gone(struct sp_engine *e, const struct sp_run *run, const struct sp_sources_look *l,
+                           cJSON **ret_part, struct sp_error *err);
 
 /* The domain's list is `now`'s. First the new owner, then the old one away: no moment without. */
 int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,

@@ -135,7 +135,7 @@ static int check_sum(const char *bytes, size_t len, size_t *ret_json_len, struct
     return 0;
 }
 
-static int parse_state(const char *bytes, size_t len, struct sp_state *ret, struct sp_error *err)
+int sp_store_parse(const char *bytes, size_t len, struct sp_state *ret, struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state s = {.exists = true};
     _cleanup_json_ cJSON *json = NULL;
@@ -172,7 +172,7 @@ int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, str
         /* Too large, a link, a directory: it is there, and it is no state. */
         if (err->code != SP_E_INVALID && err->code != SP_E_UNSAFE_PATH)
             return -1;
-    } else if (parse_state(sp_buf_str(&bytes), bytes.len, ret, err) == 0)
+    } else if (sp_store_parse(sp_buf_str(&bytes), bytes.len, ret, err) == 0)
         return 0;
     if (err->code == SP_E_NO_MEMORY)
         return -1;

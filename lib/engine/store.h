@@ -50,9 +50,10 @@ int sp_store_tidy_states(struct sp_host *h, struct sp_error *err);
 int sp_store_load(struct sp_host *h, const char *user, struct sp_state *ret, struct sp_error *err);
 int sp_store_save(struct sp_host *h, const char *user, const struct sp_state *s, struct sp_error *err);
 int sp_store_remove(struct sp_host *h, const char *user, struct sp_error *err);
-/* What sp_store_save() writes, and where. */
+/* What sp_store_save() writes, and where; and what of it is believed. */
 #define SP_STORE_STATES SP_STORE "/state"
 int sp_store_format(const struct sp_state *s, struct sp_buf *out, struct sp_error *err);
+int sp_store_parse(const char *bytes, size_t len, struct sp_state *ret, struct sp_error *err);
 
 /* The highest generation of any account that was removed: a new one goes on from there, so that an old
  * if_generation fits nothing any more. */

@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+
+#include "base/mem.h"
 
 #define ACCESS "system.posix_acl_access"
 #define DEFAULT "system.posix_acl_default"
@@ -31,20 +34,34 @@ int sp_acl_strip(int fd, struct sp_error *err)
     return 0;
 }
 
-/* Bytes of the attribute, 0 when there is none, -1 with err. */
-static ssize_t get(int fd, char *bytes, size_t size, struct sp_error *err)
+static int unreadable(struct sp_error *err)
 {
-    ssize_t n = fgetxattr(fd, ACCESS, bytes, size);
+    return sp_fail(err, SP_E_IO, errno, "cannot read the ACL");
+}
 
-    if (n < 0 && is_absence(errno))
-        return 0;
-    return n < 0 ? sp_fail(err, SP_E_IO, errno, "cannot read the ACL") : n;
+/* Bytes of the attribute, which the caller frees, 0 when there is none, -1 with err. Hardly any file has
+ * one: that is asked first, and costs no memory. */
+static ssize_t get(int fd, char **ret, struct sp_error *err)
+{
+    _cleanup_free_ char *bytes = NULL;
+    ssize_t n = fgetxattr(fd, ACCESS, NULL, 0);
+
+    if (n > 0) {
+        bytes = malloc(MAX_BYTES);
+        if (bytes == NULL)
+            return sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for an ACL");
+        n = fgetxattr(fd, ACCESS, bytes, MAX_BYTES);
+    }
+    if (n < 0)
+        return is_absence(errno) ? 0 : unreadable(err);
+    *ret = sp_steal_ptr(bytes);
+    return n;
 }
 
 int sp_acl_copy(int from, int to, struct sp_error *err)
 {
-    char bytes[MAX_BYTES];
-    ssize_t n = get(from, bytes, sizeof(bytes), err);
+    _cleanup_free_ char *bytes = NULL;
+    ssize_t n = get(from, &bytes, err);
 
     if (n < 0 || sp_acl_strip(to, err) != 0)
         return -1;
@@ -55,11 +72,10 @@ int sp_acl_copy(int from, int to, struct sp_error *err)
 
 int sp_acl_has(int fd, bool *ret, struct sp_error *err)
 {
-    char bytes[MAX_BYTES];
-    ssize_t n = get(fd, bytes, sizeof(bytes), err);
+    ssize_t n = fgetxattr(fd, ACCESS, NULL, 0);
 
     *ret = n > 0;
-    return n < 0 ? -1 : 0;
+    return n < 0 && !is_absence(errno) ? unreadable(err) : 0;
 }
 
 /* Entries besides the owner's; the mask bounds all of them but "other" (acl(5), access check algorithm). */
@@ -95,9 +111,9 @@ int sp_acl_bytes_open(const void *bytes, size_t len, unsigned perms, bool *ret)
 
 int sp_acl_opens(int fd, unsigned perms, bool *ret, struct sp_error *err)
 {
-    char bytes[MAX_BYTES];
+    _cleanup_free_ char *bytes = NULL;
     struct stat st;
-    ssize_t n = get(fd, bytes, sizeof(bytes), err);
+    ssize_t n = get(fd, &bytes, err);
 
     if (n < 0)
         return -1;

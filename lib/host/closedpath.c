@@ -2,17 +2,10 @@
 #include "host/closedpath.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
-
-/* The length of the path up to its next component's end; 0 behind the last one. */
-static size_t next(const char *path, size_t len)
-{
-    return path[len] == '\0' ? 0 : len + 1 + strcspn(path + len + 1, "/");
-}
 
 static int stat_to(const struct sp_closedpath *s, size_t len, char part[PATH_MAX], struct stat *st)
 {
@@ -27,7 +20,7 @@ void sp_closedpath_open(const char *path, struct sp_closedpath *ret)
     ret->n = 0;
     if (sp_str_copy(ret->path, sizeof(ret->path), path) < 0)
         return;
-    for (size_t len = 0; ret->n < SP_CLOSEDPATH_MAX && (len = next(ret->path, len)) != 0;) {
+    for (size_t len = 0; ret->n < SP_CLOSEDPATH_MAX && (len = sp_str_next_part(ret->path, len)) != 0;) {
         struct stat st;
         mode_t want;
 
@@ -60,7 +53,7 @@ bool sp_closedpath_by_others(const char *path)
 
     if (sp_str_copy(s.path, sizeof(s.path), path) < 0)
         return false;
-    for (size_t len = 0; (len = next(s.path, len)) != 0;) {
+    for (size_t len = 0; (len = sp_str_next_part(s.path, len)) != 0;) {
         struct stat st;
         if (stat_to(&s, len, part, &st) < 0)
             return false;

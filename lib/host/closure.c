@@ -274,13 +274,16 @@ static int watch_one(struct closure *c, const char *path, enum sp_manifest_kind 
 {
     _cleanup_close_ int fd = -1;
     struct sp_manifest_entry e;
-    struct sp_error ignored;
+    struct sp_error why;
     struct statx stx;
     char key[PATH_MAX];
 
-    fd = sp_fsat_open(c->h->root_fd, path, O_PATH | O_NOFOLLOW, 0, SP_FSAT_NONE, &ignored);
-    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0 ||
-        sp_str_copy(key, sizeof(key), path) < 0)
+    fd = sp_fsat_open(c->h->root_fd, path, O_PATH | O_NOFOLLOW, 0, SP_FSAT_NONE, &why);
+    if (fd < 0)
+        return unseen(c, &why);
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
+        return sp_fail(c->err, SP_E_IO, errno, "cannot look at /%s", path);
+    if (sp_str_copy(key, sizeof(key), path) < 0)
         return 0;
     sp_resolve_entry(&stx, kind, key, &e);
     return sp_manifest_add(c->out, &e, NULL, c->err);
@@ -421,13 +424,15 @@ static int take_links(struct closure *c, const struct sp_profile *p)
     return 0;
 }
 
-/* Without the loader's cache the default directories must do. */
+/* Without the loader's cache the default directories must do, but not for a moment. */
 static int read_cache(struct closure *c)
 {
-    struct sp_error ignored;
+    struct sp_error why;
 
-    if (sp_fsat_read(c->h->root_fd, LD_SO_CACHE, CACHE_MAX, &c->cache_bytes, NULL, &ignored) == 0)
-        (void)sp_ldcache_parse(sp_buf_str(&c->cache_bytes), c->cache_bytes.len, &c->cache, &ignored);
+    if ((sp_fsat_read(c->h->root_fd, LD_SO_CACHE, CACHE_MAX, &c->cache_bytes, NULL, &why) < 0 ||
+         sp_ldcache_parse(sp_buf_str(&c->cache_bytes), c->cache_bytes.len, &c->cache, &why) < 0) &&
+        unseen(c, &why) < 0)
+        return -1;
     /* Taken always: it decides what was found, so that its change must be noticed. */
     return take_path(c, LD_SO_CACHE, S_IROTH, false) < 0 ? -1 : 0;
 }

@@ -17,6 +17,9 @@
 
 #define MAX_BYTES ((size_t)64 << 20)
 #define LOCK_MS 5000
+/* So many parts are read before the whole is. */
+#define PARTS 3
+#define CHUNK 65536
 /* About what going through ten thousand lines this often costs is what their table costs. */
 #define INDEX_AFTER 64
 
@@ -74,7 +77,8 @@ static void lend(struct sp_dbkept *from, struct sp_dbfile *to)
 {
     bool is_group = sp_streq(from->file.name, "group");
 
-    if (++from->looks == INDEX_AFTER && from->file.exists) /* else every look goes through the bytes */
+    if (++from->looks == INDEX_AFTER && from->file.exists &&
+        !from->in_part) /* else every look goes through the bytes */
         (void)sp_pwindex_build(from->file.bytes.data, from->file.bytes.len,
                                is_group ? SP_PWINDEX_GROUP : SP_PWINDEX_PASSWD, &from->index);
     *to = from->file;
@@ -83,19 +87,32 @@ static void lend(struct sp_dbkept *from, struct sp_dbfile *to)
     to->index = from->index.n > 0 ? &from->index : NULL;
 }
 
+static bool is_current(struct sp_host *h, const char *path, const struct sp_dbkept *k)
+{
+    struct stat now;
+
+    return k->file.exists && fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           is_same(&now, &k->file.st);
+}
+
+static int path_of(const char *name, char ret[64], struct sp_error *err)
+{
+    return sp_str_format(ret, 64, "etc/%s", name) == 0
+               ? 0
+               : sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", name);
+}
+
 int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err)
 {
     struct sp_dbkept *mine = kept(h, name);
     struct sp_dbfile fresh = SP_DBFILE_INIT;
     char path[64];
-    struct stat now;
 
     if (mine == NULL)
         return sp_dbfile_read(h, name, ret, err);
-    if (sp_str_format(path, sizeof(path), "etc/%s", name) != 0)
-        return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", name);
-    if (!mine->file.exists || fstatat(h->root_fd, path, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !is_same(&now, &mine->file.st)) {
+    if (path_of(name, path, err) != 0)
+        return -1;
+    if (mine->in_part || !is_current(h, path, mine)) {
         if (sp_dbfile_read(h, name, &fresh, err) != 0) {
             sp_dbfile_clear(&fresh);
             return -1;
@@ -107,30 +124,82 @@ int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
     return 0;
 }
 
-static void gather(struct sp_dbkept *k, const char *text)
+static void add_lines(struct sp_dbkept *k, const char *bytes, size_t len, const char *text)
 {
-    const struct sp_buf *all = &k->file.bytes;
     struct sp_pwline line;
 
-    sp_buf_clear(&k->part);
-    k->part_of[0] = '\0';
-    for (size_t at = 0; sp_pwline_with(all->data, all->len, at, text, &line); at = line.next) {
+    for (size_t at = 0; sp_pwline_with(bytes, len, at, text, &line); at = line.next) {
         sp_buf_add(&k->part, line.text.p, line.text.len);
         sp_buf_add(&k->part, "\n", 1);
     }
+}
+
+static bool name_part(struct sp_dbkept *k, const char *text)
+{
     sp_buf_add(&k->part, "", 0);
-    if (sp_buf_ok(&k->part)) /* else all of them are looked through */
-        (void)sp_str_copy(k->part_of, sizeof(k->part_of), text);
+    return sp_buf_ok(&k->part) && sp_str_copy(k->part_of, sizeof(k->part_of), text) == 0;
+}
+
+static void gather(struct sp_dbkept *k, const char *text)
+{
+    sp_buf_clear(&k->part);
+    add_lines(k, k->file.bytes.data, k->file.bytes.len, text);
+    if (!name_part(k, text)) /* then all of them are looked through */
+        k->part_of[0] = '\0';
+}
+
+/* Only those lines, where nothing of the file is in memory: most requests are about one user, and never
+ * touch the pages that all of passwd would fill. Whatever is in the way is for sp_dbfile_look() to tell. */
+static bool read_part(struct sp_host *h, const char *path, const char *text, struct sp_dbkept *k)
+{
+    struct sp_error ignored;
+    _cleanup_close_ int fd =
+        sp_fsat_open(h->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, SP_FSAT_NONE, &ignored);
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    struct stat st;
+    ssize_t n;
+
+    sp_buf_clear(&k->part);
+    k->file.exists = false;
+    if (k->n_parts++ >= PARTS || fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (size_t)st.st_size > MAX_BYTES)
+        return false;
+    while ((n = sp_buf_read(&b, fd, CHUNK)) > 0 && b.len <= MAX_BYTES) {
+        const char *last = memrchr(b.data, '\n', b.len);
+        size_t whole = last != NULL ? (size_t)(last - b.data) + 1 : 0;
+
+        add_lines(k, b.data, whole, text);
+        b.len -= whole;
+        memmove(b.data, b.data + whole, b.len);
+    }
+    add_lines(k, b.data, b.len, text);
+    if (n != 0 || !name_part(k, text))
+        return false;
+    k->file.st = st;
+    k->file.name = "passwd";
+    k->file.exists = k->in_part = true;
+    return true;
 }
 
 int sp_dbfile_look_for(struct sp_host *h, const char *name, const char *text, struct sp_dbfile *ret,
                        struct sp_error *err)
 {
     struct sp_dbkept *k = kept(h, name);
+    char path[64];
 
-    if (sp_dbfile_look(h, name, ret, err) != 0)
+    if (k == NULL || text[0] == '\0')
+        return sp_dbfile_look(h, name, ret, err);
+    if (path_of(name, path, err) != 0)
         return -1;
-    if (k == NULL || !ret->exists || ret->index != NULL || text[0] == '\0')
+    if (!is_current(h, path, k))
+        forget(k);
+    /* group is wanted as a whole by every request: whose groups are whose. */
+    if ((k->in_part && sp_streq(k->part_of, text)) ||
+        ((k->in_part || !k->file.exists) && sp_streq(name, "passwd") && read_part(h, path, text, k)))
+        lend(k, ret);
+    else if (sp_dbfile_look(h, name, ret, err) != 0)
+        return -1;
+    if (!ret->exists || ret->index != NULL)
         return 0;
     if (!sp_streq(k->part_of, text))
         gather(k, text);
@@ -186,6 +255,7 @@ int sp_dbfile_stage(struct sp_host *h, const struct sp_dbfile *f, const struct s
     if (sp_str_format(backup, sizeof(backup), "%s-", f->name) != 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", f->name);
     how.backup = backup;
+    how.old = &f->bytes;
     forget(kept(h, f->name)); /* an inode number may come back within one tick of its times */
     return sp_stage_add(h, stage, f->etc, f->name, bytes->data, bytes->len, &how, err);
 }

@@ -29,6 +29,8 @@ struct sp_dbkept {
     unsigned looks;     /* since it was read: a table pays for those who ask often */
     struct sp_buf part; /* owned; its lines that hold part_of; "": none were looked for */
     char part_of[64];
+    bool in_part;     /* of the file there is its stat and that part alone */
+    unsigned n_parts; /* read so far */
 };
 
 struct sp_dbcache {
@@ -50,7 +52,8 @@ int sp_dbfile_read(struct sp_host *h, const char *name, struct sp_dbfile *ret, s
 int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err);
 
 /* Likewise, but where there is no table: only the lines that hold `text` somewhere, which are lent again to
- * who asks for the same. One request asks thirty times for groups of ours. */
+ * who asks for the same. One request asks thirty times for groups of ours, and of passwd for its user
+ * alone: the rest of that is not read into memory until somebody asks for more. */
 int sp_dbfile_look_for(struct sp_host *h, const char *name, const char *text, struct sp_dbfile *ret,
                        struct sp_error *err);
 

@@ -47,18 +47,21 @@ static int open_map(const struct sp_idmap *m, struct sp_error *err)
     return sp_fsat_open(root, path, O_RDONLY | O_NONBLOCK, 0, SP_FSAT_NONE, err);
 }
 
-bool sp_idmap_is_kept(struct sp_host *h, const struct sp_idmap *m)
+int sp_idmap_is_kept(struct sp_host *h, const struct sp_idmap *m, bool *ret, struct sp_error *err)
 {
     _cleanup_close_ int fd = -1;
-    struct sp_error ignored;
     struct statfs fs;
     char path[128];
 
     sp_layout_idmap(m, path);
-    if (!h->real)
-        return sp_fsat_exists(h->root_fd, path);
-    fd = open_map(m, &ignored);
-    return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+    fd = h->real ? open_map(m, err) : sp_fsat_open(h->root_fd, path, O_PATH, 0, SP_FSAT_NONE, err);
+    *ret = fd >= 0;
+    if (fd < 0)
+        return sp_error_is_blind(err) ? -1 : 0;
+    if (h->real && fstatfs(fd, &fs) < 0)
+        return sp_fail(err, SP_E_IO, errno, "%s", path);
+    *ret = !h->real || fs.f_type == NSFS_MAGIC;
+    return 0;
 }
 
 /* The lines of a map (user_namespaces(7)): the owner is the login, the login himself does not appear, all
@@ -200,10 +203,13 @@ int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *
     _cleanup_close_ int hold_read = -1, hold_write = -1;
     int hold[2];
     char path[128];
+    bool kept;
 
     if (m->disk_uid == m->uid || m->disk_gid == m->gid || m->uid == 0 || m->disk_uid == 0)
         return sp_fail(err, SP_E_INTERNAL, 0, "no id map from %u to %u", m->disk_uid, m->uid);
-    if (sp_idmap_is_kept(h, m))
+    if (sp_idmap_is_kept(h, m, &kept, err) < 0)
+        return -1;
+    if (kept)
         return 0;
     if (!h->real) {
         sp_layout_idmap(m, path);

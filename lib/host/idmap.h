@@ -14,7 +14,7 @@
 #include "host/host.h"
 #include "host/layout.h"
 
-bool sp_idmap_is_kept(struct sp_host *h, const struct sp_idmap *m);
+int sp_idmap_is_kept(struct sp_host *h, const struct sp_idmap *m, bool *ret, struct sp_error *err);
 
 /* Idempotent. Mounted where pid 1 sees it: a panel's service may have a mount namespace of its own. */
 int sp_idmap_keep(struct sp_host *h, const struct sp_idmap *m, struct sp_error *err);

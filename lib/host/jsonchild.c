@@ -56,6 +56,8 @@ __attribute__((noreturn)) static void child(int fd, int out)
     if (sp_write_all(STDOUT_FILENO, &head, sizeof(head)) < 0 ||
         sp_write_all(STDOUT_FILENO, flat.data, flat.len) < 0)
         _exit(1);
+    /* Its memory goes back before its descriptors do: the parent does not wait for that. */
+    (void)close(STDOUT_FILENO);
     _exit(0);
 }
 

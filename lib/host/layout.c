@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -56,24 +59,49 @@ size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], s
 
 static const char missing[] = "is missing";
 
-/* O_NOFOLLOW on a single component needs no openat2. What the host has mounted there is not ours to cover.
- */
+/* Without openat2(2) (before 5.6, or a filter that does not know it) what is mounted there is asked. */
+static int open_and_look(int root_fd, const char *name, int flags)
+{
+    int fd = openat(root_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    struct statx stx;
+
+    if (fd < 0 || (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
+                   (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0))
+        return fd;
+    (void)close(fd);
+    errno = EXDEV;
+    return -1;
+}
+
+/* Where something is mounted the walk ends in front of it. */
+static int open_unmounted(int root_fd, const char *name, int flags)
+{
+    const struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_NOFOLLOW | O_CLOEXEC,
+                                 .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
+    long fd = syscall(SYS_openat2, root_fd, name, &how, sizeof(how));
+
+    return fd < 0 && errno == ENOSYS ? open_and_look(root_fd, name, flags) : (int)fd;
+}
+
+int sp_layout_stat(int root_fd, const char *name, struct stat *ret)
+{
+    _cleanup_close_ int fd = open_unmounted(root_fd, name, O_PATH);
+
+    return fd < 0 ? -1 : fstat(fd, ret);
+}
+
+/* What the host has mounted there is not ours to cover. */
 const char *sp_layout_unfit(int root_fd, const char *name)
 {
     _cleanup_closedir_ DIR *dir = NULL;
     struct dirent *entry;
-    struct statx stx;
-    int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = open_unmounted(root_fd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 
     if (fd < 0)
         return errno == ENOENT                      ? missing
                : errno == ENOTDIR || errno == ELOOP ? "is not a directory"
+               : errno == EXDEV                     ? "is a mount point of the host"
                                                     : "cannot be read";
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0 ||
-        (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
-        (void)close(fd);
-        return "is a mount point of the host";
-    }
     dir = fdopendir(fd); /* owns fd from here */
     if (dir == NULL) {
         (void)close(fd);

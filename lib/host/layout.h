@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 
@@ -44,6 +45,10 @@ extern const char *const sp_layout_points[];
  * each of the n absolute `paths` (roots and home), without repeats. Writes at most max names; returns how
  * many there are. Each name is shorter than 256 bytes. */
 size_t sp_layout_names(const char *const *paths, size_t n, char (*names)[256], size_t max);
+
+/* What stands at `name` below root_fd itself, links not followed. A file system that is mounted there is
+ * not asked: it may never answer. -1 with errno; EXDEV: such a mount. */
+int sp_layout_stat(int root_fd, const char *name, struct stat *ret);
 
 /* NULL if `name` below root_fd is an empty plain directory, else what it is instead ("has content of its
  * own"): a static string that reads on after the name. */

@@ -98,8 +98,9 @@ static int from_journal(struct sp_host *h, int64_t since, visit_line *visit, voi
 
 bool sp_loginlog_is_journal(struct sp_host *h, const char *path)
 {
-    return path[0] == '\0' && sp_fsat_exists(h->root_fd, "/run/systemd/journal/socket") &&
-           sp_fsat_exists(h->root_fd, JOURNALCTL);
+    /* What cannot be looked at is asked: a file would be believed in its place. */
+    return path[0] == '\0' && !sp_fsat_is_missing(h->root_fd, "/run/systemd/journal/socket") &&
+           !sp_fsat_is_missing(h->root_fd, JOURNALCTL);
 }
 
 int sp_loginlog_each(struct sp_host *h, const char *path, int64_t since, visit_line *visit, void *data,

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "host/child.h"
 #include "host/library.h"
 
@@ -60,16 +61,6 @@ struct talk {
     struct sp_buf said; /* errors of the modules */
 };
 
-/* Without the end of the last line: pam_nologin(8) sends its file as it is. */
-static size_t length_of(const char *text)
-{
-    size_t n = strlen(text);
-
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        n--;
-    return n;
-}
-
 /* Everything is asked for without an echo, or it is not for us. A module that quotes the password back is
  * not passed on. */
 static int answer_one(struct talk *t, const struct message *m, struct response *r)
@@ -84,7 +75,7 @@ static int answer_one(struct talk *t, const struct message *m, struct response *
         (t->secret[0] == '\0' || strstr(m->text, t->secret) == NULL)) {
         if (t->said.len > 0)
             sp_buf_puts(&t->said, "; ");
-        sp_buf_add(&t->said, m->text, length_of(m->text));
+        sp_buf_add(&t->said, m->text, sp_str_said_length(m->text)); /* pam_nologin(8) sends a file */
     }
     return PAM_SUCCESS;
 }

@@ -130,31 +130,19 @@ static int label(struct sp_host *h, int fd, int old, int dirfd, const char *name
     return done ? 0 : sp_label_set_at(&h->labels, fd, dirfd, name, err);
 }
 
-static int copy_bytes(int from, int to, const char *name, struct sp_error *err)
-{
-    _cleanup_(sp_buf_wipe) struct sp_buf b = {0};
-
-    /* The old file was bounded when it was read; this bound only stops a runaway. */
-    if (lseek(from, 0, SEEK_SET) < 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot read %s again", name);
-    if (sp_fsat_read_fd(from, name, (size_t)1 << 30, &b, NULL, err) != 0)
-        return -1;
-    if (sp_write_all(to, b.data != NULL ? b.data : "", b.len) != 0)
-        return sp_fail(err, SP_E_IO, errno, "cannot keep a copy of %s", name);
-    return 0;
-}
-
 /* The old bytes under the backup's name. A copy, not a link: between a link and the rename that follows
  * both names would be one inode, and shadow's tools truncate "passwd-" in place before they write it. */
-static int keep_backup(struct sp_host *h, struct sp_stage *s, int dirfd, const char *backup, int old,
-                       const struct stat *st, struct sp_error *err)
+static int keep_backup(struct sp_host *h, struct sp_stage *s, int dirfd, const struct sp_replace *how,
+                       int old, const struct stat *st, struct sp_error *err)
 {
-    const struct sp_staged *t = make_temp(s, dirfd, backup, err);
+    const struct sp_staged *t = make_temp(s, dirfd, how->backup, err);
 
     if (t == NULL || dress(h, t->fd, old, st->st_uid, st->st_gid, st->st_mode & 07777, false, err) != 0 ||
-        label(h, t->fd, -1, dirfd, backup, err) != 0)
+        label(h, t->fd, -1, dirfd, how->backup, err) != 0)
         return -1;
-    return copy_bytes(old, t->fd, backup, err);
+    return sp_write_all(t->fd, sp_buf_str(how->old), how->old->len) == 0
+               ? 0
+               : sp_fail(err, SP_E_IO, errno, "cannot keep a copy in %s", how->backup);
 }
 
 /* The old file for reading, -1 with *ret_missing if there is none. */
@@ -185,7 +173,7 @@ int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *n
 
     if (old < 0 && !missing)
         return -1;
-    if (how->backup != NULL && old >= 0 && keep_backup(h, s, dirfd, how->backup, old, &st, err) != 0)
+    if (how->backup != NULL && old >= 0 && keep_backup(h, s, dirfd, how, old, &st, err) != 0)
         return -1;
     t = make_temp(s, dirfd, name, err);
     if (t == NULL || dress(h, t->fd, old, uid, gid, how->mode, how->keep_acl, err) != 0 ||

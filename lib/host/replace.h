@@ -15,9 +15,10 @@ struct sp_replace {
     mode_t mode; /* exact, after any default ACL has been taken off the new file */
     uid_t uid;   /* (uid_t)-1: as the old file, or the caller */
     gid_t gid;
-    const char *backup; /* name in the same directory that keeps the old file (passwd-), or NULL */
-    bool keep_acl;      /* copy the old file's access ACL; else the new file has none */
-    bool relabel;       /* the SELinux label of the policy; else the old file's, if there is one */
+    const char *backup;       /* name in the same directory that keeps the old bytes (passwd-), or NULL */
+    const struct sp_buf *old; /* these: what its caller has read, and holds the lock of */
+    bool keep_acl;            /* copy the old file's access ACL; else the new file has none */
+    bool relabel;             /* the SELinux label of the policy; else the old file's, if there is one */
 };
 
 /* New files on their way: written under NAME.sallyport, a fixed name, so that what a crash left goes away
@@ -36,7 +37,7 @@ struct sp_stage { /* {0} is empty */
 void sp_stage_clear(struct sp_stage *s);
 
 /* In directory dirfd: unlink NAME.sallyport, create it O_EXCL | O_NOFOLLOW 0600, owner, mode, xattrs,
- * write; the old file is copied to its backup in the same way. The old file, if any, must be a regular
+ * write; the old bytes go to the backup in the same way. The old file, if any, must be a regular
  * file. Nothing is in force before the commit. */
 int sp_stage_add(struct sp_host *h, struct sp_stage *s, int dirfd, const char *name, const void *bytes,
                  size_t len, const struct sp_replace *how, struct sp_error *err);

@@ -2,6 +2,7 @@
 #include "host/sessions.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,12 +231,16 @@ static int look(struct sp_host *h, const char *user, uid_t uid, struct sp_procta
     return sp_sessions_mark(t, user, uid, ret_marks, err);
 }
 
-static bool lingers(struct sp_host *h, const char *user)
+/* loginctl(1): his manager runs without a login. 1; 0; -1: nobody knows. */
+static int lingers(struct sp_host *h, const char *user, struct sp_error *err)
 {
+    _cleanup_close_ int fd = -1;
     char path[160];
 
-    return sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", user) == 0 &&
-           sp_fsat_exists(h->root_fd, path);
+    if (sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", user) < 0)
+        return 0;
+    fd = sp_fsat_open(h->root_fd, path, O_PATH, 0, SP_FSAT_NONE, err);
+    return fd >= 0 ? 1 : sp_error_is_blind(err) ? -1 : 0;
 }
 
 /* Somebody else who has the same uid, and whom another sshd serves. */
@@ -261,11 +266,15 @@ static int find_but(struct sp_host *h, const char *user, uid_t uid, const struct
 {
     _cleanup_(sp_proctable_clear) struct sp_proctable t = {0};
     _cleanup_free_ unsigned char *marks = NULL;
+    int stays;
 
     if (look(h, user, uid, &t, &marks, err) < 0)
         return -1;
     spare(&t, s, marks);
-    if (s->n == 0 && !lingers(h, user))
+    stays = s->n == 0 ? lingers(h, user, err) : 1;
+    if (stays < 0)
+        return -1;
+    if (!stays)
         mark_manager(&t, uid, marks);
     return pick(&t, marks, ret, err);
 }

@@ -29,16 +29,14 @@ static int64_t closing_day(const struct sp_slice *field)
     return changed > 0 && maximum >= 0 && inactive >= 0 ? changed + maximum + inactive : -1;
 }
 
-int sp_shadow_get(struct sp_host *h, const char *name, struct sp_shadow *ret, struct sp_error *err)
+int sp_shadow_parse(const char *bytes, size_t len, const char *name, struct sp_shadow *ret,
+                    struct sp_error *err)
 {
-    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_slice field[FIELDS];
     struct sp_pwline line;
 
     *ret = (struct sp_shadow){.expires = -1, .closes = -1};
-    if (sp_dbfile_read(h, "shadow", &f, err) != 0)
-        return -1;
-    if (sp_pwline_find(f.bytes.data, f.bytes.len, "shadow", name, &line, err) != 0)
+    if (sp_pwline_find(bytes, len, "shadow", name, &line, err) != 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (!sp_pwline_split(line.text, FIELDS, field))
         return sp_pwline_malformed("shadow", name, err);
@@ -49,4 +47,14 @@ int sp_shadow_get(struct sp_host *h, const char *name, struct sp_shadow *ret, st
     ret->expires = days_of(&field[EXPIRES]);
     ret->closes = closing_day(field);
     return 0;
+}
+
+int sp_shadow_get(struct sp_host *h, const char *name, struct sp_shadow *ret, struct sp_error *err)
+{
+    _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
+
+    *ret = (struct sp_shadow){.expires = -1, .closes = -1};
+    if (sp_dbfile_read(h, "shadow", &f, err) != 0)
+        return -1;
+    return sp_shadow_parse(f.bytes.data, f.bytes.len, name, ret, err);
 }

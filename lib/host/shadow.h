@@ -4,6 +4,7 @@
 #define SP_HOST_SHADOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,5 +20,8 @@ struct sp_shadow {
 
 /* SP_E_STATE where the line is malformed or stands twice. A missing line is no failure. */
 int sp_shadow_get(struct sp_host *h, const char *name, struct sp_shadow *ret, struct sp_error *err);
+/* The same from the file's bytes. */
+int sp_shadow_parse(const char *bytes, size_t len, const char *name, struct sp_shadow *ret,
+                    struct sp_error *err);
 
 #endif

@@ -15,14 +15,18 @@
 #define PAM_DEPTH 8 /* @include of @include: a stack deeper than this is a circle */
 #define PAM_BYTES 65536
 
-/* A file of the host's own; authselect(8) makes links of those in /etc/pam.d. */
+/* A file of the host's own; authselect(8) makes links of those in /etc/pam.d. 1: it is there, and cannot be
+ * read at the moment. What it says then is taken for what it mostly says: writing to a slice that is none
+ * fails by itself. */
 static int read_own(struct sp_host *h, const char *path, struct sp_buf *out)
 {
-    struct sp_error ignored;
+    struct sp_error why;
     _cleanup_close_ int fd = -1;
 
-    fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_NONBLOCK, 0, SP_FSAT_FOLLOW, &ignored);
-    return fd < 0 ? -1 : sp_fsat_read_fd(fd, path, PAM_BYTES, out, NULL, &ignored);
+    fd = sp_fsat_open(h->root_fd, path, O_RDONLY | O_NONBLOCK, 0, SP_FSAT_FOLLOW, &why);
+    if (fd >= 0 && sp_fsat_read_fd(fd, path, PAM_BYTES, out, NULL, &why) == 0)
+        return 0;
+    return sp_error_is_blind(&why) ? 1 : -1;
 }
 
 static bool has_word(const char *text, const char *word)
@@ -57,16 +61,28 @@ static bool line_names(struct sp_host *h, char *line, int depth)
     return false;
 }
 
+static bool has_controllers(struct sp_host *h)
+{
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    int rc = read_own(h, CGROUP "/cgroup.controllers", &text);
+
+    return rc > 0 ||
+           (rc == 0 && has_word(sp_buf_str(&text), "pids") && has_word(sp_buf_str(&text), "memory"));
+}
+
 /* Does the stack open its sessions with systemd's module? */
 static bool stack_names(struct sp_host *h, const char *service, int depth)
 {
     _cleanup_(sp_buf_clear) struct sp_buf text = {0};
     char path[SP_PATH_SIZE], *save = NULL;
+    int rc;
 
     if (depth > PAM_DEPTH || service[0] == '.' || strchr(service, '/') != NULL ||
-        sp_str_format(path, sizeof(path), "/etc/pam.d/%s", service) < 0 || read_own(h, path, &text) < 0 ||
-        text.len == 0)
+        sp_str_format(path, sizeof(path), "/etc/pam.d/%s", service) < 0)
         return false;
+    rc = read_own(h, path, &text);
+    if (rc != 0 || text.len == 0)
+        return rc > 0;
     for (char *line = strtok_r(text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
         if (line_names(h, line, depth))
             return true;
@@ -75,12 +91,9 @@ static bool stack_names(struct sp_host *h, const char *service, int depth)
 
 bool sp_slice_usable(struct sp_host *h, const char **ret_why)
 {
-    _cleanup_(sp_buf_clear) struct sp_buf controllers = {0};
-
-    if (!sp_fsat_exists(h->root_fd, "/run/systemd/system")) /* sd_booted(3) */
+    if (sp_fsat_is_missing(h->root_fd, "/run/systemd/system")) /* sd_booted(3) */
         *ret_why = "systemd does not run here";
-    else if (read_own(h, CGROUP "/cgroup.controllers", &controllers) < 0 ||
-             !has_word(sp_buf_str(&controllers), "pids") || !has_word(sp_buf_str(&controllers), "memory"))
+    else if (!has_controllers(h))
         *ret_why = "there is no cgroup v2 with pids and memory at " CGROUP;
     else if (!stack_names(h, "sshd", 0))
         *ret_why = "pam_systemd.so is not in /etc/pam.d/sshd";
@@ -99,7 +112,7 @@ bool sp_slice_lives(struct sp_host *h, uint32_t uid)
     char path[SP_PATH_SIZE];
 
     (void)sp_str_format(path, sizeof(path), CGROUP "/user.slice/user-%u.slice", uid);
-    return sp_fsat_exists(h->root_fd, path);
+    return !sp_fsat_is_missing(h->root_fd, path);
 }
 
 int sp_slice_set(struct sp_host *h, uint32_t uid, const struct sp_limits *l, struct sp_error *err)
@@ -130,7 +143,7 @@ static uint64_t read_limit(struct sp_host *h, uint32_t uid, const char *name)
     uint64_t n = 0;
 
     (void)sp_str_format(path, sizeof(path), CGROUP "/user.slice/user-%u.slice/%s", uid, name);
-    if (read_own(h, path, &text) < 0 || text.len == 0)
+    if (read_own(h, path, &text) != 0 || text.len == 0)
         return 0;
     text.data[strcspn(text.data, "\n")] = '\0';
     return sp_str_to_u64(text.data, UINT64_MAX, &n) == 0 ? n : 0;

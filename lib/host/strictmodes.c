@@ -18,13 +18,17 @@
 #include "host/closedpath.h"
 #include "host/fsat.h"
 #include "host/home.h"
+#include "model/name.h"
 
 #define DEBIAN "/etc/debian_version"
 
 /* What the child finds; the bytes of the file follow. Both ends are one program. */
 struct found {
     bool exists, unread;
-    char problem[400], mend[400];
+    char problem[400];
+    bool has_mend, is_shown; /* there is something to do; all that can be told is the way there */
+    enum sp_mend_what mend;
+    char at[SP_PATH_SIZE]; /* where */
 };
 
 struct question {
@@ -67,17 +71,30 @@ static bool is_private_group(gid_t gid, uid_t uid)
     return sp_streq(g->gr_mem[0], p->pw_name) && g->gr_mem[1] == NULL;
 }
 
-/* A command that root may copy. Behind a link of the user's stands a name that he chose, and perhaps a file
- * of somebody else's: then the way there is shown, not changed. q->path is root's word. */
-static void say_mend(const struct question *q, struct found *f, const char *path, const char *command,
-                     const char *what)
+/* Behind a link of the user's stands a name that he chose, and perhaps a file of somebody else's: then the
+ * way there is shown, not changed. q->path is root's word. */
+static void say_mend(const struct question *q, struct found *f, const char *path, enum sp_mend_what what)
 {
     const char *rest;
 
-    if (sp_str_prefix(q->path, path, &rest) && (*rest == '/' || *rest == '\0' || sp_streq(path, "/")))
-        (void)snprintf(f->mend, sizeof(f->mend), "%s %s %.250s", command, what, path);
-    else
-        (void)snprintf(f->mend, sizeof(f->mend), "namei -l %.250s", q->path);
+    f->has_mend = true;
+    f->mend = what;
+    f->is_shown = !sp_str_prefix(q->path, path, &rest) ||
+                  (*rest != '/' && *rest != '\0' && !sp_streq(path, "/")) ||
+                  sp_str_copy(f->at, sizeof(f->at), path) < 0;
+}
+
+/* As root sees it; the child was the user. */
+static void write_mend(struct sp_host *h, const struct question *q, const struct found *f,
+                       char ret[SP_MEND_SIZE])
+{
+    char word[SP_MEND_SIZE];
+
+    ret[0] = '\0';
+    if (f->has_mend && !f->is_shown && sp_mend_path(h, q->user, f->mend, f->at, ret))
+        return;
+    if (f->has_mend && sp_str_quote(word, sizeof(word), q->path) == 0)
+        (void)sp_str_format(ret, SP_MEND_SIZE, "namei -l %s", word);
 }
 
 static bool is_safe(const struct question *q, const char *path, const struct stat *st, struct found *f)
@@ -90,14 +107,14 @@ static bool is_safe(const struct question *q, const char *path, const struct sta
         (void)snprintf(f->problem, sizeof(f->problem),
                        "%.250s belongs to uid %u, who is neither %s nor root", path, st->st_uid,
                        q->user->name);
-        say_mend(q, f, path, "chown -h", q->user->name);
+        say_mend(q, f, path, SP_MEND_HIS);
         return false;
     }
     if ((st->st_mode & S_IWOTH) == 0 && !group_writes)
         return true;
     (void)snprintf(f->problem, sizeof(f->problem), "%s may write to %.250s (mode %04o)", who, path,
                    st->st_mode & 07777U);
-    say_mend(q, f, path, "chmod", "go-w");
+    say_mend(q, f, path, SP_MEND_SAFE);
     return false;
 }
 
@@ -151,12 +168,12 @@ static void look(const struct question *q, struct found *f, struct sp_buf *bytes
         (void)snprintf(f->problem, sizeof(f->problem), "%s cannot read %.250s: %s", q->user->name, q->path,
                        strerror(errnum));
         f->unread = may_come_to_read(q->path, errnum);
-        (void)snprintf(f->mend, sizeof(f->mend), "namei -l %.250s", q->path);
+        f->has_mend = f->is_shown = true;
         return;
     }
     if (!S_ISREG(st.st_mode)) {
         (void)snprintf(f->problem, sizeof(f->problem), "%.250s is not a regular file", q->path);
-        (void)snprintf(f->mend, sizeof(f->mend), "mv %.250s %.100s.away", q->path, q->path);
+        say_mend(q, f, q->path, SP_MEND_AWAY);
         return;
     }
     if (q->strict == SP_STRICTMODES_YES && !walk(q, fd, f))
@@ -202,7 +219,7 @@ int sp_strictmodes_read(struct sp_host *h, const struct sp_user *u, const char *
     ret->exists = f.exists;
     ret->unread = f.unread;
     (void)sp_str_copy(ret->problem, sizeof(ret->problem), f.problem);
-    (void)sp_str_copy(ret->mend, sizeof(ret->mend), f.mend);
+    write_mend(h, &q, &f, ret->mend);
     sp_buf_add(&ret->bytes, out.data + sizeof(f), out.len - sizeof(f));
     return sp_buf_ok(&ret->bytes) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for a file");
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "host/host.h"
+#include "host/mend.h"
 #include "host/userdb.h"
 
 /* OPEN: as NO, and what the user closed to himself is opened for the look (host/closedpath.h). */
@@ -21,7 +22,7 @@ struct sp_strictmodes_file {
     bool exists;
     bool unread;       /* sshd can open it, or could if the user liked, and here it could not be read */
     char problem[400]; /* why sshd does not read it; "" where it does */
-    char mend[400];    /* a command, or "" */
+    char mend[SP_MEND_SIZE]; /* a command that root may type, "namei ..." where there is none, or "" */
     struct sp_buf bytes;
 };
 

@@ -54,11 +54,11 @@ int sp_userdb_find_name(struct sp_host *h, uid_t uid, char ret[64], struct sp_er
     char field[16];
     size_t n;
 
-    if (sp_dbfile_look(h, "passwd", &f, err) != 0)
+    (void)sp_str_format(field, sizeof(field), ":%u:", uid);
+    if (sp_dbfile_look_for(h, "passwd", field, &f, err) != 0)
         return -1;
     if (!f.exists)
         return no_passwd(err);
-    (void)sp_str_format(field, sizeof(field), ":%u:", uid);
     n = strlen(field);
     for (size_t at = 0; sp_pwline_with(f.bytes.data, f.bytes.len, at, field, &l); at = l.next) {
         const char *end = l.text.p + l.text.len;
@@ -141,7 +141,7 @@ int sp_userdb_tidy(struct sp_host *h, struct sp_error *err)
         return -1;
     for (size_t i = 0; i < SP_COUNT(files); i++) {
         (void)sp_str_format(temp, sizeof(temp), "%s" SP_REPLACE_SUFFIX, files[i]);
-        if (!sp_fsat_exists(etc, temp))
+        if (sp_fsat_is_missing(etc, temp))
             continue;
         if (lock < 0)
             lock = sp_dbfile_lock(h, err);

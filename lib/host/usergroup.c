@@ -89,22 +89,24 @@ int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct
 static int change_all(const struct sp_dbfile *f, enum sp_grfile_kind kind, const char *user,
                       const struct sp_member *changes, size_t n, struct sp_buf *ret, struct sp_error *err)
 {
-    sp_buf_add(ret, f->bytes.data, f->bytes.len);
-    for (size_t i = 0; i < n && sp_buf_ok(ret); i++) {
+    const struct sp_buf *now = &f->bytes;
+
+    for (size_t i = 0; i < n; i++) {
         enum sp_grfile_membership want =
             changes[i].what == SP_MEMBER_ADD ? SP_GRFILE_MEMBER : SP_GRFILE_ABSENT;
-        _cleanup_(sp_buf_wipe) struct sp_buf old = *ret;
+        _cleanup_(sp_buf_wipe) struct sp_buf next = {0}, last = {0};
 
-        *ret = (struct sp_buf){0};
-        if (sp_grfile_set_member(sp_buf_str(&old), old.len, kind, changes[i].group, user, want, ret, err) ==
-            0)
-            continue;
-        if (kind != SP_GRFILE_GSHADOW || err->code != SP_E_NOT_FOUND)
+        if (sp_grfile_set_member(now->data, now->len, kind, changes[i].group, user, want, &next, err) ==
+            0) {
+            last = *ret;
+            *ret = next;
+            next = (struct sp_buf){0};
+            now = ret;
+        } else if (kind != SP_GRFILE_GSHADOW || err->code != SP_E_NOT_FOUND)
             return -1;
-        sp_buf_wipe(ret);
-        *ret = old;
-        old = (struct sp_buf){0};
     }
+    if (now != ret)
+        sp_buf_add(ret, f->bytes.data, f->bytes.len);
     return sp_buf_ok(ret) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "no memory for /etc/%s", f->name);
 }
 

@@ -34,12 +34,15 @@ static struct sp_slice dates(struct sp_slice line)
     return (struct sp_slice){line.p + at, line.len - at};
 }
 
-static void put_changed(struct sp_buf *out, struct sp_slice before, struct sp_slice now)
+/* PAM writes a user whose line it did not find without any dates: then those of before stand again. */
+static bool put_changed(struct sp_buf *out, struct sp_slice before, struct sp_slice now)
 {
     const struct sp_slice old = dates(before), new = dates(now);
+    bool lost = sp_slice_is(new, ":::::") && !sp_slice_equal(old, new);
 
     sp_buf_add(out, now.p, now.len - new.len);
-    put(out, old);
+    put(out, lost ? old : new);
+    return lost;
 }
 
 /* The lines are in order nearly always: then each is found where the last one ended. */
@@ -58,7 +61,7 @@ int sp_shfile_keep(const struct sp_shfile *f, struct sp_buf *out, size_t *ret_lo
             const size_t begin = (size_t)(now.text.p - f->now.p);
             put_all(out, f->now, at, begin);
             if (sp_slice_is(name, f->user))
-                put_changed(out, old.text, now.text);
+                *ret_lost += put_changed(out, old.text, now.text);
             else
                 put(out, now.text);
             at = now.next;

@@ -16,8 +16,9 @@ struct sp_shfile {
     const char *user;            /* whose password was changed */
 };
 
-/* Puts into `out` the file as it is now and, in their places, the lines that were lost; the user's keeps
- * its dates from before behind the new password. *ret_lost: how many lines; 0: `out` is as it is now. */
+/* Puts into `out` the file as it is now and, in their places, the lines that were lost; where the
+ * user's lost its dates, those of before stand behind the new password. *ret_lost: how many lines; 0: `out`
+ * is as it is now. */
 int sp_shfile_keep(const struct sp_shfile *f, struct sp_buf *out, size_t *ret_lost, struct sp_error *err);
 
 #endif

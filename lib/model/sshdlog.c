@@ -74,6 +74,13 @@ static const struct reason {
      "see its owner and mode", true},
 };
 
+/* do_pam_session() of auth-pam.c: the key or password was right, and then sshd ends with 254. */
+static const struct reason no_session = {
+    "PAM: pam_open_session(): ", NULL,
+    "the login was accepted, and then a session module of PAM's refused it: it ended at once",
+    "see the session lines of /etc/pam.d/sshd (pam_limits: maxlogins in /etc/security/limits.conf and "
+    "limits.d; pam_namespace, pam_mkhomedir, pam_exec) and what the log has of the same pid"};
+
 /* Words behind which a user stands, up to the next blank; `kind` says what the line means. */
 static const struct {
     const char *begins;
@@ -217,6 +224,12 @@ static void read_message(const char *text, struct sp_sshdlog *ret)
             read_peer(rest + (*rest == ' '), ret);
             return;
         }
+    if (sp_str_prefix(text, no_session.begins, NULL)) {
+        ret->kind = SP_SSHDLOG_SESSION;
+        ret->why = no_session.why;
+        ret->mend = no_session.mend;
+        return;
+    }
     for (size_t i = 0; i < SP_COUNT(reasons); i++) {
         const struct reason *r = &reasons[i];
         if (!sp_str_prefix(text, r->begins, NULL) || (r->holds != NULL && strstr(text, r->holds) == NULL))

@@ -23,6 +23,8 @@ enum sp_sshdlog_kind {
     SP_SSHDLOG_PARTIAL,  /* the same, where sshd wants another proof too (AuthenticationMethods) */
     SP_SSHDLOG_REFUSED,  /* why and mend; the user only where the line names him */
     SP_SSHDLOG_CLOSED,   /* the end of a connection that never got in: it names the user */
+    SP_SSHDLOG_SESSION,  /* why and mend of a login that was accepted and got no session; whose it was says
+                            the line that accepted it, of the same pid */
 };
 
 struct sp_sshdlog {

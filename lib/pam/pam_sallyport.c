@@ -5,7 +5,8 @@
  *
  * Rules: root, and who is neither in the group sallyport nor has a record, is none of ours (PAM_IGNORE).
  * For who is, a record that is missing, broken or another uid's is a refusal, and is logged as an error: it
- * shuts out managed accounts, never the admin.
+ * shuts out managed accounts, never the admin. Who cannot be told from a managed account, since passwd,
+ * group or the record cannot be looked at, is refused, too; root is known by his name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/pamrecord.h"
+#include "model/pwfile.h"
 #include "model/when.h"
 
 #define GROUP "sallyport"
+#define GROUP_FILE "/etc/group" /* where sallyport itself writes its members */
+#define GROUP_MAX ((size_t)64 << 20)
 
 /* Root wrote it, and nobody else can. */
 static int read_record(const char *user, struct sp_pamrecord *ret, struct sp_error *err)
@@ -80,16 +84,38 @@ static int answer(pam_handle_t *pam, int flags, const struct sp_pamrecord *r, co
     return refuse(pam, flags, r->user, host, "not from this address", PAM_PERM_DENIED);
 }
 
-/* No record that can be trusted. Of an account that is ours it is a refusal. */
-static int without_record(pam_handle_t *pam, int flags, const char *user, const struct sp_error *err)
+/* By the file itself: nsswitch.conf(5) hides one that could not be read behind what is asked next, and so
+ * does a user who is not found. 1; 0; -1: nobody knows. */
+static int is_listed(const char *user)
 {
-    if (pam_modutil_user_in_group_nam_nam(pam, user, GROUP) != 1)
-        return PAM_IGNORE;
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    _cleanup_close_ int fd = open(GROUP_FILE, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct sp_grfile_line line;
+    struct sp_error err;
+
+    if (fd < 0)
+        sp_fail(&err, errno == ENOENT ? SP_E_NOT_FOUND : SP_E_IO, errno, GROUP_FILE);
+    if (fd < 0 || sp_buf_read_fd(&text, fd, GROUP_MAX, 0, &err) < 0 ||
+        sp_grfile_find(sp_buf_str(&text), text.len, SP_GRFILE_GROUP, GROUP, &line, &err) < 0)
+        return sp_error_is_blind(&err) ? -1 : 0;
+    return sp_grfile_is_member(sp_buf_str(&text), &line, user) == SP_GRFILE_MEMBER;
+}
+
+static int deny(pam_handle_t *pam, int flags, const char *user, const struct sp_error *err)
+{
     pam_syslog(pam, LOG_ERR, "%s refused: no record to judge by: %s (sallyport reconcile writes it)", user,
                err->text);
     if ((flags & PAM_SILENT) == 0)
         (void)pam_error(pam, "No access: the account's record cannot be read; ask the administrator.");
     return PAM_PERM_DENIED;
+}
+
+/* No record that can be trusted. Of an account that is ours it is a refusal, and of who may be. */
+static int without_record(pam_handle_t *pam, int flags, const char *user, const struct sp_error *err)
+{
+    if (pam_modutil_user_in_group_nam_nam(pam, user, GROUP) != 1 && is_listed(user) == 0)
+        return PAM_IGNORE;
+    return deny(pam, flags, user, err);
 }
 
 /* Sources speak of addresses. A service that names none (cron, su) is of this host; a name instead of an
@@ -126,11 +152,15 @@ __attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pam, i
         pam_syslog(pam, LOG_ERR, "it takes no arguments: %s", argv[i]);
     if (pam_get_user(pam, &user, NULL) != PAM_SUCCESS || user == NULL)
         return PAM_USER_UNKNOWN;
-    pw = pam_modutil_getpwnam(pam, user);
-    if (pw == NULL || pw->pw_uid == 0)
+    pw = pam_modutil_getpwnam(pam, user); /* NULL: there is none, or nobody could look */
+    if (pw != NULL ? pw->pw_uid == 0 : sp_streq(user, "root"))
         return PAM_IGNORE;
     if (read_record(user, &r, &err) < 0)
         return without_record(pam, flags, user, &err);
+    if (pw == NULL) {
+        sp_fail(&err, SP_E_NOT_FOUND, 0, "passwd does not tell whose it is");
+        return deny(pam, flags, user, &err);
+    }
     if (!sp_streq(r.user, user) || r.uid != pw->pw_uid) {
         sp_fail(&err, SP_E_STATE, 0, "it is of %s with uid %u", r.user, r.uid);
         return without_record(pam, flags, user, &err);

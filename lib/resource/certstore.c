@@ -27,9 +27,20 @@ void sp_cas_clear(struct sp_cas *c)
     *c = (struct sp_cas){0};
 }
 
+int sp_cas_look(struct sp_host *h, bool *ret, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, SP_CA_TRUSTED, O_PATH, 0, SP_FSAT_NONE, err);
+
+    *ret = fd >= 0;
+    return fd < 0 && sp_error_is_blind(err) ? -1 : 0;
+}
+
 bool sp_cas_exist(struct sp_host *h)
 {
-    return sp_fsat_exists(h->root_fd, SP_CA_TRUSTED);
+    struct sp_error ignored;
+    bool exist;
+
+    return sp_cas_look(h, &exist, &ignored) < 0 || exist;
 }
 
 static int read_ca(struct sp_host *h, unsigned number, struct sp_cas *c, struct sp_error *err)
@@ -49,7 +60,7 @@ static int read_ca(struct sp_host *h, unsigned number, struct sp_cas *c, struct 
     if (sp_sshkey_parse(sp_buf_str(&text), text.len, &ca->key, NULL, err) < 0)
         return sp_hint(err, "%s is no public key of a CA: move it away", path);
     (void)sp_str_format(path, sizeof(path), SP_CA_DIR "/%u", number);
-    ca->in_agent = !sp_fsat_exists(h->root_fd, path);
+    ca->in_agent = sp_fsat_is_missing(h->root_fd, path);
     c->n++;
     return 0;
 }

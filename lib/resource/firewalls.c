@@ -72,14 +72,33 @@ static int read_ruleset(struct sp_firewalls *f, struct sp_error *err)
 }
 
 /* iptables-save of the old kind makes the tables that it asks for: it is asked only where there are some.
- */
-static bool has_legacy(struct sp_host *h, const char *path)
+ * 1; 0; -1: nobody knows. */
+static int has_legacy(struct sp_host *h, const char *path)
 {
     _cleanup_(sp_buf_clear) struct sp_buf names = {0};
-    struct sp_error ignored;
-    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_RDONLY, 0, SP_FSAT_FOLLOW, &ignored);
+    struct sp_error why;
+    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, path, O_RDONLY, 0, SP_FSAT_FOLLOW, &why);
 
-    return fd >= 0 && sp_fsat_read_fd(fd, path, 4096, &names, NULL, &ignored) == 0 && names.len > 0;
+    if (fd < 0 || sp_fsat_read_fd(fd, path, 4096, &names, NULL, &why) < 0)
+        return sp_error_is_blind(&why) ? -1 : 0;
+    return names.len > 0;
+}
+
+/* False: there are tables, or may be, and they could not be read. */
+static bool read_legacy(struct sp_host *h, const char *names, const char *const *argv, struct sp_buf *ret)
+{
+    int has = has_legacy(h, names);
+
+    return has == 0 || (has > 0 && output_of(h, argv, ret) == 0);
+}
+
+/* Both families, or neither: what one program has told of is passed over where nft tells of it. */
+static void read_nft(struct sp_firewalls *f, const char *const *argv4, const char *const *argv6)
+{
+    if (output_of(f->host, argv4, &f->nft4) == 0 && output_of(f->host, argv6, &f->nft6) == 0)
+        return;
+    sp_buf_clear(&f->nft4);
+    sp_buf_clear(&f->nft6);
 }
 
 static void read_saved(struct sp_firewalls *f)
@@ -89,14 +108,10 @@ static void read_saved(struct sp_firewalls *f)
     static const char *const legacy4[] = {"/usr/sbin/iptables-legacy-save", NULL};
     static const char *const legacy6[] = {"/usr/sbin/ip6tables-legacy-save", NULL};
 
-    if (f->ruleset != NULL) {
-        (void)output_of(f->host, nft4, &f->nft4);
-        (void)output_of(f->host, nft6, &f->nft6);
-    }
-    if (has_legacy(f->host, "/proc/net/ip_tables_names"))
-        f->unread4 = output_of(f->host, legacy4, &f->legacy4) < 0;
-    if (has_legacy(f->host, "/proc/net/ip6_tables_names"))
-        f->unread6 = output_of(f->host, legacy6, &f->legacy6) < 0;
+    if (f->ruleset != NULL)
+        read_nft(f, nft4, nft6);
+    f->unread4 = !read_legacy(f->host, "/proc/net/ip_tables_names", legacy4, &f->legacy4);
+    f->unread6 = !read_legacy(f->host, "/proc/net/ip6_tables_names", legacy6, &f->legacy6);
 }
 
 static bool saved_has(const struct sp_buf *b, const char *chain)

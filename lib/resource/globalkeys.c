@@ -274,26 +274,34 @@ static int find_own(const struct sp_sshd_line *l, void *data)
     return 0;
 }
 
+static int unseen(struct sp_error *err)
+{
+    return sp_fail(err, SP_E_IO, 0, "cannot look at all of sshd's configuration files");
+}
+
 static int add_file(const char *name, void *data)
 {
     sp_buf_printf(data, " " SP_GLOBAL_DIR "/%s", name);
     return 0;
 }
 
-void sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *out)
+int sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *out, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf files = {0};
     struct own_value o = {.main = c->config->sshd_config};
-    struct sp_error ignored;
 
-    /* What cannot be looked at lets nobody in. */
-    (void)visit_files(c->host, add_file, &files, &ignored);
+    /* What stands in the way there lets nobody in. */
+    if (visit_files(c->host, add_file, &files, err) < 0 && sp_error_is_blind(err))
+        return -1;
     if (own[0] == '\0' && files.len > 0) {
         (void)sp_sshd_each_line(c, find_own, &o);
+        if (o.is_blind)
+            return unseen(err);
         own = o.value[0] == '\0' ? HOSTS_OWN : strcasecmp(o.value, "none") == 0 ? "" : o.value;
     }
     if (files.len > 0 || own[0] != '\0')
         sp_buf_printf(out, "\tAuthorizedKeysFile %s%s\n", own, sp_buf_str(&files));
+    return 0;
 }
 
 struct expectation {
@@ -334,7 +342,7 @@ int sp_globals_conflict(const struct sp_ctx *c, struct sp_error *err)
 
     (void)sp_sshd_each_line(c, find_own, &o);
     if (o.is_blind)
-        return sp_fail(err, SP_E_IO, 0, "cannot look at all of sshd's configuration files");
+        return unseen(err);
     if (!o.conditional || c->config->key_store == SP_KEY_STORE_ROOT)
         return 0;
     sp_fail(err, SP_E_CONFLICT, 0, "%s sets AuthorizedKeysFile within a Match block", o.place);

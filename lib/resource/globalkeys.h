@@ -42,7 +42,7 @@ int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_ch
 
 /* Append AuthorizedKeysFile for the drop-in: `own` is what it would be without global keys, "" for what the
  * host has. Nothing while there are no global keys and no own value. */
-void sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *out);
+int sp_globals_lines(const struct sp_ctx *c, const char *own, struct sp_buf *out, struct sp_error *err);
 /* Are they what sshd shows for this account? */
 int sp_globals_expect(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err);
 /* Our line would push aside what a Match block of somebody else's says: SP_E_CONFLICT names it. */

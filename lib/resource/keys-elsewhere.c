@@ -124,8 +124,28 @@ static int plan_all(const struct sp_account *a, const struct lines *l)
     return 0;
 }
 
-/* With foreign_keys = keep sshd reads the home beside root's file, and what the user puts there is his: a
- * home that cannot be looked at holds nothing up. But a key that goes is not left behind it. */
+/* A key that goes is not left behind what could not be looked at, where sshd reads it: it is planned as if
+ * it stood there. Beside root's file the rest is the user's, and holds nothing up; but whether a key that
+ * stays has a line without its limits there, nobody knows. */
+static int plan_unseen(const struct lines *l, const struct sp_error *why)
+{
+    _cleanup_(sp_key_list_clear) struct sp_key_list stay = {0};
+    const struct sp_ctx *c = l->ctx;
+    struct lines gone = *l;
+    size_t n = l->plan->n;
+
+    gone.want = &stay;
+    if (sp_keys_wanted(c, &stay, NULL, NULL, l->err) < 0)
+        return -1;
+    if (sp_keys_other_file(c) != NULL &&
+        (plan_all(c->desired, &gone) < 0 || plan_all(c->applied, &gone) < 0))
+        return -1;
+    return c->config->key_store != SP_KEY_STORE_ROOT || l->plan->n > n
+               ? 0
+               : sp_plan_warn(l->plan, l->err, "the keys in the home of %s could not be looked at: %s",
+                              c->user->name, why->text);
+}
+
 static int plan_home(const struct sp_ctx *c, const char *file, const struct sp_key_list *want,
                      struct sp_plan *p, struct sp_error *err)
 {
@@ -139,9 +159,7 @@ static int plan_home(const struct sp_ctx *c, const char *file, const struct sp_k
         *err = why;
         return -1;
     }
-    if (why.code == SP_E_NOT_FOUND || c->config->key_store == SP_KEY_STORE_ROOT)
-        return 0;
-    return plan_all(c->desired, &l) < 0 ? -1 : plan_all(c->applied, &l);
+    return why.code == SP_E_NOT_FOUND ? 0 : plan_unseen(&l, &why);
 }
 
 static bool has_unwanted(const struct sp_ctx *c, const struct sp_account *a, const struct sp_key_list *want)
@@ -242,7 +260,7 @@ static int elsewhere_read_back(const struct sp_ctx *c, struct sp_change *change,
     bool there;
 
     if (change->what == WHOLE)
-        there = sp_fsat_exists(c->host->root_fd, change->target);
+        there = !sp_fsat_is_missing(c->host->root_fd, change->target);
     else {
         if (read_as_sshd(c, change->from, SP_STRICTMODES_OPEN, &have, err) < 0)
             return -1;

@@ -13,6 +13,7 @@
 #include "host/fsat.h"
 #include "host/home.h"
 #include "host/layout.h"
+#include "host/mend.h"
 #include "host/replace.h"
 #include "model/authkeys.h"
 #include "model/when.h"
@@ -314,7 +315,8 @@ static int check_home(const struct sp_ctx *c, const struct sp_key_list *want,
     sp_fail(err, SP_E_UNSAFE_PATH, 0,
             "sshd will refuse the keys: the home %.200s is root's and others can write to it",
             c->user->home);
-    return sp_hint(err, "chmod go-w %.100s, or set key_store = root in sallyport.conf", c->user->home);
+    return sp_mend_hint(c->host, c->user, SP_MEND_SAFE, c->user->home,
+                        "set key_store = root in sallyport.conf", err);
 }
 
 static int show_unseen(const struct sp_ctx *c, const struct sp_error *why, struct sp_plan *p,
@@ -476,7 +478,7 @@ static int keys_read_back(const struct sp_ctx *c, struct sp_change *change, stru
 
     if (change->what == WHOLE)
         return sp_str_copy(change->read_back, sizeof(change->read_back),
-                           sp_fsat_exists(c->host->root_fd, change->target) ? "there" : "");
+                           sp_fsat_is_missing(c->host->root_fd, change->target) ? "" : "there");
     if (sp_keys_read(c, &have, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (change->what == MODE)

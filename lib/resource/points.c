@@ -66,14 +66,16 @@ static int look(const struct sp_host *h, int root_fd, const char *const *paths, 
     ret->n = sp_layout_names(paths, n_paths, ret->names, MAX_POINTS);
     for (size_t i = 0; i < ret->n; i++) {
         const char *why;
-        if (fstatat(root_fd, ret->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno != ENOENT)
-                return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", ret->names[i]);
+        bool there = sp_layout_stat(root_fd, ret->names[i], &st) == 0;
+
+        if (!there && errno != ENOENT && errno != EXDEV)
+            return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", ret->names[i]);
+        if (!there && errno == ENOENT) {
             ret->missing++;
             continue;
         }
-        ret->missing += is_begun(h, &st);
-        if (is_ours(&st) || is_begun(h, &st)) {
+        ret->missing += there && is_begun(h, &st);
+        if (there && (is_ours(&st) || is_begun(h, &st))) {
             ret->ours++;
             continue;
         }
@@ -158,35 +160,46 @@ static bool keeps(const struct sp_account *a, const char *root)
     return false;
 }
 
-/* The jail there may be that of another name of this uid, or of the user whose directory it is by now. */
-static bool is_anothers(const struct sp_ctx *c, const struct points *at, const char *root)
+/* The jail there may be that of another name of this uid, or of the user whose directory it is by now. 1;
+ * 0; -1: nobody knows. */
+static int is_anothers(const struct sp_ctx *c, const struct points *at, const char *root,
+                       struct sp_error *err)
 {
     _cleanup_(sp_record_clear) struct sp_record r = {0};
     bool strange = is_strangers(c, at);
-    struct sp_error why;
 
-    if (sp_recordfile_read(c->host, strange ? at->owner : c->desired->uid, &r, &why) < 0)
-        return strange && why.code != SP_E_NOT_FOUND;
+    if (sp_recordfile_read(c->host, strange ? at->owner : c->desired->uid, &r, err) < 0)
+        return sp_error_is_blind(err) ? -1 : strange && err->code != SP_E_NOT_FOUND;
     return strange || (!sp_streq(r.user, c->desired->user) && r.n_roots > 0 && sp_streq(r.roots[0], root));
+}
+
+/* 1: there are some of ours to take away. */
+static int look_given_up(const struct sp_ctx *c, const char *root, struct points *ret, struct sp_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    int anothers;
+
+    if (look_at(c, root, c->applied, NULL, &fd, ret, err) < 0)
+        return sp_error_is_blind(err) ? -1 : 0; /* gone with its document root */
+    if (ret->ours == 0)
+        return 0;
+    anothers = is_anothers(c, ret, root, err);
+    return anothers < 0 ? -1 : !anothers;
 }
 
 static int plan_given_up(const struct sp_ctx *c, const char *root, struct sp_plan *p, struct sp_error *err)
 {
-    struct sp_error gone;
-    _cleanup_close_ int fd = -1;
+    struct sp_error why;
     struct points points;
+    int left = look_given_up(c, root, &points, &why);
 
-    if (look_at(c, root, c->applied, NULL, &fd, &points, &gone) < 0) {
-        if (!sp_error_is_blind(&gone))
-            return 0;     /* gone with its document root: nothing is left to take away */
-        if (c->withdraws) /* which a disk that cannot be read does not hold up */
-            return sp_plan_warn(p, err, "the mount points below %.200s could not be looked at: %s", root,
-                                gone.text);
-        *err = gone;
-        return -1;
-    }
-    return points.ours > 0 && !is_anothers(c, &points, root) ? add(p, root, points.ours, 0, SP_NARROW, err)
-                                                             : 0;
+    if (left >= 0)
+        return left > 0 ? add(p, root, points.ours, 0, SP_NARROW, err) : 0;
+    if (c->withdraws) /* which a disk that cannot be read does not hold up */
+        return sp_plan_warn(p, err, "the mount points below %.200s could not be looked at: %s", root,
+                            why.text);
+    *err = why;
+    return -1;
 }
 
 static int points_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
@@ -262,8 +275,8 @@ static int take_away(const struct sp_host *h, int root_fd, const struct points *
 {
     for (size_t i = 0; i < points->n; i++) {
         struct stat st;
-        if (fstatat(root_fd, points->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno != ENOENT)
+        if (sp_layout_stat(root_fd, points->names[i], &st) < 0) {
+            if (errno != ENOENT && errno != EXDEV) /* what is mounted there is not ours */
                 return sp_fail(err, SP_E_IO, errno, "cannot look at the mount point %s", points->names[i]);
         } else if ((is_ours(&st) || is_begun(h, &st)) &&
                    sp_fsat_remove_empty(root_fd, points->names[i], err) < 0)
@@ -277,10 +290,14 @@ static int apply_one(const struct sp_ctx *c, const struct sp_change *change, str
     _cleanup_close_ int fd = -1;
     bool making = change->phase == SP_BUILD;
     struct points points;
+    int anothers;
 
     if (look_at(c, change->target, making ? c->desired : c->applied, NULL, &fd, &points, err) < 0)
         return -1;
-    if (making ? is_strangers(c, &points) : is_anothers(c, &points, change->target))
+    anothers = making ? is_strangers(c, &points) : is_anothers(c, &points, change->target, err);
+    if (anothers < 0)
+        return -1;
+    if (anothers)
         return sp_fail(err, SP_E_UNSAFE_PATH, 0, "the document root %s belongs to another user",
                        change->target);
     if (making && make(c->host, fd, &points, err) < 0)

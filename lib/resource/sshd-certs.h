@@ -10,7 +10,7 @@
 /* Append the lines for the drop-in's block of managed accounts; nothing while there is no CA. All three
  * stand within Match, so that neither a stolen CA nor a broken list of revoked ones concerns anybody else:
  * root and the admins have theirs as before. */
-void sp_sshd_certs_lines(const struct sp_ctx *c, struct sp_buf *out);
+int sp_sshd_certs_lines(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *err);
 
 /* Are they what sshd shows for this account? Nothing is asked while there is no CA. */
 int sp_sshd_certs_expect(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err);

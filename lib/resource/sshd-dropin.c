@@ -3,12 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,7 +14,6 @@
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "host/lock.h"
-#include "host/proctable.h"
 #include "host/replace.h"
 #include "host/spawn.h"
 #include "resource/globalkeys.h"
@@ -24,15 +21,21 @@
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
 #include "resource/sshd-exceptions.h"
+#include "resource/sshd-master.h"
 #include "resource/sshd.h"
 
-#define PID_FILE "/run/sshd.pid"
-#define RELOAD_DEADLINE_MS 1000
+#define LOCK SP_STORE "/sshd.lock"
 #define LOCK_DEADLINE_MS 20000
 
 enum { TRIES = 3 };
 
 enum { GROUPS, DROPIN };
+
+/* The drop-in, and what a change calls it. UNREAD: the text is right, but who wrote it was cut off before
+ * sshd was told, and it goes by the one before. */
+enum state { ABSENT, DIFFERENT, UNREAD, WRITTEN };
+
+static const char *const state_words[] = {"", "different", "not read by sshd", "written"};
 
 static const char *const group_names[] = {SP_GROUP_ALL,     SP_GROUP_CHROOT, SP_GROUP_NONE,
                                           SP_GROUP_KEYONLY, SP_GROUP_BOTH,   SP_GROUP_NOFORWARD,
@@ -69,12 +72,13 @@ int sp_sshd_dropin(const struct sp_ctx *ctx, enum sp_sftp sftp, const struct sp_
     if (sp_sshd_exceptions(ctx, have, out, err) < 0)
         return -1;
     sp_buf_puts(out, dropin_all);
-    sp_globals_lines(ctx,
-                     c->key_store == SP_KEY_STORE_HOME      ? ""
-                     : c->foreign_keys == SP_FOREIGN_REFUSE ? SP_KEYS_ROOT_DIR "/%u"
-                                                            : SP_KEYS_ROOT_DIR "/%u " SP_KEYS_HOME_FILE,
-                     out);
-    sp_sshd_certs_lines(ctx, out);
+    if (sp_globals_lines(ctx,
+                         c->key_store == SP_KEY_STORE_HOME      ? ""
+                         : c->foreign_keys == SP_FOREIGN_REFUSE ? SP_KEYS_ROOT_DIR "/%u"
+                                                                : SP_KEYS_ROOT_DIR "/%u " SP_KEYS_HOME_FILE,
+                         out, err) < 0 ||
+        sp_sshd_certs_lines(ctx, out, err) < 0)
+        return -1;
     if (sftp == SP_SFTP_INTERNAL)
         sp_buf_puts(out, dropin_internal);
     sp_buf_puts(out, "Match all\n");
@@ -109,19 +113,32 @@ static int groups_missing(const struct sp_ctx *c, size_t *ret, struct sp_error *
     return 0;
 }
 
-static int dropin_is_right(const struct sp_ctx *c, bool *ret_exists, bool *ret_right, struct sp_error *err)
+/* The lock's file is not empty from before a new text is put there until sshd has been told. */
+static int is_told(struct sp_host *h, bool *ret, struct sp_error *err)
+{
+    struct stat st = {0};
+
+    if (fstatat(h->root_fd, &LOCK[1], &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+        return sp_fail(err, SP_E_IO, errno, "cannot look at %s", LOCK);
+    *ret = st.st_size == 0;
+    return 0;
+}
+
+static int look(const struct sp_ctx *c, enum state *ret, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf have = {0}, want = {0};
+    bool told = false;
     struct stat st;
 
-    *ret_exists = *ret_right = false;
+    *ret = ABSENT;
     if (sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &have, &st, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
-    *ret_exists = true;
-    if (wanted_dropin(c, &have, &want, err) < 0)
+    *ret = DIFFERENT;
+    if (wanted_dropin(c, &have, &want, err) < 0 || is_told(c->host, &told, err) < 0)
         return -1;
-    *ret_right = have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
-                 (!c->host->real || (st.st_uid == 0 && (st.st_mode & 022) == 0));
+    if (have.len == want.len && memcmp(have.data, want.data, want.len) == 0 &&
+        (!c->host->real || (st.st_uid == 0 && (st.st_mode & 022) == 0)))
+        *ret = told ? WRITTEN : UNREAD;
     return 0;
 }
 
@@ -138,13 +155,13 @@ static bool must_wait(const struct sp_ctx *c)
 
 static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error *err)
 {
-    bool exists = false, right = false;
+    enum state state = ABSENT;
     struct sp_change *change;
     size_t missing = 0;
 
     if (sp_ctx_absent(c))
         return 0;
-    if (groups_missing(c, &missing, err) < 0 || dropin_is_right(c, &exists, &right, err) < 0)
+    if (groups_missing(c, &missing, err) < 0 || look(c, &state, err) < 0)
         return -1;
     if (missing > 0) {
         change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_NEUTRAL, GROUPS, err);
@@ -154,60 +171,14 @@ static int policy_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_erro
         (void)sp_str_format(change->from, sizeof(change->from), "%zu missing", missing);
         (void)sp_str_copy(change->to, sizeof(change->to), "there");
     }
-    if (right || (exists && must_wait(c)))
+    if (state == WRITTEN || (state != ABSENT && must_wait(c)))
         return 0;
     change = sp_plan_add(p, &sp_resource_policy, SP_PREPARE, SP_TIGHTENS, DROPIN, err);
     if (change == NULL)
         return -1;
     (void)sp_str_copy(change->target, sizeof(change->target), SP_SSHD_DROPIN);
-    (void)sp_str_copy(change->from, sizeof(change->from), exists ? "different" : "");
-    return sp_str_copy(change->to, sizeof(change->to), "written");
-}
-
-/* On SIGHUP sshd takes its pid file away, and writes it anew when it listens with the new policy. Until
- * then a login goes by the old one, or is refused: wait for it, but not for an sshd that hangs. */
-static void wait_reloaded(struct sp_host *h, const struct stat *before)
-{
-    const struct timespec pause = {.tv_nsec = 2000000};
-    struct stat now;
-
-    for (unsigned i = 0; i < RELOAD_DEADLINE_MS / 2; i++) {
-        (void)nanosleep(&pause, NULL);
-        if (fstatat(h->root_fd, &PID_FILE[1], &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_size > 0 &&
-            (now.st_ino != before->st_ino || now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
-             now.st_mtim.tv_nsec != before->st_mtim.tv_nsec))
-            return;
-    }
-}
-
-/* The master reads its files again on SIGHUP. Only a process that is this host's sshd gets one;
- * socket-activated ones need none. -1: which it is could not be looked at, and the old policy is in force.
- */
-static int reload_sshd(struct sp_host *h, const char *sshd, struct sp_error *err)
-{
-    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
-    char path[64], exe[SP_PATH_SIZE];
-    struct stat st;
-    uint64_t pid = 0;
-    ssize_t n;
-
-    if (!h->real)
-        return 0;
-    if (sp_fsat_read(h->root_fd, PID_FILE, 64, &text, &st, err) < 0)
-        return sp_error_is_blind(err) ? -1 : 0;
-    if (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.data[--text.len] = '\0';
-    if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, &pid) < 0 || pid < 2)
-        return 0;
-    (void)sp_str_format(path, sizeof(path), "proc/%llu/exe", (unsigned long long)pid);
-    n = readlinkat(h->root_fd, path, exe, sizeof(exe) - 1);
-    if (n < 0 && sp_proctable_is_blind(errno))
-        return sp_fail(err, SP_E_IO, errno, "cannot tell whether process %llu is sshd",
-                       (unsigned long long)pid);
-    exe[n > 0 ? n : 0] = '\0';
-    if (sp_streq(exe, sshd) && kill((pid_t)pid, SIGHUP) == 0)
-        wait_reloaded(h, &st);
-    return 0;
+    (void)sp_str_copy(change->from, sizeof(change->from), state_words[state]);
+    return sp_str_copy(change->to, sizeof(change->to), state_words[WRITTEN]);
 }
 
 /* In drop-ins of before, forwarding was off but for the members of sallyport-local. 1: it is one. */
@@ -230,25 +201,60 @@ static int keep_narrow(struct sp_host *h, struct sp_error *err)
     return sp_userdb_fill_group(h, SP_GROUP_NOFORWARD, SP_GROUP_ALL, may, is_of_before, err);
 }
 
-/* The text that is wanted now in place of `old`. A drop-in that sshd refuses would keep everybody out at
- * its next start: the old one comes back. So it does where sshd could not be told. */
-static int write_once(const struct sp_ctx *c, const struct sp_buf *old, bool existed,
-                      const struct sp_buf *text, struct sp_error *err)
+/* On files that it refuses, sshd would end instead of reading them. One that is started for each connection
+ * reads them then. */
+static int tell_sshd(const struct sp_ctx *c, struct sp_error *err)
+{
+    _cleanup_(sp_sshdconf_clear) struct sp_sshdconf conf = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf shown = {0};
+    struct sp_sshd_master master;
+
+    if (sp_sshd_effective(c->host, c->config, NULL, &shown, err) < 0 ||
+        sp_sshdconf_parse(sp_buf_str(&shown), shown.len, &conf, err) < 0 ||
+        sp_sshd_master(c->host, c->config, &conf, &master, err) < 0)
+        return -1;
+    sp_sshd_master_reload(c->host, &master);
+    return 0;
+}
+
+static int mark(int lock, struct sp_error *err)
+{
+    static const char text[] = "sshd has not been told of its drop-in\n";
+
+    return pwrite(lock, text, sizeof(text) - 1, 0) < 0
+               ? sp_fail(err, SP_E_IO, errno, "cannot write %s", LOCK)
+               : 0;
+}
+
+static int unmark(int lock, struct sp_error *err)
+{
+    return ftruncate(lock, 0) < 0 ? sp_fail(err, SP_E_IO, errno, "cannot write %s", LOCK) : 0;
+}
+
+static int put_back(struct sp_host *h, const struct sp_buf *old, const struct sp_replace *how)
+{
+    struct sp_error ignored;
+
+    return old != NULL ? sp_replace_path(h, SP_SSHD_DROPIN, old->data, old->len, how, &ignored)
+                       : unlinkat(h->root_fd, &SP_SSHD_DROPIN[1], 0);
+}
+
+/* The text that is wanted now in place of `old` (NULL: there was none). A drop-in that sshd refuses would
+ * keep everybody out at its next start: the old one comes back. So it does where sshd could not be told. */
+static int write_once(const struct sp_ctx *c, int lock, const struct sp_buf *old, const struct sp_buf *text,
+                      struct sp_error *err)
 {
     const struct sp_replace how = {.mode = 0644, .uid = 0, .gid = 0};
-    _cleanup_(sp_buf_clear) struct sp_buf shown = {0};
-    struct sp_error refused;
+    struct sp_error ignored;
+    bool told = false;
 
-    if (sp_replace_path(c->host, SP_SSHD_DROPIN, text->data, text->len, &how, err) < 0)
+    if (is_told(c->host, &told, err) < 0 || mark(lock, err) < 0 ||
+        sp_replace_path(c->host, SP_SSHD_DROPIN, text->data, text->len, &how, err) < 0)
         return -1;
-    if (sp_sshd_effective(c->host, c->config, NULL, &shown, &refused) == 0 &&
-        reload_sshd(c->host, c->config->sshd, &refused) == 0)
-        return 0;
-    if (existed)
-        (void)sp_replace_path(c->host, SP_SSHD_DROPIN, old->data, old->len, &how, err);
-    else
-        (void)unlinkat(c->host->root_fd, &SP_SSHD_DROPIN[1], 0);
-    *err = refused;
+    if (tell_sshd(c, err) == 0)
+        return unmark(lock, err);
+    if (put_back(c->host, old, &how) == 0 && told)
+        (void)unmark(lock, &ignored);
     return -1;
 }
 
@@ -259,22 +265,30 @@ static int lock_dropin(struct sp_host *h, struct sp_error *err)
         sp_fsat_exists(h->root_fd, SP_STORE) ? -1 : sp_fsat_make_dirs(h->root_fd, SP_STORE, 0711, err);
 
     (void)store; /* what stands in the way of the store is told by the lock */
-    return sp_lock_take(h, SP_STORE "/sshd.lock", LOCK_DEADLINE_MS, err);
+    return sp_lock_take(h, LOCK, LOCK_DEADLINE_MS, err);
 }
 
-/* Somebody may join a group while a text is written that has no block for it: then once more. */
-static int write_until_right(const struct sp_ctx *c, struct sp_error *err)
+/* Another one may have written it, and told sshd, while the lock was waited for: then nothing is done.
+ * Somebody may join a group while a text is written that has no block for it: then once more. */
+static int write_until_right(const struct sp_ctx *c, int lock, struct sp_error *err)
 {
-    bool exists = false, right = false;
+    enum state state = ABSENT;
 
-    for (int i = 0; i < TRIES && !right; i++) {
+    for (int i = 0; i < TRIES; i++) {
         _cleanup_(sp_buf_clear) struct sp_buf old = {0}, text = {0};
-        bool existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
+        bool existed;
 
+        if (look(c, &state, err) < 0)
+            return -1;
+        if (state == UNREAD)
+            return tell_sshd(c, err) < 0 ? -1 : unmark(lock, err);
+        if (state == WRITTEN)
+            return 0;
+        existed = sp_fsat_read(c->host->root_fd, SP_SSHD_DROPIN, 65536, &old, NULL, err) == 0;
         if (!existed && sp_error_is_blind(err)) /* it could not come back */
             return -1;
-        if (wanted_dropin(c, &old, &text, err) < 0 || write_once(c, &old, existed, &text, err) < 0 ||
-            dropin_is_right(c, &exists, &right, err) < 0)
+        if (wanted_dropin(c, &old, &text, err) < 0 ||
+            write_once(c, lock, existed ? &old : NULL, &text, err) < 0)
             return -1;
     }
     return 0;
@@ -285,7 +299,7 @@ int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
     _cleanup_close_ int lock = lock_dropin(c->host, err);
     int before = lock >= 0 ? is_of_before(c->host, err) : -1;
 
-    if (before < 0 || (before && keep_narrow(c->host, err) < 0) || write_until_right(c, err) < 0)
+    if (before < 0 || (before && keep_narrow(c->host, err) < 0) || write_until_right(c, lock, err) < 0)
         return -1;
     return before ? sp_userdb_empty_group(c->host, SP_GROUP_LOCAL, err) : 0;
 }
@@ -293,11 +307,11 @@ int sp_sshd_write_dropin(const struct sp_ctx *c, struct sp_error *err)
 int sp_sshd_tidy(struct sp_host *h, const struct sp_config *config, struct sp_error *err)
 {
     const struct sp_ctx c = {.host = h, .config = config, .thorough = true};
-    bool exists = false, right = false;
+    enum state state = ABSENT;
 
-    if (dropin_is_right(&c, &exists, &right, err) < 0)
+    if (look(&c, &state, err) < 0)
         return -1;
-    return right || !exists || must_wait(&c) ? 0 : sp_sshd_write_dropin(&c, err);
+    return state == WRITTEN || state == ABSENT || must_wait(&c) ? 0 : sp_sshd_write_dropin(&c, err);
 }
 
 static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp_phase phase,
@@ -318,7 +332,7 @@ static int policy_apply(const struct sp_ctx *c, const struct sp_plan *p, enum sp
 
 static int policy_read_back(const struct sp_ctx *c, struct sp_change *change, struct sp_error *err)
 {
-    bool exists = false, right = false;
+    enum state state = ABSENT;
     size_t missing = 0;
 
     if (change->what == GROUPS) {
@@ -328,28 +342,25 @@ static int policy_read_back(const struct sp_ctx *c, struct sp_change *change, st
                    ? sp_str_copy(change->read_back, sizeof(change->read_back), "there")
                    : sp_str_format(change->read_back, sizeof(change->read_back), "%zu missing", missing);
     }
-    if (dropin_is_right(c, &exists, &right, err) < 0)
+    if (look(c, &state, err) < 0)
         return -1;
-    return sp_str_copy(change->read_back, sizeof(change->read_back),
-                       right    ? "written"
-                       : exists ? "different"
-                                : "");
+    return sp_str_copy(change->read_back, sizeof(change->read_back), state_words[state]);
 }
 
 /* Between our look at the drop-in and our joining a group nobody may have been in it, and a reconcile has
  * taken its block away. Now that we are in it the block stays, whoever writes it. */
 static int policy_prove(const struct sp_ctx *c, struct sp_error *err)
 {
-    bool exists = false, right = false;
+    enum state state = ABSENT;
     struct sp_error ignored;
 
     for (int i = 0; i < TRIES; i++) {
         if (sp_sshd_prove(c, err) == 0)
             return 0;
-        if (err->code != SP_E_NOT_IN_FORCE || right || dropin_is_right(c, &exists, &right, &ignored) < 0 ||
-            !exists)
+        if (err->code != SP_E_NOT_IN_FORCE || state == WRITTEN || look(c, &state, &ignored) < 0 ||
+            state == ABSENT)
             return -1;
-        if (!right && sp_sshd_write_dropin(c, err) < 0)
+        if (state != WRITTEN && sp_sshd_write_dropin(c, err) < 0)
             return -1;
     }
     return -1;

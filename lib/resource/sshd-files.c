@@ -20,8 +20,6 @@
 #define CONFIG_MAX_BYTES (1U << 20)
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-typedef int visit_file(const struct sp_ctx *c, const char *path, void *data);
-
 static int is_shown(const struct dirent *e)
 {
     /* A file of ours that a crash left half made is nobody's configuration. */
@@ -40,9 +38,7 @@ static void free_names(struct names *l)
     free(l->v);
 }
 
-/* The main file, then those of the directory in the order in which Include takes them. Stops at the first
- * answer that is not 0. A directory that cannot be looked at may hold any: then path is NULL. */
-static int each_file(const struct sp_ctx *c, visit_file *visit, void *data)
+int sp_sshd_each_file(const struct sp_ctx *c, sp_sshd_visit_file *visit, void *data)
 {
     _cleanup_(free_names) struct names names = {0};
     _cleanup_close_ int fd = -1;
@@ -97,7 +93,7 @@ void sp_sshd_mix_files(const struct sp_ctx *c, enum sp_sshd_whose whose, SHA2_CT
 {
     struct mixing m = {sum, whose};
 
-    (void)each_file(c, mix_visit, &m);
+    (void)sp_sshd_each_file(c, mix_visit, &m);
 }
 
 struct reading {
@@ -152,7 +148,7 @@ int sp_sshd_each_line(const struct sp_ctx *c, int (*visit)(const struct sp_sshd_
 {
     struct reading r = {visit, data};
 
-    return each_file(c, read_visit, &r);
+    return sp_sshd_each_file(c, read_visit, &r);
 }
 
 struct search {
@@ -223,7 +219,7 @@ int sp_sshd_without_ours(const struct sp_ctx *c, struct sp_buf *out, struct sp_e
     while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
         const char *word = line + strspn(line, " \t");
         if (strncasecmp(word, "include", 7) == 0 && strstr(word, "sshd_config.d/*.conf") != NULL)
-            seen = seen && each_file(c, include_visit, out) == 0;
+            seen = seen && sp_sshd_each_file(c, include_visit, out) == 0;
         else
             sp_buf_printf(out, "%s\n", line);
     }

@@ -14,6 +14,12 @@
 
 #define SP_SSHD_CONFIG_DIR "/etc/ssh/sshd_config.d"
 
+/* The main file, then those of SP_SSHD_CONFIG_DIR in the order in which Include takes them, ours and
+ * backups too. Stops at the first answer that is not 0 and returns it. A directory that cannot be looked at
+ * may hold any: then path is NULL. */
+typedef int sp_sshd_visit_file(const struct sp_ctx *c, const char *path, void *data);
+int sp_sshd_each_file(const struct sp_ctx *c, sp_sshd_visit_file *visit, void *data);
+
 struct sp_sshd_line {
     const char *file;
     size_t number;               /* from 1 */

@@ -77,9 +77,10 @@ static bool have(const uint16_t *ports, size_t n, uint16_t port)
     return false;
 }
 
-/* Process 1 listens for any unit; systemd alone knows which port is whose. Not being able to ask is no
- * error: a configured port is known all the same. */
-static void ask_systemd(struct sp_host *h, uint16_t *ports, size_t *n)
+/* Process 1 listens for any unit; systemd alone knows which port is whose. Where there is none to be asked,
+ * a configured port is known all the same. Where it could not be asked at this moment, it is not known
+ * which ports are sshd's. */
+static int ask_systemd(struct sp_host *h, uint16_t *ports, size_t *n, struct sp_error *err)
 {
     static const char *const argv[] = {SYSTEMCTL,    "show",        "--property=Listen",
                                        "ssh.socket", "sshd.socket", NULL};
@@ -87,10 +88,13 @@ static void ask_systemd(struct sp_host *h, uint16_t *ports, size_t *n)
         .argv = argv, .deadline_ms = DEADLINE_MS, .max_output = 65536};
     struct sp_error ignored;
 
-    if (!sp_fsat_exists(h->root_fd, "/run/systemd/system") || h->ops->spawn(h, &run, &ignored) < 0 ||
-        run.status != 0)
-        return;
-    (void)collect(sp_buf_str(&run.out), "Listen=", ports, n, &ignored);
+    if (sp_fsat_is_missing(h->root_fd, "/run/systemd/system"))
+        return 0;
+    if (h->ops->spawn(h, &run, err) < 0)
+        return err->os_errno == ENOENT ? 0 : -1;
+    if (run.status == 0)
+        (void)collect(sp_buf_str(&run.out), "Listen=", ports, n, &ignored);
+    return 0;
 }
 
 static int find_listening(struct sp_host *h, struct sp_sshports *s, struct sp_error *err)
@@ -109,8 +113,8 @@ static int find_listening(struct sp_host *h, struct sp_sshports *s, struct sp_er
             (void)sp_fw_ports_add(s->listening, &s->n_listening, l.init[i]);
         unknown |= !have(s->listening, s->n_listening, l.init[i]);
     }
-    if (unknown)
-        ask_systemd(h, wanted, &n_wanted);
+    if (unknown && ask_systemd(h, wanted, &n_wanted, err) < 0)
+        return -1;
     s->lasts = !unknown;
     for (size_t i = 0; i < l.n_init; i++)
         if (have(wanted, n_wanted, l.init[i]))

@@ -49,13 +49,14 @@ static int user_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
 {
     struct sp_idmap map;
     char path[128];
-    bool kept, there = false;
+    bool kept = false, there = false;
 
     if (!sp_extra_is(&c->desired->extra))
         return 0;
     sp_extra_map(c->desired, &map);
     sp_layout_idmap(&map, path);
-    kept = sp_idmap_is_kept(c->host, &map);
+    if (sp_idmap_is_kept(c->host, &map, &kept, err) < 0)
+        return -1;
     if (!sp_ctx_absent(c))
         return kept ? 0 : add(p, MAP, SP_BUILD, SP_NEUTRAL, path, "", "kept", err);
     if (kept && add(p, MAP, SP_WIDEN, SP_TIGHTENS, path, "kept", "", err) < 0)
@@ -109,9 +110,11 @@ static int user_read_back(const struct sp_ctx *c, struct sp_change *change, stru
     bool there = false;
 
     sp_extra_map(c->desired, &map);
-    if (change->what == MAP)
-        return sp_str_copy(change->read_back, sizeof(change->read_back),
-                           sp_idmap_is_kept(c->host, &map) ? "kept" : "");
+    if (change->what == MAP) {
+        if (sp_idmap_is_kept(c->host, &map, &there, err) < 0)
+            return -1;
+        return sp_str_copy(change->read_back, sizeof(change->read_back), there ? "kept" : "");
+    }
     if (is_there(c, &there, err) < 0)
         return -1;
     return sp_str_copy(change->read_back, sizeof(change->read_back), there ? "there" : "");

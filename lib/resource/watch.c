@@ -121,6 +121,7 @@ static void watch_own(const struct sp_ctx *c, struct sp_watch *w, const char *be
 static void watch_store(const struct sp_ctx *c, struct sp_watch *w)
 {
     char name[SP_PATH_SIZE];
+    size_t sources = 0;
 
     sp_watch_add(w, 'B', SP_STORE);
     watch_own(c, w, "state", ".json");
@@ -130,9 +131,13 @@ static void watch_store(const struct sp_ctx *c, struct sp_watch *w)
     watch_own(c, w, "access", "");
     if (c->config->key_store == SP_KEY_STORE_ROOT)
         watch_own(c, w, "keys", "");
-    for (size_t i = 0; i < c->desired->n_domains; i++)
+    for (size_t i = 0; i < c->desired->n_domains; i++) {
+        sources += c->desired->domains[i].sources.n;
         if (sp_str_format(name, sizeof(name), "domains/%s", c->desired->domains[i].name) == 0)
             sp_watch_add(w, 'F', name);
+    }
+    if (sources > 0)
+        sp_watch_add(w, 'F', "firewall.json"); /* they are to stand there, too */
     if (!sp_cas_exist(c->host))
         return;
     watch_own(c, w, "principals", "");

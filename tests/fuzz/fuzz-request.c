@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A request: the strict scan, cJSON, the envelope and the parameters of every method. */
 #include "fuzz.h"
+#include "model/certrequest.h"
+#include "model/fwrequest.h"
 #include "model/json.h"
 #include "model/request.h"
 
@@ -12,6 +14,47 @@ static void say_again(const cJSON *json)
 
     REQUIRE(sp_json_print(json, &text, &err) == 0);
     REQUIRE(text.len > SP_JSON_MAX_BYTES || sp_json_scan(sp_buf_str(&text), text.len, &err) == 0);
+}
+
+/* Of the firewall's: what a policy becomes by it is one that may be stored. */
+static void firewall(const cJSON *params)
+{
+    _cleanup_(sp_fwrequest_clear) struct sp_fw_request r = {0};
+    _cleanup_(sp_fw_policy_clear) struct sp_fw_policy policy = {0};
+    char token[SP_FW_TOKEN_SIZE] = "";
+    struct sp_error err = {0};
+
+    if (sp_fwrequest_decode_confirm(params, token, &err) < 0)
+        fuzz_refused(&err);
+    REQUIRE(memchr(token, '\0', sizeof(token)) != NULL);
+    if (sp_fwrequest_decode(params, &r, &err) < 0 ||
+        sp_fwrequest_apply(&r, 1789000000, &policy, &err) < 0) {
+        fuzz_refused(&err);
+        return;
+    }
+    REQUIRE(r.confirm_within >= 0 && r.confirm_within <= SP_FW_TRIAL_MAX);
+    for (size_t i = 0; i < policy.n; i++)
+        REQUIRE(sp_fw_entry_check(&policy.v[i], 1789000000, &err) == 0 &&
+                sp_cidr_check(&policy.v[i].source, &err) == 0);
+}
+
+/* Of certificates: no control byte, and nothing but blocks, gets into what is signed. */
+static void certificates(const cJSON *params)
+{
+    for (int which = SP_CERT_ISSUE; which <= SP_CERT_EXPLAIN; which++) {
+        _cleanup_(sp_cert_request_clear) struct sp_cert_request r = {0};
+        struct sp_error err = {0};
+
+        if (sp_cert_request_decode((enum sp_cert_method)which, params, &r, &err) < 0) {
+            fuzz_refused(&err);
+            continue;
+        }
+        REQUIRE(sp_str_is_clean(r.command, strlen(r.command)) &&
+                sp_str_is_clean(r.key_id, strlen(r.key_id)) &&
+                sp_str_is_clean(r.reason, strlen(r.reason)) && sp_str_is_clean(r.host, strlen(r.host)));
+        for (size_t i = 0; i < r.from.n; i++)
+            REQUIRE(sp_cidr_check(&r.from.v[i], &err) == 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -35,5 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (sp_params_decode((enum sp_method_params)which, call.params, &params, &err) < 0)
             fuzz_refused(&err);
     }
+    firewall(call.params);
+    certificates(call.params);
     return 0;
 }

@@ -20,6 +20,8 @@ import sp
 import sp_socket
 
 KEYS = ("one", "two", "three")
+LARGEST_KIB = 64 << 10  # what one helper may take
+OFFICE = "192.0.2.0/24"
 
 
 @dataclasses.dataclass
@@ -58,6 +60,8 @@ class Caller:
         self.by_sudo = number % 4 == 3
         self.user = sp.make_user()
         self.shell, self.keys, self.generation = "bash", {"one"}, 0
+        self.there, self.suspended, self.password = True, False, None
+        self.source, self.listed = f"198.51.100.{number}", False  # of his in the one list of the firewall
 
     def ask(self, method, params):
         request = json.dumps({"jsonrpc": "2.0", "id": self.user.name, "method": method, "params": params})
@@ -86,32 +90,67 @@ class Caller:
                                            "shell": shell, "authorized_keys": [{"key": sp.keypair(name).public} for name in sorted(keys)]})
         if result is None:
             return
-        self.shell, self.keys = shell, set(keys)
+        self.shell, self.keys, self.there = shell, set(keys), True
         if result["generation"] < self.generation:
             self.load.wrong.append(f"{self.user.name}: generation {result['generation']} after {self.generation}")
         self.generation = result["generation"]
 
+    def edit(self):
+        """One key comes or goes."""
+        more = sorted(set(KEYS) - self.keys)
+        name = self.random.choice(more or sorted(self.keys))
+        if more and self.ask("keys.add", {"domain": self.user.domain, "key": sp.keypair(name).public}) is not None:
+            self.keys.add(name)
+        elif not more and self.ask("keys.remove", {"domain": self.user.domain, "fingerprint": sp.keypair(name).fingerprint}) is not None:
+            self.keys.discard(name)
+
+    def suspend(self):
+        if self.ask("account.resume" if self.suspended else "account.suspend", {"domain": self.user.domain}) is not None:
+            self.suspended = not self.suspended
+
+    def set_password(self):
+        text = f"Word-{self.random.randrange(10 ** 9)}-of-{self.user.name}"
+        if self.ask("password.set", {"domain": self.user.domain, "password": text}) is not None:
+            self.password = text
+
+    def firewall(self):
+        """All callers edit one list."""
+        change = {"remove": [self.source]} if self.listed else {"add": [{"source": self.source}]}
+        if self.ask("firewall.set", change) is not None:
+            self.listed = not self.listed
+
+    def remove(self):
+        if self.ask("domain.remove", {"domain": self.user.domain}) is not None:
+            self.there = self.suspended = False
+
+    STEPS = ((0.2, apply), (0.2, lambda self: self.apply(keys=set(self.random.sample(KEYS, self.random.randint(1, 3))))),
+             (0.1, lambda self: self.apply(shell=self.random.choice(("bash", "chroot", "none")))), (0.1, edit), (0.05, suspend), (0.05, firewall),
+             (0.05, remove), (0.03, set_password), (0.12, lambda self: self.ask("domain.get", {"domain": self.user.domain})),
+             (0.1, lambda self: self.ask("keys.list", {"domain": self.user.domain})))
+
     def step(self):
-        what = self.random.random()
-        if what < 0.3:
-            self.apply()
-        elif what < 0.6:
-            self.apply(keys=set(self.random.sample(KEYS, self.random.randint(1, 3))))
-        elif what < 0.75:
-            self.apply(shell=self.random.choice(("bash", "chroot", "none")))
-        elif what < 0.9:
-            self.ask("domain.get", {"domain": self.user.domain})
-        else:
-            self.ask("keys.list", {"domain": self.user.domain})
+        if not self.there:
+            return self.apply()
+        weights, steps = zip(*self.STEPS)
+        return self.random.choices(steps, weights)[0](self)
 
     def check(self):
         """What was promised last is what stands, in the store and on the system."""
-        got = sp.rpc("domain.get", {"domain": self.user.domain}).ok()
-        have = {name for name in KEYS if sp.keypair(name).fingerprint in json.dumps(got["authorized_keys"])}
+        stored = sp.run(["getent", "shadow", self.user.name], check=True).stdout.split(":")[1]
+        if self.password is not None and crypt.crypt(self.password, stored.lstrip("!")) != stored.lstrip("!"):
+            yield f"{self.user.name}: the password that was promised is lost"
         shell = sp.run(["getent", "passwd", self.user.name], check=True).stdout.strip().split(":")[-1]
-        if (got["shell"], have, got["in_force"]) != (self.shell, self.keys, True):
-            yield f"{self.user.name}: promised {self.shell} {sorted(self.keys)}, got {got['shell']} {sorted(have)}, in force {got['in_force']}"
-        if shell != {"bash": "/bin/bash", "chroot": sp.CHROOT_BASH, "none": "/bin/false"}[self.shell]:
+        answer = sp.rpc("domain.get", {"domain": self.user.domain})
+        if not self.there:
+            if answer.reason != "not_found" or shell != "/bin/false":
+                yield f"{self.user.name}: removed, and there: {answer.body}, {shell}"
+            return
+        got = answer.ok()
+        have = {name for name in KEYS if sp.keypair(name).fingerprint in json.dumps(got["authorized_keys"])}
+        promised = (self.shell, self.keys, self.suspended, True)
+        if (got["shell"], have, got["suspended"], got["in_force"]) != promised:
+            yield f"{self.user.name}: promised {promised}, got {got['shell']} {sorted(have)}, suspended {got['suspended']}, in force {got['in_force']}"
+        if not self.suspended and shell != {"bash": "/bin/bash", "chroot": sp.CHROOT_BASH, "none": "/bin/false"}[self.shell]:
             yield f"{self.user.name}: {self.shell}, and {shell} in passwd"
 
 
@@ -127,6 +166,8 @@ class Load:
         sudoers = pathlib.Path("/etc/sudoers.d/sallyport")
         sudoers.write_text(f'panel ALL=(root) NOPASSWD: {sp.HELPER} ""\n')
         sudoers.chmod(0o440)
+        pathlib.Path("/etc/sallyport/sallyport.conf.d/load.conf").write_text("panel_methods = firewall.set\n")
+        sp.rpc("firewall.set", {"mode": "open", "sources": [{"source": OFFICE}]}).ok()
         self.bystander = sp.make_user(shell="/bin/sh")
         self.callers = [Caller(self, number) for number in range(callers)]
 
@@ -201,6 +242,8 @@ class Load:
         for caller in self.callers:
             self.wrong += caller.check()
         self.wrong += self.others()
+        if self.memory[0] > LARGEST_KIB:
+            self.wrong.append(f"a helper of {self.memory[0]} KiB: {LARGEST_KIB} are the most")
         return Report(took, dict(self.latencies), self.errors, self.wrong, self.beside, self.memory)
 
     def others(self):
@@ -211,6 +254,10 @@ class Load:
         stored = sp.run(["getent", "shadow", self.bystander.name], check=True).stdout.split(":")[1]
         if self.password is not None and crypt.crypt(self.password, stored) != stored:
             yield "chpasswd's last password is lost"
+        listed = {one["source"] for one in sp.rpc("firewall.get").ok()["sources"]}
+        promised = {OFFICE} | {caller.source for caller in self.callers if caller.listed}
+        if {text.removesuffix("/32") for text in listed} != promised:
+            yield f"the firewall's list: lost {promised - listed}, not asked for {listed - promised}"
 
 
 def main(seconds="120", callers="64", *options):

@@ -56,9 +56,10 @@ static int discard_one(const char *path, const struct stat *st, int kind, struct
     return 0;
 }
 
+/* Not FTW_MOUNT: on an overlay a file has another st_dev than its directory, and would stay. */
 static void discard(const char *path)
 {
-    (void)nftw(path, discard_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    (void)nftw(path, discard_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Somebody has renamed a file of his own over the trap. */

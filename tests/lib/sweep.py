@@ -11,7 +11,7 @@ import time
 
 FILES = {"kills": "test_crash.py", "terms": "test_crash.py", "twice": "test_crash.py", "faults": "test_crash_faults.py",
          "memory": "test_crash_memory.py", "power": "test_power.py"}
-ROW = re.compile(r".{44} \S+ +\d+( +\d+){4}$")
+ROW = re.compile(r".{44} \S+ +\d+( +\d+){5}$")
 
 
 class Bar:
@@ -81,10 +81,11 @@ def main():
             failed += words
     print("\r\033[K" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print("\n".join(failed + [""] if failed else []))
-    print(f"{'operation':44} {'fault':8} {'tried':>6} {'old':>8} {'between':>8} {'new':>8} {'broken':>8}")
+    print(f"{'operation':44} {'fault':8} {'tried':>6} {'old':>8} {'between':>8} {'new':>8} {'broken':>8} {'unmet':>8}")
     print("\n".join(sorted(rows)))
     every = int(os.environ.get("SALLYPORT_SWEEP_EVERY", "1"))
-    print(f"{len(rows)} rows, {sum(int(row[53:60]) for row in rows)} points{f' (one in {every})' if every > 1 else ''}, {'BROKEN' if failed else 'none broken'},"
+    print(f"{len(rows)} rows, {sum(int(row[53:60]) for row in rows)} points{f' (one in {every})' if every > 1 else ''},"
+          f" {sum(int(row[-8:]) for row in rows)} of them unmet, {'BROKEN' if failed else 'none broken'},"
           f" {(time.monotonic() - begin) / 60:.0f} min")
     return 1 if failed else 0
 

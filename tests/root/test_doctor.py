@@ -2,6 +2,7 @@
 """doctor: over many broken set-ups its verdict is what a real sshd then does, and it names the layer that is broken."""
 
 import contextlib
+import json
 import os
 import pathlib
 import time
@@ -471,6 +472,16 @@ def test_what_drops_one_family_is_no_stop_while_the_address_is_not_known(case, r
     assert any(c["check"] == "other_firewalls" and c["state"] == "unknown" for c in told["checks"]), told
 
 
+def test_tables_that_nobody_can_look_for_may_hold_the_port_back(case):
+    names, trace = "proc/net/ip_tables_names", sp.WORK / "names"
+    request = {"jsonrpc": "2.0", "id": "names", "method": "login.diagnose", "params": {"user": case.user.name, "from": FROM, "key": case.key.public}}
+    done = sp.run(["strace", "-f", "-qq", "-o", trace, "-P", names, "-e", "inject=openat2:error=EIO", sp.HELPER], input=json.dumps(request), timeout=60)
+    assert "INJECTED" in trace.read_text(), done
+    told = json.loads(done.stdout)["result"]
+    assert told["verdict"] == "unknown" and not told["stop"], told
+    assert [c["state"] for c in told["checks"] if c["check"] == "other_firewalls"] == ["unknown"], told
+
+
 def test_a_user_that_is_gone_and_one_that_is_not_ours(host, case):
     sp.run(["userdel", case.user.name], check=True)
     told = case.ask()
@@ -536,6 +547,26 @@ def test_what_sshd_logged_of_a_refused_key_is_told(case):
         shown = sp.run(["sallyport", "doctor", "--user", case.user.name]).stdout
         assert "sshd's log:" in shown and told["why"] in shown
     finally:
+        conf.unlink()
+
+
+def test_a_session_that_pam_refuses_is_told_from_sshds_log(host, case):
+    conf, stack = pathlib.Path("/etc/sallyport/sallyport.conf.d/doctor.conf"), pathlib.Path("/etc/pam.d/sshd")
+    conf.write_text(f"auth_log = {sp.SYSLOG}\n")
+    before, other = stack.read_text(), sp_site.account("bash")
+    try:
+        with host.logging_to_syslog():
+            assert sp.ssh(other, "true").rc == 0
+            stack.write_text(before + "session required pam_exec.so /bin/false\n")
+            assert not case.login()
+            stack.write_text(before)
+            sp.wait_for(lambda: case.ask()["refusals"], what="the log")
+            told = case.ask()["refusals"][0]
+            assert told["address"] == FROM and "session module" in told["why"] and "/etc/pam.d/sshd" in told["mend"] and not told["let_in"], told
+            assert "session module" in sp.run(["sallyport", "doctor", "--user", case.user.name]).stdout
+            assert not sp.rpc("login.diagnose", {"user": other.name}, timeout=60).ok()["refusals"]
+    finally:
+        stack.write_text(before)
         conf.unlink()
 
 

@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import shlex
+import time
 
 import pytest
 
@@ -39,6 +41,13 @@ BROKEN = {
     "the home is closed to himself": ("chmod 600 {home}", "it ends at {home}"),
     ".ssh is root's": ("chown -R root:root {home}/.ssh; chmod 700 {home}/.ssh", "it ends at {home}/.ssh"),
     "the file of keys is root's": ("chown root:root {home}/.ssh/authorized_keys", "it ends at {home}/.ssh/authorized_keys"),
+    "the file of keys is root's in a directory of root's": ("chmod 711 {home}/.ssh; chown root:root {home}/.ssh {home}/.ssh/authorized_keys", "it ends at {home}/.ssh/authorized_keys"),
+    "others write to .ssh": ("chmod 777 {home}/.ssh", "everybody may write to {home}/.ssh"),
+    "others write to the home": ("chmod 777 {home}", "everybody may write to {home}"),
+    "others write to a file of root's": ("chown root {home}/.ssh/authorized_keys; chmod 666 {home}/.ssh/authorized_keys", "everybody may write to {home}/.ssh/authorized_keys"),
+    ".ssh is another's": ("chown daemon {home}/.ssh; chmod 755 {home}/.ssh", "belongs to uid 1, who is neither"),
+    "the keys are a directory": ("mv {home}/.ssh/authorized_keys {home}/.ssh/old; mkdir {home}/.ssh/authorized_keys", "is not a regular file"),
+    "a pattern of DenyGroups means a group of his": ("groupadd -f webworkers; gpasswd -a {user} webworkers; echo 'DenyGroups web*' >/etc/ssh/sshd_config.d/05-test.conf; kill -HUP $(cat /run/sshd.pid); sleep 0.3", "is in webworkers"),
     "the keys were emptied": (": > {home}/.ssh/authorized_keys", "is in no authorized_keys"),
     "somebody let the key expire by hand": ("sed -i 's/^/expiry-time=\"20200101\" /' {home}/.ssh/authorized_keys", "has expired"),
     "the home is gone": ("mv {home} {home}.gone", "the home {home} is missing"),
@@ -51,8 +60,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_mend_works_as_it_is_typed(site, name):
+def test_the_mend_works_as_it_is_typed(request, site, name):
     command, text = BROKEN[name]
+    request.addfinalizer(lambda: SETTINGS.unlink(missing_ok=True))
     spoil(site, command)
     assert not login(site)
     told = ask(site)
@@ -122,14 +132,150 @@ def test_a_uid_that_is_another_is_said_with_the_way_back(site):
 
 def test_no_mend_goes_through_what_the_user_may_exchange(site):
     """A `chown` of root's below his home could be led elsewhere by a link that he puts there meanwhile."""
-    for command in ("chown root:root {home}/.ssh/authorized_keys", "chown -R root:root {home}/.ssh; chmod 700 {home}/.ssh"):
-        spoil(site, command)
+    for command in (
+        "chmod 777 {home}/.ssh", "chmod 666 {home}/.ssh/authorized_keys",  # his own, that others may write to
+        "chown root {home}/.ssh/authorized_keys", "chown daemon {home}/.ssh/authorized_keys", "chmod 755 {home}/.ssh; chown root {home}/.ssh",
+        "chown root:root {home}/.ssh/authorized_keys; chmod 600 {home}/.ssh/authorized_keys", "chown -R root:root {home}/.ssh; chmod 700 {home}/.ssh"):
+        spoil(site, "chmod 700 {home}/.ssh; " + command)
         assert ask(site)["stop"]["mend"].startswith(f"runuser -u {site.name} -- "), command
     os.rename(f"{site.home}/.ssh", f"{site.home}/mine")
     os.symlink("/root/.ssh", f"{site.home}/.ssh")
     os.chmod("/root", 0o700)
     stop = ask(site)["stop"]
     assert stop["mend"].startswith(("namei -l", "sallyport reconcile")), stop
+
+
+def test_where_others_may_exchange_the_home_the_way_is_shown_and_no_more(site):
+    above = os.path.dirname(site.home)
+    spoil(site, "chmod 777 {home}; chown root {home}")
+    for command in ("chown daemon {above}", "chown root {above}; chmod 777 {above}"):
+        spoil(site, command.format(above=above))
+        stop = ask(site)["stop"]
+        assert "everybody may write to " in stop["text"] and stop["mend"] == f"namei -l {site.home}/.ssh/authorized_keys", (command, stop)
+    os.chmod(above, 0o1777)  # sticky: nobody but root moves what is root's
+    assert ask(site)["stop"]["mend"] == f"chmod go-w {site.home}"
+
+
+def nowhere(site):
+    """What is told where nobody said where the login comes from."""
+    return sp.rpc("login.diagnose", {"user": site.name}, timeout=60).ok()
+
+
+def test_without_an_address_one_of_the_accounts_own_is_taken(site):
+    stack = pathlib.Path("/etc/pam.d/sshd")
+    before = stack.read_text()
+    try:
+        stack.write_text("account required pam_sallyport.so\n" + before)
+        sp_site.apply(site, sources=[FROM + "/32", "203.0.113.0/24"]).ok()
+        assert login(site)
+        assert nowhere(site)["verdict"] == "lets_in", nowhere(site)
+    finally:
+        stack.write_text(before)
+
+
+def firewall(*words):
+    return sp.run(["sallyport", "firewall", *words], check=True)
+
+
+def test_an_account_that_nobody_can_reach_is_told_without_an_address(site):
+    sp_site.apply(site, sources=[FROM + "/32", "203.0.113.0/24"]).ok()
+    conf = pathlib.Path("/etc/sallyport/sallyport.conf.d/always.conf")
+    try:
+        conf.write_text("always_allow = 198.51.100.0/24\n")
+        firewall("restrict", "198.51.100.0/24", "--force")
+        assert not any(c["check"] == "firewall" and c["state"] != "ok" for c in nowhere(site)["checks"]), nowhere(site)
+        firewall("close", "--yes", "--force")  # always_allow still comes in
+        stop = nowhere(site)["stop"]
+        assert stop["check"] == "firewall" and "nobody can come in" in stop["text"] and "192.0.2.2" in stop["text"], stop
+    finally:
+        conf.unlink()
+        firewall("unmanage")
+
+
+def test_a_key_that_is_left_out_for_its_addresses_is_told_as_that(site):
+    sp_site.apply(site, sources=[FROM + "/32"]).ok()
+    answer = sp_site.apply(site, authorized_keys=[{"key": sp.keypair().public, "from": ["198.51.100.0/24"]}]).ok()
+    assert answer["warnings"] and not login(site)
+    stop = ask(site)["stop"]
+    assert stop["check"] == "key" and "none of its sources lies within" in stop["text"], stop
+    assert sp.run(["bash", "-c", stop["mend"].replace("FILE", sp.keypair().path + ".pub")]).rc == 0, stop
+    assert login(site)
+
+
+def test_a_stored_policy_that_is_gone_is_told_by_reconcile_and_doctor_with_the_mend(site):
+    state = pathlib.Path("/var/lib/sallyport/firewall.json")
+    firewall("restrict", "192.0.2.0/24", "--force")
+    try:
+        state.unlink()
+        done = sp.run(["sallyport", "reconcile"], timeout=60)
+        assert done.rc != 0 and "firewall: failed: " in done.stdout and f"try: cp -p {state}- {state}" in done.stdout, done
+        told = next(check for check in nowhere(site)["checks"] if check["check"] == "firewall")
+        assert told["state"] == "warning" and str(state) in told["text"], told
+        assert sp.run(["bash", "-c", told["mend"]]).rc == 0, told
+        assert "firewall: failed" not in sp.run(["sallyport", "reconcile"], timeout=60).stdout and login(site)
+    finally:
+        firewall("unmanage")
+
+
+def running(site):
+    return next(check for check in ask(site)["checks"] if check["check"] == "sshd")
+
+
+def backdated(seconds=60):
+    """sshd read its files a minute ago, as far as anybody can tell."""
+    then = time.time() - seconds
+    os.utime("/run/sshd.pid", (then, then))
+
+
+def test_an_sshd_that_has_not_read_what_somebody_changed_is_told_of_with_the_mend(host, site):
+    config, aside = pathlib.Path("/etc/ssh/sshd_config"), pathlib.Path("/etc/ssh/sshd_config.test")
+    before = config.read_text()
+    host.reload()
+    assert running(site)["state"] == "ok" and "has read it" in running(site)["text"]
+    try:
+        SETTINGS.write_text("DenyUsers nobody-at-all\n")  # forgotten: no reload
+        sp.wait_for(lambda: running(site)["state"] == "warning", what="a warning")
+        told = running(site)
+        assert str(SETTINGS) in told["text"], told
+        assert sp.run(["bash", "-c", told["mend"]]).rc == 0, told
+        sp.wait_for(lambda: running(site)["state"] == "ok", what="sshd reading its files")
+        backdated()
+        SETTINGS.chmod(0o640)  # neither a chmod nor a file that sshd does not read is a change
+        then = time.time() - 120
+        for path in (config, SETTINGS, *SETTINGS.parent.glob("*.conf")):
+            os.utime(path, (then, then))
+        (SETTINGS.parent / "05-test.conf.bak").write_text("DenyUsers *\n")
+        os.utime(SETTINGS.parent, (then, then))
+        os.utime(config.parent, (then, then))
+        time.sleep(2.1)
+        assert running(site)["state"] == "ok", running(site)
+        aside.write_text(before)  # an old copy that is moved back is one
+        os.utime(aside, (then, then))
+        aside.rename(config)
+        sp.wait_for(lambda: running(site)["state"] == "warning", what="a warning")
+        told = running(site)
+        assert f"{config} was changed" in told["text"], told
+    finally:
+        (SETTINGS.parent / "05-test.conf.bak").unlink(missing_ok=True)
+        SETTINGS.unlink()
+        config.write_text(before)
+        host.reload()
+
+
+ODD = "it's $(touch PWNED) `touch PWNED`; touch PWNED #"
+
+
+def test_a_mend_is_safe_to_paste_whatever_a_path_holds(host, tmp_path):
+    name = sp.unique()
+    site = sp_site.account(params={"jail": {"profiles": ["base"]}}, name=name, home=f"/srv/homes-{name}/{ODD}", docroot=f"/srv/{ODD}-{name}/site")
+    assert login(site)
+    for command in ("chmod 600 {home}", "chown daemon {home}", "mv {home} {home}.gone", "chmod 700 {home}/..", "rm -rf {root}", "chmod 700 {root}/.."):
+        sp.run(["bash", "-ec", command.format(home=shlex.quote(site.home), root=shlex.quote(site.docroot))], check=True)
+        assert not login(site), command
+        stop = ask(site)["stop"]
+        sp.run(["bash", "-c", stop["mend"]], timeout=60, cwd=tmp_path)
+        assert not list(tmp_path.iterdir()), stop
+        assert login(site), (stop, ask(site)["stop"])
 
 
 def test_who_names_the_user_where_a_domain_belongs_is_told_so(site):

@@ -44,6 +44,20 @@ def none_left(host):
     assert "AuthorizedKeysFile" not in sp_sshd.OURS.read_text() and not (STORE / "all").exists()
 
 
+def test_the_same_key_again_changes_nothing(host, site):
+    key = sp.keypair("again").path + ".pub"
+    words = "add", key, "--label", "support"
+    assert verb(*words, "--dry-run")["changed"] is True
+    for changed in (True, False):
+        assert verb(*words)["changed"] is changed
+        assert verb(*words, "--dry-run")["changed"] is False
+    (STORE / "all").unlink()
+    done = verb(*words)
+    assert done["changed"] is True and done["changes"] and (STORE / "all").exists()
+    assert verb("add", key, "--label", "another")["changed"] is True
+    assert [one["label"] for one in verb("list")["keys"]] == ["another"]
+
+
 def test_one_key_opens_every_managed_account_and_stands_in_no_customers_file(host, site):
     jailed, stranger, key = sp_site.account("chroot"), sp.make_user(shell="/bin/bash"), sp.keypair("everywhere")
     sp.put_key(stranger)

@@ -104,11 +104,23 @@ def test_jail_02_an_environment_option_and_file_of_the_users_are_ignored(site):
         keys.write_text(before)
 
 
-def test_jail_04_x11_forwarding_is_denied(site, host):
+def x11(user):
+    """What a login with X11 forwarding gets, and what the client is told of it."""
     env = {**os.environ, "DISPLAY": "localhost:99"}
-    argv = sp.client("ssh", None, None, None, ["ForwardX11=yes", "ForwardX11Trusted=yes", "XAuthLocation=/usr/bin/xauth"])
-    done = sp.run([*argv, "-T", "-l", site.name, "127.0.0.1", "echo [$DISPLAY]; ls -A ~/.Xauthority"], env=env)
-    assert done.stdout == "[]\n", done
+    argv = sp.client("ssh", None, None, None, ["LogLevel=INFO", "ForwardX11=yes", "ForwardX11Trusted=yes", "XAuthLocation=/usr/bin/xauth"])
+    return sp.run([*argv, "-T", "-l", user.name, "127.0.0.1", "echo [$DISPLAY]; ls -A ~/.Xauthority"], env=env)
+
+
+@pytest.mark.parametrize("shell", ["chroot", "bash"])
+def test_jail_04_x11_forwarding_is_denied(site, host, shell):
+    """By sshd, and not for want of a variable inside alone."""
+    user = site if shell == "chroot" else sp_site.account(shell)
+    done = x11(user)
+    assert done.stdout == "[]\n" and "X11 forwarding request failed" in done.stderr, done
+    plain = sp.make_user(shell="/bin/bash")
+    sp.put_key(plain)
+    got = x11(plain)
+    assert got.stdout.startswith("[localhost:") and "X11 forwarding request failed" not in got.stderr, ("the test itself gets none", got)
 
 
 @pytest.mark.parametrize("tty", [False, True])

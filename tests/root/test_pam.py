@@ -4,6 +4,7 @@
 import datetime
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -185,6 +186,56 @@ def test_a_record_that_cannot_be_trusted_shuts_out_the_account_and_nobody_else(a
             record(user).unlink()
         sp.rpc("system.reconcile", {}).ok()
         assert login(user)[0], f"{name}: reconcile writes it anew"
+
+
+# A service that asks it alone, and in which one file, or every one, cannot be opened any more.
+ALONE = """
+import ctypes, errno, os, struct, sys
+user, way = sys.argv[1:]
+pam = ctypes.CDLL("libpam.so.0")
+handle = ctypes.c_void_p()
+conversation = (ctypes.c_void_p * 2)(ctypes.cast(pam.pam_end, ctypes.c_void_p).value, None)
+assert pam.pam_start(b"alone", user.encode(), conversation, ctypes.byref(handle)) == 0
+pam_silent = 0x8000
+
+
+def shut_openat():  # seccomp(2): it answers EMFILE
+    openat = {"x86_64": 257, "aarch64": 56}[os.uname().machine]
+    code = [(0x20, 0, 0, 0), (0x15, 0, 1, openat), (0x06, 0, 0, 0x50000 | errno.EMFILE), (0x06, 0, 0, 0x7fff0000)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in code))
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, struct.pack("@HP", len(code), ctypes.addressof(program)), 0, 0) == 0  # PR_SET_SECCOMP
+
+
+if way == "everything":
+    shut_openat()
+elif way != "nothing":
+    os.rename(way, way + ".away")
+answer = pam.pam_acct_mgmt(handle, pam_silent)
+if way.startswith("/"):
+    os.rename(way + ".away", way)
+print(answer)
+"""
+
+
+def lets_in(name, unseen="nothing"):
+    (PAM / "alone").write_text(LINE + "account required pam_permit.so\n")
+    answer = int(sp.run([sys.executable, "-c", ALONE, name, unseen], check=True).stdout)
+    assert answer in (0, 6), answer  # PAM_SUCCESS, PAM_PERM_DENIED
+    return answer == 0
+
+
+def test_an_account_is_not_let_in_because_nobody_could_look_who_it_is(asked, user):
+    free = sp.make_user(shell="/bin/bash")
+    assert lets_in(user.name) and lets_in(user.name, "/etc/group") and lets_in(free.name)
+    assert not lets_in(user.name, "/etc/passwd")
+    assert not lets_in(user.name, "everything")
+    record(user).rename(RECORDS / "kept")
+    assert not lets_in(user.name) and not lets_in(user.name, "/etc/passwd") and not lets_in(user.name, "everything")
+    (RECORDS / "kept").rename(record(user))
+    assert lets_in(free.name, "/etc/passwd"), "somebody whom the service alone knows"
+    assert lets_in("root", "everything") and lets_in("root", "/etc/passwd"), "the admin"
 
 
 def test_a_record_of_who_is_not_managed_any_more_goes_with_his_access(asked):

@@ -6,19 +6,23 @@ import functools
 import itertools
 import os
 import pathlib
+import shutil
 
 import pytest
 
 import sp
 import sp_power
 from sp_crash import EVERY, WHOLE, share
+from sp_crash_operations import methods
 from sp_power import ALL, NAMES, NOTHING, STORE, Operation, Schedule
 
 # A generation of three programs: a disk with it is copied in no time.
 PROFILES = {"base": "describe A small jail.\nprogram bash\nprogram cat\nprove bash -c true\n",
-            "more": "describe One program more.\nprogram date\nprove date\n"}
+            "more": "describe One program more.\nprogram date\nprove date\n",
+            "aged": "describe One that the host upgrades.\nprogram aged\nprove aged\n"}
 OWN, PANEL, NEW = (sp.keypair(name) for name in ("own", "panel", "new"))
 CONF = pathlib.Path("/etc/sallyport/sallyport.conf.d/power.conf")
+AGED = pathlib.Path("/usr/bin/aged")
 FULL = {"jail": {"profiles": ["base"], "tmp_mib": 32}, "limits": {"processes": 64}, "forwarding": "none"}
 
 
@@ -28,6 +32,10 @@ def site():
     os.makedirs("/etc/sallyport/profiles.d", exist_ok=True)
     for name, text in PROFILES.items():
         pathlib.Path(f"/etc/sallyport/profiles.d/{name}.profile").write_text(text)
+    changing = [name for name, changes in methods().items() if changes]
+    CONF.with_name("methods.conf").write_text(f"panel_methods = {' '.join(changing)}\n")
+    os.makedirs("/etc/sallyport/sudo.d", exist_ok=True)
+    pathlib.Path("/etc/sallyport/sudo.d/id").write_text("command /usr/bin/id\n")
     sp.run(["ssh-keygen", "-A"], check=True)
     user = sp.make_user()
     sp.put_key(user, OWN)
@@ -84,6 +92,38 @@ def renamed(user):
     sp.run(["usermod", "-l", "renamed", user.name], check=True)
 
 
+def loosened(user):
+    """What a hasty admin leaves behind."""
+    sp.run(["usermod", "-s", "/bin/bash", user.name], check=True)
+    os.chmod(f"{user.home}/.ssh/authorized_keys", 0o666)
+
+
+def aged(user, more=b""):
+    """A program of the jails as the host has it: /usr lies on no disk of these."""
+    shutil.copy("/usr/bin/true", AGED)
+    with open(AGED, "ab") as file:
+        file.write(more)
+
+
+def no_rules(user):
+    sp.run(["nft", "flush", "ruleset"], check=True)
+
+
+class Trial:
+    """A policy of the SSH port on trial, in which somebody came in. It ends with the boot."""
+
+    token = None
+
+    def __call__(self, user):
+        answer = sp.rpc("firewall.set", {"mode": "restricted", "sources": [{"source": sp.OUTSIDE4_B}], "confirm_within": 36000}).ok()
+        Trial.token = answer["pending"]["token"]
+        assert sp.probe(sp.OUTSIDE4_B) in ("open", "refused")
+
+    @staticmethod
+    def confirmed(user):
+        return ("firewall.confirm", {"token": Trial.token})
+
+
 def shell_changes(user):
     for old, new in itertools.permutations(("chroot", "bash", "none"), 2):
         yield f"shell {old} to {new}", (change(user, shell=new), [first(user, old)])
@@ -98,6 +138,9 @@ def operations(user):
     add, drop = ("keys.add", {**domain, "key": NEW.public}), ("keys.remove", {**domain, "fingerprint": NEW.fingerprint})
     login = ("user.add", {**domain, "user": "tech", **keys(NEW)})
     everywhere = by("global-keys", "add", NEW.path + ".pub")
+    adopt = ("account.adopt", {"panel": "generic", "document_root": f"{os.path.dirname(user.docroot)}/*"})
+    second = ("domain.apply", {"domain": f"second.{user.domain}", "user": user.name, "document_root": user.docroot + "2", **keys(NEW)})
+    pending = f"^{STORE}/firewall.pending$"
     restrict = ("firewall.set", {"mode": "restricted", "sources": [{"source": "192.0.2.0/24"}]})
     return {
         "first request, chroot": (first(user), []),
@@ -131,6 +174,35 @@ def operations(user):
         "firewall restricted": (restrict, [first(user)]),
         "firewall opened": (("firewall.set", {"mode": "open"}), [first(user), restrict]),
         "accounts adopted": (by("adopt", "--from", "generic", "--document-root", f"{os.path.dirname(user.docroot)}/*"), []),
+        "adoption undone": (("account.adopt", {**adopt[1], "undo": True}), [adopt]),
+        "an adopted one asked for": (first(user), [adopt]),
+        "second domain": (second, [first(user)]),
+        "one domain of two removed": (("domain.remove", {"domain": second[1]["domain"]}), [first(user), second]),
+        "jail, limits, dates": (change(user, **FULL, valid_until="2036-01-01T00:00:00Z"), [first(user)]),
+        "authentication": (change(user, authentication="password_or_key"), [first(user, "bash")]),
+        "sudo": (change(user, sudo=["id"]), [first(user, "bash")]),
+        "sources": (change(user, sources=["192.0.2.3"]), [first(user, "bash"), restrict]),
+        "removal of all it may have": (remove(user), [ca, restrict, first(user, "bash", sudo=["id"], sources=["192.0.2.3"], limits={"processes": 64}),
+                                                      issue], random),
+        "key removed with its certificate": (("keys.remove", {**domain, "fingerprint": PANEL.fingerprint}), [ca, first(user, "bash"), issue], random),
+        "password unlocked": (("password.unlock", domain), [first(user, "bash"), ("password.lock", domain)]),
+        "password generated": (("password.generate", domain), [first(user, "bash")], random),
+        "extra login changed": (("user.add", {**domain, "user": "tech", "label": "somebody else", "read_only": True, "authorized_keys": []}),
+                                [first(user), login], random),
+        "global key for a group": (("global_keys.add", {"key": NEW.public, "group": "users"}), [first(user), everywhere]),
+        "certificate authority rotated": (("certificate.ca.rotate", {}), [ca, first(user)], random),
+        "certificate authority dropped": (("certificate.ca.drop", {"number": 1}), [ca, first(user), issue, ("certificate.ca.rotate", {})], random),
+        "generation built": (("jail.build", {"profiles": ["base", "more"]}), [first(user)], (f"^{STORE}/gen/.*/manifest$",)),
+        "generations refreshed": (("jail.refresh", {}), [aged, first(user, jail={"profiles": ["base", "aged"]})], (f"^{STORE}/gen/.*/manifest$",)),
+        "sessions ended": (("sessions.end", domain), [first(user, "bash")]),
+        "firewall's sources": (("firewall.set", {"add": [{"source": "192.0.2.3"}], "remove": ["192.0.2.0/24"], "force": True}), [first(user), restrict]),
+        "firewall given up": (("firewall.set", {"mode": "unmanaged", "force": True}), [first(user), restrict]),
+        "firewall on trial": (("firewall.set", {"mode": "open", "confirm_within": 3600}), [first(user), restrict], (pending,)),
+        "firewall's trial confirmed": (Trial.confirmed, [first(user), restrict], (pending,)),
+        "firewall's trial rolled back": (("firewall.rollback", {}), [first(user), restrict], (pending,)),
+        "firewall restored": (("firewall.restore", {}), [first(user), restrict]),
+        "reconcile": (("system.reconcile", {}), [first(user), restrict]),
+        "doctor's mend": (("login.diagnose", {**domain, "fix": True}), [first(user)]),
     }
 
 
@@ -150,7 +222,37 @@ PECULIAR = {
     "first request, a generation": {"alone": True},
     "global key added": {"once": "conflict", "alone": True},
     "global key removed": {"alone": True},
+    "adoption undone": {"alone": True},
+    "password generated": {"repeats": False},
+    "global key for a group": {"once": "conflict", "alone": True},
+    "certificate authority rotated": {"passing": KEYGEN, "repeats": False, "anew": True, "alone": True},
+    "certificate authority dropped": {"passing": KEYGEN, "once": "not_found", "alone": True},
+    "removal of all it may have": {"passing": KEYGEN, "alone": True},
+    "key removed with its certificate": {"passing": KEYGEN, "alone": True},
+    "generation built": {"alone": True},
+    "generations refreshed": {"behind": [functools.partial(aged, more=b"upgraded")], "alone": True},
+    "firewall on trial": {"repeats": False, "either": True},
+    "firewall's trial confirmed": {"each": Trial(), "once": "not_found", "either": True},
+    "firewall's trial rolled back": {"each": Trial()},
+    "firewall restored": {"each": no_rules},
+    "reconcile": {"behind": [loosened]},
+    "doctor's mend": {"behind": [loosened], "repeats": False},
 }
+
+
+
+def bound(user, step):
+    return functools.partial(step, user) if callable(step) else step
+
+
+def peculiar(user, name):
+    how = dict(PECULIAR.get(name, {}))
+    if "behind" in how:
+        how["behind"] = [bound(user, step) for step in how["behind"]]
+    if "each" in how:
+        how["each"] = bound(user, how["each"])
+    return how
+
 
 # Each place on a disk of its own, or all on one. "wb": as hosts have it that want speed.
 HOSTS = ["ext4", "xfs", "btrfs", "ext4/1", "ext4wb/1", "xfs/1", "btrfs/1"] if WHOLE else ["ext4", "xfs"]
@@ -167,9 +269,20 @@ def test_power_cut_anywhere_it_is_the_old_or_the_new_state_and_one_rerun_converg
         pytest.skip(f"this kernel has no {kind} (/proc/filesystems)")
     do, before, *loose = operations(site)[name]
     user = site._replace(name="renamed") if name == "user renamed" else site
-    how = PECULIAR.get(name, {})
-    one = Operation(name, user, do, [functools.partial(step, site) if callable(step) else step for step in before], *loose, **how)
+    one = Operation(name, user, bound(site, do), [bound(site, step) for step in before], *loose, **peculiar(site, name))
     one.prepare(disks(kind, bool(together)))
     # A run takes longer than what is looked at of it: of one cut in N, every other run alone is made.
     schedules = share(f"{disk}, {name}", SCHEDULES, 2) if EVERY > 1 else SCHEDULES
     one.sweep([Schedule(*words) for words in schedules], None if WHOLE else 5)
+
+
+# The words of sallyport(8) that stand in the list above.
+BY_WORDS = {"certificates ca create": "certificate.ca.create", "global-keys add": "global_keys.add", "global-keys remove": "global_keys.remove",
+            "adopt": "account.adopt"}
+
+
+def test_every_method_that_changes_something_is_among_them(site):
+    asked = [bound(site, do)() if callable(do) else do for do, *_ in operations(site).values()]
+    words = [" ".join(one[1:]) for one in asked if isinstance(one, list)]
+    named = {one[0] for one in asked if isinstance(one, tuple)} | {method for text, method in BY_WORDS.items() if any(one.startswith(text) for one in words)}
+    assert named == {name for name, changes in methods().items() if changes}

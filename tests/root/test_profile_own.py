@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The administrator's own profiles: laid over ours, proved, refused where they are wrong, chosen between."""
 
+import json
 import os
 import pathlib
 
@@ -135,6 +136,18 @@ def test_a_program_that_is_there_is_proved_though_it_may_be_lacking(host, own, u
     own("moody", "program? moody\nprove? moody --version\n")
     answer = apply(user, "moody")
     assert answer.reason == "not_in_force" and '"moody --version" ended with 7' in answer.error["message"], answer.body
+
+
+def test_a_proof_is_not_passed_over_because_nobody_could_look_for_its_program(host, own, user):
+    program("hollow", "exit 3")
+    own("hollow", "program? hollow\nprove? hollow --version\n")
+    wanted = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "chroot", "jail": {"profiles": ["hollow"]}}
+    request = json.dumps({"jsonrpc": "2.0", "id": "hollow", "method": "domain.apply", "params": wanted})
+    trace = pathlib.Path("/run/strace.out")
+    blind = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", trace, "-e", "trace=faccessat2", "-e", "inject=faccessat2:error=ENOMEM"]
+    done = sp.run([*blind, sp.HELPER], input=request, timeout=60)
+    assert "bin/hollow" in trace.read_text() and "hollow --version" in json.loads(done.stdout)["error"]["message"], done
+
 
 
 def test_each_account_chooses_what_a_name_means_in_its_jail(host, own):

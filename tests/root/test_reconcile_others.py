@@ -11,8 +11,10 @@ import stat
 import struct
 import time
 
+import pytest
+
 import sp
-from sp_safety import get, in_force, leftovers, managed
+from sp_safety import STORE, get, in_force, leftovers, managed
 
 SECONDS = 8
 
@@ -99,15 +101,16 @@ def test_safety_37_two_reconcilers_and_a_storm_of_panel_requests_lose_nothing(ho
 # A file system that never answers
 
 class Dead:
-    """A FUSE file system, open to all, that says hello to the kernel and then nothing more."""
+    """A FUSE file system, open to all or a user's own, that says hello to the kernel and then nothing more."""
 
-    def __init__(self, path):
+    def __init__(self, path, user=None):
         self.path = str(path)
         if not os.path.exists("/dev/fuse"):
             os.mknod("/dev/fuse", 0o600 | stat.S_IFCHR, os.makedev(10, 229))
         self.fd = os.open("/dev/fuse", os.O_RDWR)
         libc = ctypes.CDLL(None, use_errno=True)
-        options = f"fd={self.fd},rootmode=40755,user_id=0,group_id=0,allow_other"
+        whose = f"user_id={user.uid},group_id={user.gid}" if user else "user_id=0,group_id=0,allow_other"
+        options = f"fd={self.fd},rootmode=40755,{whose}"
         if libc.mount(b"dead", self.path.encode(), b"fuse", 0, options.encode()) != 0:
             raise OSError(ctypes.get_errno(), "no FUSE here")
         request = os.read(self.fd, 65536)
@@ -190,6 +193,37 @@ def test_a_home_that_never_answers_holds_up_no_request_but_its_own(host):
     for user in (good, dead, elsewhere):
         in_force(user)
         sp.rpc("domain.remove", {"domain": user.domain}).ok()
+
+
+@sp.covers("safety 22")
+@pytest.mark.parametrize("place", [".ssh", "etc"])
+@pytest.mark.parametrize("whose", ["open to all", "the user's own"])
+def test_safety_22_a_fuse_mount_that_never_answers_holds_nothing_up_and_stays(host, place, whose):
+    """As fusermount(1) gives a user one, or with allow_other where the host lets him."""
+    user, good = managed("bash"), managed("bash")
+    point = pathlib.Path(user.home, place)
+    if place != ".ssh":
+        point.mkdir()
+        os.chown(point, user.uid, user.gid)
+    fuse = Dead(point, None if whose == "open to all" else user)
+    try:
+        told = in_time("domain.apply", {"domain": user.domain, "shell": "chroot", "authorized_keys": [{"key": sp.keypair("other").public}]})
+        if place == ".ssh":
+            assert told.reason in ("unsafe_path", "busy", "io") and told.error["data"]["hint"], told
+        else:
+            assert any(f"{place} is a mount point" in text for text in told.ok()["warnings"]), told
+            assert in_time("domain.get", {"domain": user.domain}).ok()["jail"]["layout"] == "path"
+            assert in_time("login.diagnose", {"domain": user.domain}, 20).ok()["verdict"] == "lets_in"
+            assert sp.ssh(user, "echo in", key=sp.keypair("other")).stdout == "in\n"
+        assert in_time("system.reconcile", {}, 20).ok()["failed"] == (place == ".ssh")
+        assert in_time("keys.add", {"domain": good.domain, "key": sp.keypair("more").public}, 5).ok()["changed"]
+        in_time("domain.remove", {"domain": user.domain})
+        assert str(point) in pathlib.Path("/proc/mounts").read_text()
+    finally:
+        fuse.end()
+    in_time("domain.remove", {"domain": user.domain}).ok()
+    assert sp.rpc("domain.get", {"domain": user.domain}).reason == "not_found" and leftovers("/etc", STORE, user.home) == []
+    sp.rpc("domain.remove", {"domain": good.domain}).ok()
 
 
 def test_adopt_passes_by_a_home_that_never_answers(host):

@@ -178,6 +178,16 @@ def test_every_port_of_sshd_lets_in_and_is_restricted(host):
             sp.rpc("firewall.set", {"mode": "unmanaged"}).ok()
 
 
+def test_an_sshd_whose_pid_file_is_elsewhere_is_told_too(host):
+    other = pathlib.Path("/run/sshd-of-the-hosts.pid")
+    works(sp.make_user())
+    with configured(host, [(r"^Include .*$", f"\\g<0>\nPidFile {other}")]):
+        told = other.stat().st_mtime_ns
+        OURS.write_bytes(OURS.read_bytes() + b"# somebody was here\n")
+        works(sp.make_user())
+        assert b"somebody" not in OURS.read_bytes() and other.stat().st_mtime_ns != told
+
+
 @contextlib.contextmanager
 def socket_activated(port):
     """What ssh.socket with Accept=yes does: somebody else listens, and an `sshd -i` is started for each connection."""

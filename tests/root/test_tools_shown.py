@@ -15,6 +15,7 @@ import sp_site
 PROFILES = pathlib.Path("/etc/sallyport/profiles.d")
 CONFIG = pathlib.Path("/etc/sallyport/sallyport.conf.d/tools.conf")
 TREE = pathlib.Path("/opt/vendor/tool/1.0")
+SHOWN = "shown"  # the generation's list
 
 # Answers every connection with one line, as a server of its own user would; a socket of that name is made anew.
 SERVER = """
@@ -103,6 +104,26 @@ def test_a_tree_outside_of_usr_is_there_read_only_with_what_its_programs_need(to
     assert os.stat(f"{user.docroot}/opt").st_mode & 0o7777 == 0o1555
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert not [name for name in ("opt", "usr", "var") if os.path.lexists(f"{user.docroot}/{name}")]
+
+
+def test_a_jail_is_whole_or_there_is_none(tool):
+    """What it is to show, and which merged directories there are, cannot be looked at for want of memory."""
+    user, _ = site("vendor")
+    trace = pathlib.Path("/run/strace.out")
+
+    def enter(*inject):
+        command = f"cat {tool}/version; test -d /bin -a -d /sbin -a -d /lib -a -d /lib64 && echo merged"
+        return sp.run(["strace", "-f", "-q", "-o", trace, "-u", user.name, *inject, sp.CHROOT_BASH, "-c", command], cwd="/", timeout=60)
+
+    whole = enter()
+    assert (whole.rc, whole.stdout) == (0, (tool / "version").read_text() + "merged\n"), whole
+    lines = [line for line in trace.read_text().splitlines() if " openat(" in line]
+    first = next(line for line in lines if f'"{SHOWN}"' in line)
+    number = 1 + [line for line in lines if line.split()[0] == first.split()[0]].index(first)
+    for call, when in [("openat", number), *(("faccessat2", n) for n in range(1, 5))]:
+        done = enter("-e", f"inject={call}:error=ENOMEM:when={when}")
+        assert "INJECTED" in trace.read_text() and (done.rc, done.stdout) in {(0, whole.stdout), (125, "")}, (call, when, done)
+
 
 
 def libraries(user):

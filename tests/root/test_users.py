@@ -3,6 +3,7 @@
 
 import datetime
 import grp
+import json
 import os
 import pathlib
 import re
@@ -173,6 +174,24 @@ def test_a_way_that_others_may_not_go_is_named(ground):
     site = sp_site.account(name=name, home=home, docroot=home / "web", mode=0o700)
     answer = sp.rpc("user.add", {"domain": site.domain, "user": "walker"})
     assert answer.reason == "unsupported" and str(home) in answer.error["data"]["hint"], answer.body
+
+
+def test_a_way_that_could_not_be_looked_at_is_not_taken_for_open(ground):
+    """Each stat(2) of the request fails once; the login that would come of it could not go to its files."""
+    name = sp.unique("unseen")
+    home = ground / name
+    site = sp_site.account(name=name, home=home, docroot=home / "web", mode=0o700)
+    request = json.dumps({"jsonrpc": "2.0", "id": "way", "method": "user.add", "params": {"domain": site.domain, "user": "stranger"}})
+    log = sp.WORK / "stats"
+    strace = ["strace", "-f", "-qq", "-o", log, "-e", "trace=newfstatat", "-e"]
+    number = 0
+    while True:
+        number += 1
+        done = sp.run([*strace, f"inject=newfstatat:error=EIO:when={number}", sp.HELPER], input=request)
+        assert '"result"' not in done.stdout, (number, done)
+        if "INJECTED" not in log.read_text():
+            break
+    assert '"unsupported"' in done.stdout and str(home) in done.stdout, done
 
 
 def test_the_two_are_strangers_to_each_other(site):

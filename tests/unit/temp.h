@@ -34,7 +34,7 @@ static int temp_chown(struct sp_host *h, int fd, uid_t uid, gid_t gid)
     return 0;
 }
 
-static int temp_open(void **state)
+__attribute__((unused)) static int temp_open(void **state)
 {
     struct temp_host *t = calloc(1, sizeof(*t));
 
@@ -51,7 +51,7 @@ static int temp_open(void **state)
     return t->h.root_fd >= 0 ? 0 : -1;
 }
 
-static int temp_close(void **state)
+__attribute__((unused)) static int temp_close(void **state)
 {
     struct temp_host *t = *state;
     struct sp_error err;

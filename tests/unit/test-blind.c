@@ -80,6 +80,9 @@ static void a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at(v
     put_sshd(t);
     assert_int_equal(with_failing(NOTHING_FAILS, 0, list_ports, t), 0);
     assert_int_equal(with_failing(SYS_readlinkat, ENOMEM, list_ports, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_openat, EMFILE, list_ports, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_read, EIO, list_ports, t), SP_E_IO);
+    assert_int_equal(with_failing(SYS_read, ESRCH, list_ports, t), 100);
     assert_int_equal(with_failing(SYS_readlinkat, ENOENT, list_ports, t), 100);
 }
 
@@ -163,6 +166,60 @@ static void a_library_that_cannot_be_looked_at_is_not_left_out(void **state)
     assert_int_equal(collect_files(t), 0);
     with_each_failing(t, collect_files, 1);
     assert_int_not_equal(with_failing(SYS_pread64, EIO, collect_files, t), 1);
+}
+
+/* ld.so.cache(8), of one library that lies in no directory that the loader searches by itself. */
+static void put_cache(struct temp_host *t, const char *soname, const char *path)
+{
+    struct {
+        char magic[20];
+        uint32_t n, rest[6];
+        uint32_t flags, soname, path, more[3];
+        char strings[100];
+    } cache = {.magic = "glibc-ld.so.cache1.", .n = 1, .flags = 0x0303, .soname = 72, .path = 72 + 50};
+    _cleanup_close_ int fd = openat(t->h.root_fd, "etc/ld.so.cache", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    cache.magic[19] = '1';
+    (void)snprintf(cache.strings, 50, "%s", soname);
+    (void)snprintf(cache.strings + 50, 50, "%s", path);
+    assert_int_equal(sp_write_all(fd, &cache, sizeof(cache)), 0);
+    assert_int_equal(fchmod(fd, 0644), 0);
+}
+
+/* 0: all that a jail depends on; -1: an error; 1: a part, with success. */
+static int collect_shown(struct temp_host *t)
+{
+    struct sp_profile_item items[] = {{.kind = SP_PROFILE_PROGRAM, .value = (char *)"sh"},
+                                      {.kind = SP_PROFILE_MOUNT, .value = (char *)"/opt/app"}};
+    const struct sp_profile profile = {.name = "test", .items = items, .n_items = 2}, *one = &profile;
+    _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
+    struct sp_error err;
+
+    if (sp_closure_collect(&t->h, &one, 1, &m, &err) < 0)
+        return -1;
+    return sp_manifest_find(&m, "usr/own/libm.so.6") == NULL || sp_manifest_find(&m, "opt/app") == NULL ||
+           sp_manifest_find(&m, "opt/app/tool") == NULL;
+}
+
+static void what_a_jail_depends_on_is_known_or_the_jail_is_not_built(void **state)
+{
+    struct temp_host *t = *state;
+    struct sp_error err;
+    _cleanup_close_ int bin = sp_fsat_make_dirs(t->h.root_fd, "usr/bin", 0755, &err),
+                        lib = sp_fsat_make_dirs(t->h.root_fd, "usr/own", 0755, &err),
+                        etc = sp_fsat_make_dirs(t->h.root_fd, "etc", 0755, &err),
+                        app = sp_fsat_make_dirs(t->h.root_fd, "opt/app", 0755, &err);
+
+    assert_true(bin >= 0 && lib >= 0 && etc >= 0 && app >= 0);
+    assert_int_equal(fchmod(t->h.root_fd, 0755), 0);
+    put_elf(t, "usr/own/libm.so.6", &(struct elf_make){.soname = "libm.so.6"});
+    put_elf(t, "usr/bin/sh", &(struct elf_make){.needed = {"libm.so.6"}});
+    put_elf(t, "opt/app/tool", &(struct elf_make){.needed = {"libm.so.6"}});
+    put_cache(t, "libm.so.6", "/usr/own/libm.so.6");
+    assert_int_equal(collect_shown(t), 0);
+    with_each_failing(t, collect_shown, 1);
+    assert_int_not_equal(with_failing(SYS_read, EIO, collect_shown, t), 1);
+    assert_int_not_equal(with_failing(SYS_statx, EIO, collect_shown, t), 1);
 }
 
 /* --- certificates --- */
@@ -353,6 +410,7 @@ int main(void)
         T(a_port_of_sshd_is_not_missed_where_its_process_cannot_be_looked_at),
         T(a_generation_stays_whose_set_cannot_be_looked_at),
         T(a_library_that_cannot_be_looked_at_is_not_left_out),
+        T(what_a_jail_depends_on_is_known_or_the_jail_is_not_built),
         T(a_principal_that_cannot_be_read_is_not_made_anew),
         T(a_rule_that_could_not_be_asked_for_is_neither_there_nor_gone),
         T(a_rule_of_ufws_that_cannot_be_read_is_not_overwritten),

@@ -2,8 +2,10 @@
 /* See blind.h: what sshd's files say, and what jails leave behind. */
 #include "blind.h"
 
+#include "host/layout.h"
 #include "host/record.h"
 #include "host/spawn.h"
+#include "resource/certstore.h"
 #include "resource/globalkeys.h"
 #include "resource/resource.h"
 #include "resource/sshd-certs.h"
@@ -169,6 +171,7 @@ static int spawn_sshd(struct sp_host *h, struct sp_spawn *s, struct sp_error *er
 {
     (void)h;
     (void)err;
+    sp_buf_puts(&s->out, "port 22\n");
     s->status = sshd_status;
     return 0;
 }
@@ -225,6 +228,41 @@ static void the_policy_in_force_is_not_lost_while_it_is_written(void **state)
     with_each_failing(t, write_dropin, 1);
 }
 
+/* 0: as it is to be; 1: another text, with success; -1: an error. */
+static int make_dropin(struct temp_host *t)
+{
+    const struct sp_config config = config_of();
+    const struct sp_account nobody = {0};
+    const struct sp_ctx c = {.host = &t->h, .config = &config, .desired = &nobody};
+    _cleanup_(sp_buf_clear) struct sp_buf have = {0}, text = {0};
+    struct sp_error err;
+
+    if (sp_sshd_dropin(&c, SP_SFTP_PROGRAM, &have, &text, &err) < 0)
+        return -1;
+    return strstr(sp_buf_str(&text), "RevokedKeys") == NULL ||
+           strstr(sp_buf_str(&text), "AuthorizedKeysFile /keys " SP_GLOBAL_DIR "/all\n") == NULL;
+}
+
+/* Without its lines a key is not revoked any more; with lines for what is not there every key is. */
+static void the_policy_is_not_made_of_what_nobody_could_look_at(void **state)
+{
+    static const char *const dirs[] = {SP_CA_DIR, SP_GLOBAL_DIR};
+    struct temp_host *t = *state;
+    struct sp_error err;
+
+    put_dropin(t);
+    temp_put(t, FOREIGN, "AuthorizedKeysFile /keys\n", 0644);
+    assert_int_equal(make_dropin(t), 1);
+    for (size_t i = 0; i < SP_COUNT(dirs); i++) {
+        _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, dirs[i], 0711, &err);
+        assert_true(fd >= 0);
+    }
+    temp_put(t, &SP_CA_TRUSTED[1], "", 0644);
+    temp_put(t, &SP_GLOBAL_DIR "/all"[1], "", 0644);
+    assert_int_equal(make_dropin(t), 0);
+    with_each_failing(t, make_dropin, 1);
+}
+
 /* --- what is to be removed --- */
 
 static int plan_removal(struct temp_host *t)
@@ -269,6 +307,7 @@ int main(void)
         T(what_was_proved_of_files_is_not_believed_of_files_unseen),
         T(what_stands_in_the_way_is_not_taken_for_gone),
         T(the_policy_in_force_is_not_lost_while_it_is_written),
+        T(the_policy_is_not_made_of_what_nobody_could_look_at),
         T(the_record_of_another_user_of_the_uid_stays),
     };
 

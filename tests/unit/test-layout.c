@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "blind.h"
 #include "host/fsat.h"
 #include "host/layout.h"
 
@@ -125,6 +126,44 @@ static void a_fifo_neither_blocks_nor_passes(void **state)
     assert_path_layout(t, "tmp is not a directory");
 }
 
+/* The number of what is not so, or 0. */
+static int judge_places(const struct tree *t)
+{
+    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *mounted = sp_layout_unfit(root, "proc");
+    struct stat st;
+
+    if (mounted == NULL || strcmp(mounted, "is a mount point of the host") != 0)
+        return 1;
+    if (sp_layout_stat(root, "proc", &st) == 0 || errno != EXDEV)
+        return 2;
+    if (sp_layout_unfit(t->fd, "etc") != NULL || sp_layout_unfit(t->fd, "none") == NULL)
+        return 3;
+    if (sp_layout_stat(t->fd, "etc", &st) != 0 || !S_ISDIR(st.st_mode))
+        return 4;
+    return symlinkat("/etc", t->fd, "link") == 0 && sp_layout_stat(t->fd, "link", &st) == 0 &&
+                   S_ISLNK(st.st_mode)
+               ? 0
+               : 5;
+}
+
+static void a_mount_is_told_from_a_directory_without_openat2_too(void **state)
+{
+    const struct tree *t = *state;
+    pid_t pid;
+    int status;
+
+    assert_int_equal(judge_places(t), 0);
+    assert_int_equal(unlinkat(t->fd, "link", 0), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(blind(SYS_openat2, ENOSYS) ? judge_places(t) : UNBLINDED);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +174,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_stands_there_is_the_reason_before_what_is_missing, make_tree,
                                         drop_tree),
         cmocka_unit_test_setup_teardown(a_link_makes_it_the_path_layout, make_tree, drop_tree),
+        cmocka_unit_test_setup_teardown(a_mount_is_told_from_a_directory_without_openat2_too, make_tree,
+                                        drop_tree),
         cmocka_unit_test_setup_teardown(a_fifo_neither_blocks_nor_passes, make_tree, drop_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,13 +37,14 @@ static void a_new_file_gets_its_exact_mode(void **state)
 static void the_backup_is_another_file_with_the_old_bytes_and_mode(void **state)
 {
     struct temp_host *t = *state;
-    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0}, read = {0};
     const struct sp_replace how = {
-        .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .backup = "f-", .keep_acl = true};
+        .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .backup = "f-", .old = &read, .keep_acl = true};
     struct stat st, backup;
 
     temp_put(t, "f", "old", 0640);
     temp_put(t, "f-", "older", 0644);
+    sp_buf_puts(&read, "old");
     assert_int_equal(put(t, "f", "new", &how), 0);
     assert_string_equal(temp_get(t, "f", &b), "new");
     assert_string_equal(temp_get(t, "f-", &b), "old");
@@ -121,7 +122,7 @@ static void a_failure_leaves_the_old_file_alone(void **state)
 {
     struct temp_host *t = *state;
     _cleanup_(sp_buf_clear) struct sp_buf b = {0};
-    const struct sp_replace how = {.mode = 0640, .uid = 4711, .gid = 4712, .backup = "f-"};
+    const struct sp_replace how = {.mode = 0640, .uid = 4711, .gid = 4712, .backup = "f-", .old = &b};
 
     temp_put(t, "f", "old", 0600);
     t->ops.chown = refuse_chown;

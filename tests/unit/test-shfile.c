@@ -51,9 +51,22 @@ static void lines_that_were_lost_stand_in_their_places_again_and_the_user_keeps_
         "site:$6$n:20000:0:99999:7::20000:\nlast:!:19000::::::\n";
 
     (void)state;
-    expect(BEFORE, "site:$6$n:20000::::::\n", PASSWD, want, 3);
-    expect(BEFORE, "root:$6$r:19000:0:99999:7:::\nsite:$6$n:20000::::::", PASSWD, want, 2);
+    expect(BEFORE, "site:$6$n:20000::::::\n", PASSWD, want, 4);
+    expect(BEFORE, "root:$6$r:19000:0:99999:7:::\nsite:$6$n:20000::::::", PASSWD, want, 3);
     expect(BEFORE, "", PASSWD, BEFORE, 4);
+}
+
+/* His line alone, the last one: he who has expired stays so. */
+static void a_line_that_lost_its_dates_alone_has_them_again(void **state)
+{
+    static const char before[] = "web:*:19000::::::\nsite:$6$o:19000:0:99999:7::20000:\n";
+
+    (void)state;
+    expect(before, "web:*:19000::::::\nsite:$6$n:20000::::::\n", PASSWD,
+           "web:*:19000::::::\nsite:$6$n:20000:0:99999:7::20000:\n", 1);
+    expect("site:$6$o:19000::::::\n", "site:$6$n:20000::::::\n", PASSWD, "site:$6$n:20000::::::\n", 0);
+    expect("site:$6$o:19000:0:99999:7::20000:\n", "site:$6$n:20000:0:90:7::21000:\n", PASSWD,
+           "site:$6$n:20000:0:90:7::21000:\n", 0); /* somebody's chage(1) */
 }
 
 static void what_others_did_meanwhile_is_kept(void **state)
@@ -81,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_that_lost_nothing_is_as_it_is_now),
         cmocka_unit_test(lines_that_were_lost_stand_in_their_places_again_and_the_user_keeps_his_dates),
+        cmocka_unit_test(a_line_that_lost_its_dates_alone_has_them_again),
         cmocka_unit_test(what_others_did_meanwhile_is_kept),
         cmocka_unit_test(a_line_that_pam_cannot_read_stays),
     };

@@ -45,6 +45,21 @@ static void a_certificate_that_was_accepted_is_told_whole(void **state)
     assert_string_equal(l.ca, CA);
 }
 
+static void a_session_that_pam_refused_is_told_and_named_by_its_pid(void **state)
+{
+    struct sp_sshdlog l =
+        parse("Nov 21 23:21:57 web sshd[205]: error: PAM: pam_open_session(): Permission denied");
+
+    (void)state;
+    assert_int_equal(l.kind, SP_SSHDLOG_SESSION);
+    assert_int_equal(l.pid, 205);
+    assert_string_equal(l.user, "");
+    assert_non_null(strstr(l.why, "session module"));
+    assert_non_null(strstr(l.mend, "/etc/pam.d/sshd"));
+    l = parse("Nov 21 23:21:57 web sshd[205]: pam_exec(sshd:session): PAM: pam_open_session(): x");
+    assert_int_equal(l.kind, SP_SSHDLOG_OTHER);
+}
+
 static void a_key_that_was_accepted_is_no_certificate(void **state)
 {
     struct sp_sshdlog l = parse(
@@ -209,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_that_was_accepted_is_told_whole),
+        cmocka_unit_test(a_session_that_pam_refused_is_told_and_named_by_its_pid),
         cmocka_unit_test(a_key_that_was_accepted_is_no_certificate),
         cmocka_unit_test(each_refusal_says_why_and_how_to_mend_it),
         cmocka_unit_test(the_end_of_a_connection_names_the_user),

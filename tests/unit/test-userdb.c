@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "host/lock.h"
 #include "host/userdb.h"
 #include "temp.h"
@@ -111,6 +112,65 @@ static void what_is_kept_of_the_names_says_what_the_files_say(void **state)
     temp_put(t, "etc/group", "sallyport:x:990:a\nsallyport:x:989:\n", 0644);
     assert_int_equal(sp_userdb_group_gid(&t->h, "sallyport", &gid, &err), -1);
     assert_int_equal(err.code, SP_E_STATE);
+    sp_userdb_forget(&t->h);
+}
+
+/* As a request does it. */
+static int kept_get(struct temp_host *t, const char *name, struct sp_user *ret, struct sp_error *err)
+{
+    int rc;
+
+    sp_userdb_keep(&t->h);
+    rc = sp_userdb_get(&t->h, name, ret, err);
+    sp_userdb_forget(&t->h);
+    return rc;
+}
+
+static void a_large_passwd_is_looked_through_in_pieces(void **state)
+{
+    struct temp_host *t = *state;
+    _cleanup_(sp_buf_clear) struct sp_buf b = {0};
+    size_t ends[4000] = {0};
+    struct sp_error err;
+    struct sp_user u;
+    char name[64];
+
+    sp_buf_puts(&b, "root:x:0:0:root:/root:/bin/bash\ntwice:x:1:1::/:/bin/sh\n");
+    for (unsigned i = 0; i < SP_COUNT(ends); i++) {
+        sp_buf_printf(&b, "user%u:x:%u:%u::/home/user%u:/bin/sh%u\n", i, 2000 + i, 2000 + i, i, i);
+        ends[i] = b.len;
+    }
+    sp_buf_puts(&b, "twice:x:2:2::/:/bin/sh\nlast:x:3:3::/:/bin/false");
+    temp_put(t, "etc/passwd", sp_buf_str(&b), 0644);
+    /* Whose lines lie where one piece ends and the next begins, and some others. */
+    for (unsigned i = 1; i < SP_COUNT(ends); i++) {
+        char shell[32];
+
+        if (ends[i - 1] / 4096 == ends[i] / 4096 && i % 500 != 0)
+            continue;
+        (void)sp_str_format(name, sizeof(name), "user%u", i);
+        (void)sp_str_format(shell, sizeof(shell), "/bin/sh%u", i);
+        assert_int_equal(kept_get(t, name, &u, &err), 0);
+        assert_int_equal(u.uid, 2000 + i);
+        assert_string_equal(u.shell, shell);
+    }
+    assert_int_equal(kept_get(t, "last", &u, &err), 0);
+    assert_int_equal(kept_get(t, "twice", &u, &err), -1);
+    assert_int_equal(err.code, SP_E_STATE);
+    assert_int_equal(kept_get(t, "nobody-here", &u, &err), -1);
+    assert_int_equal(err.code, SP_E_NOT_FOUND);
+    /* So many different ones that all of it is read; then another file of the same name. */
+    sp_userdb_keep(&t->h);
+    for (unsigned i = 0; i < 9; i++) {
+        (void)sp_str_format(name, sizeof(name), "user%u", i * 400);
+        assert_int_equal(sp_userdb_get(&t->h, name, &u, &err), 0);
+        assert_int_equal(u.uid, 2000 + i * 400);
+        assert_true(sp_userdb_name_of(&t->h, 0, name));
+        assert_string_equal(name, "root");
+    }
+    temp_put(t, "etc/passwd", PASSWD, 0644);
+    assert_int_equal(sp_userdb_get(&t->h, "user3200", &u, &err), -1);
+    assert_int_equal(sp_userdb_get(&t->h, "example", &u, &err), 0);
     sp_userdb_forget(&t->h);
 }
 
@@ -309,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_name_of_a_uid_is_that_of_the_first_line_whose_third_field_it_is),
         T(what_is_kept_of_the_names_says_what_the_files_say),
+        T(a_large_passwd_is_looked_through_in_pieces),
         T(an_account_is_read_by_its_exact_name),
         T(a_shell_is_written_and_every_other_byte_kept),
         T(the_same_shell_again_touches_nothing),

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a request that was cut off between account and firewall left of the domains' sources, for a
+ * reconcile. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/firewall.h"
+#include "engine/sources.h"
+#include "model/json.h"
+
+void sp_sources_look_clear(struct sp_sources_look *l)
+{
+    sp_fw_policy_clear(&l->stored);
+}
+
+/* A file that is broken is the firewall's own trouble, which is told there. */
+void sp_sources_look(struct sp_engine *e, struct sp_sources_look *ret)
+{
+    struct sp_error ignored;
+    uint64_t sum = 0;
+
+    *ret = (struct sp_sources_look){0};
+    ret->unreadable = sp_fwstore_load(e->host, SP_FWSTORE_CURRENT, &ret->stored, &sum, &ignored) < 0;
+}
+
+static size_t count_of(const struct sp_fw_policy *stored, const char *domain)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < stored->n; i++)
+        n += sp_streq(stored->v[i].owner, domain);
+    return n;
+}
+
+static const struct sp_cidr_list *list_of(const struct sp_account *a, const struct sp_domain *d)
+{
+    static const struct sp_cidr_list none = {0};
+
+    return a->shell != SP_SHELL_NONE ? &d->sources : &none;
+}
+
+static bool is_so(const struct sp_fw_policy *stored, const char *domain, const struct sp_cidr_list *want)
+{
+    for (size_t i = 0; i < want->n; i++)
+        if (sp_fw_policy_find(stored, &want->v[i], domain) == NULL)
+            return false;
+    return count_of(stored, domain) == want->n;
+}
+
+static bool all_so(const struct sp_fw_policy *stored, const struct sp_account *a)
+{
+    for (size_t i = 0; i < a->n_domains; i++)
+        if (a->domains[i].sources.n > 0 && !is_so(stored, a->domains[i].name, list_of(a, &a->domains[i])))
+            return false;
+    return true;
+}
+
+static int tell(struct sp_engine *e, const struct sp_run *run, const char *domain,
+                const struct sp_cidr_list *want, cJSON *into, struct sp_error *err)
+{
+    const enum sp_firewall_flags flags = (run->flags & SP_RUN_DRY) != 0
+                                             ? SP_FIREWALL_DRY | SP_FIREWALL_FORCE
+                                             : SP_FIREWALL_APPLY | SP_FIREWALL_FORCE;
+    _cleanup_json_ cJSON *part = cJSON_CreateObject();
+
+    if (part == NULL)
+        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+    if (sp_firewall_sync_sources(e->host, e->config, domain, want, flags, part, err) < 0)
+        return -1;
+    sp_sources_join(into, part);
+    return 0;
+}
+
+static cJSON *new_part(struct sp_error *err)
+{
+    _cleanup_json_ cJSON *part = cJSON_CreateObject();
+
+    if (part == NULL || !cJSON_AddFalseToObject(part, "changed") ||
+        !cJSON_AddArrayToObject(part, "changes") || !cJSON_AddArrayToObject(part, "warnings")) {
+        sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
+        return NULL;
+    }
+    return sp_steal_ptr(part);
+}
+
+static void give(cJSON **part, cJSON **ret)
+{
+    if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*part, "changes")) > 0)
+        *ret = sp_steal_ptr(*part);
+}
+
+/* Under the account's lock, which every request holds that changes its sources, and with its state as it is
+ * by then. */
+int sp_sources_mend(struct sp_engine *e, const struct sp_outcome *o, const struct sp_run *run,
+                    const struct sp_sources_look *l, cJSON **ret_part, struct sp_error *err)
+{
+    _cleanup_(sp_hold_end) struct sp_hold hold = {0};
+    _cleanup_(sp_state_clear) struct sp_state s = {0};
+    _cleanup_json_ cJSON *part = NULL;
+
+    /* An extra login has its owner's. */
+    if (l->unreadable || o->user_missing || sp_extra_is(&o->state.desired.extra) ||
+        all_so(&l->stored, &o->state.desired))
+        return 0;
+    part = new_part(err);
+    if (part == NULL || sp_engine_hold(e, o->user, run, &hold, err) < 0 ||
+        sp_store_load(e->host, o->user, &s, err) < 0)
+        return -1;
+    for (size_t i = 0; i < s.desired.n_domains; i++) {
+        const struct sp_domain *d = &s.desired.domains[i];
+
+        if (d->sources.n > 0 && tell(e, run, d->name, list_of(&s.desired, d), part, err) < 0)
+            return -1;
+    }
+    give(&part, ret_part);
+    return 0;
+}
+
+int sp_sources_forget_gone(struct sp_engine *e, const struct sp_run *run, const struct sp_sources_look *l,
+                           cJSON **ret_part, struct sp_error *err)
+{
+    const struct sp_cidr_list none = {0};
+    _cleanup_json_ cJSON *part = new_part(err);
+    const char *last = "";
+
+    if (part == NULL)
+        return -1;
+    for (size_t i = 0; i < l->stored.n; i++) {
+        const char *owner = l->stored.v[i].owner;
+        struct sp_error ignored;
+        char user[SP_USER_SIZE];
+
+        if (owner[0] == '\0' || sp_streq(owner, last))
+            continue;
+        last = owner;
+        /* One whose state cannot be read is not gone. */
+        if (sp_store_owner(e->host, owner, user, &ignored) == 0 && user[0] == '\0' &&
+            tell(e, run, owner, &none, part, err) < 0)
+            return -1;
+    }
+    give(&part, ret_part);
+    return 0;
+}
