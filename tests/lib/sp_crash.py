@@ -33,6 +33,24 @@ WIDTH = {"/bin/false": 0, "/usr/sbin/nologin": 0, sp.CHROOT_BASH: 1}
 WORDS = ("old", "between", "new", "broken", "unmet")  # unmet: that time there were not so many calls
 
 
+def kill_when(request, when):
+    """Kills the helper in front of the first call that changes something while `when` is true."""
+    (tell, told), (hear, heard) = os.pipe(), os.pipe()
+    with subprocess.Popen([KILLAT, "-w", f"{told},{hear}", "0", sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, pass_fds=(told, hear)) as run:
+        os.close(told)
+        os.close(hear)
+        run.stdin.write(json.dumps({"jsonrpc": "2.0", "id": "cut", "method": request[0], "params": request[1]}).encode())
+        run.stdin.close()
+        with open(tell, "r") as calls:
+            while calls.readline() and not when():
+                os.write(heard, b".")
+            run.kill()  # and with it, whom it traces (PTRACE_O_EXITKILL)
+            calls.read()
+        os.close(heard)
+        assert run.stdout.read() == b"", "it was never true"
+
+
 def line_names(content):
     """name -> line of passwd(5) and its kind."""
     return {line.split(b":")[0]: line for line in content.splitlines()}

@@ -6,8 +6,9 @@ import json
 import os
 import pathlib
 
+import pytest
 import sp
-from sp_crash import KILLAT
+from sp_crash import KILLAT, kill_when
 from sp_crash_operations import OPERATIONS, world  # noqa: F401
 from sp_safety import STORE
 
@@ -83,35 +84,22 @@ def test_a_dropin_that_was_half_written_is_nobodys_configuration(world):  # noqa
     assert not half.exists() and dropin.read_bytes() == text
 
 
-def told_once(pid, ask):
-    """Asked again, it changes nothing, and sshd hears no more of it."""
-    told = pid.exists() and pid.stat().st_mtime_ns
-    return sp.rpc(*ask).ok()["changed"] is False and pid.exists() and pid.stat().st_mtime_ns == told
-
-
-def test_an_sshd_that_was_not_told_of_its_dropin_is_told_by_the_next_request(world):  # noqa: F811
-    user = begin(world)
-    key, letters, met = sp.keypair("global"), sp.WORK / "letters", []
+@pytest.mark.parametrize("rerun", ["domain.apply", "system.reconcile", "global_keys.add"])
+def test_an_sshd_that_was_not_told_of_its_dropin_is_told_by_the_next_request(world, rerun):  # noqa: F811
+    user, key = begin(world), sp.keypair("global")
     dropin, pid = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf"), pathlib.Path("/run/sshd.pid")
-    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "global_keys.add", "params": {"key": key.public}})
-    nexts = [("domain.apply", {"domain": user.domain, "shell": "bash"}), ("system.reconcile", {})]
-    sp.run([KILLAT, "-l", letters, "0", sp.HELPER], input=request, check=True)
-    steps = [number for number, letter in enumerate(letters.read_text(), 1) if letter == "m"][-25:]
-    for number in steps[::-1] * 6:  # helper and child take turns as they like: its number is not the same each time
-        ask = nexts[len(met)]
-        sp.rpc("global_keys.remove", {"fingerprint": key.fingerprint}).ok()
-        sp.wait_for(lambda: pid.exists() and pid.stat().st_mtime_ns > dropin.stat().st_ctime_ns, what="sshd reading its files")
-        text, told = dropin.read_bytes(), pid.stat().st_mtime_ns
-        sp.run([KILLAT, str(number), sp.HELPER], input=request)
-        if dropin.read_bytes() == text:
-            continue  # it was not written yet
-        met += [ask] if pid.exists() and pid.stat().st_mtime_ns == told else []
-        sp.rpc(*ask).ok()
-        sp.wait_for(lambda: pid.exists() and pid.stat().st_mtime_ns != told, what="sshd reading its files")
-        sp.wait_for(lambda: told_once(pid, ask), what="an end of telling")
-        if met == nexts:
-            return
-    raise AssertionError(f"only {met} was met")
+    request = ("global_keys.add", {"key": key.public})
+    ask = {"domain.apply": ("domain.apply", {"domain": user.domain, "shell": "bash"}), "global_keys.add": request}.get(rerun, (rerun, {}))
+    for method, params in (request, ("global_keys.remove", {"fingerprint": key.fingerprint})):  # sshd goes by this host's files
+        sp.rpc(method, params).ok()
+    before, told = dropin.read_bytes(), pid.stat().st_mtime_ns
+    kill_when(request, lambda: dropin.read_bytes() != before)
+    assert dropin.read_bytes() != before and pid.stat().st_mtime_ns == told and sp.ssh(user, "echo in", key=key).rc != 0
+    sp.rpc(*ask).ok()
+    sp.wait_for(lambda: pid.exists() and pid.stat().st_mtime_ns != told, what="sshd reading its files")
+    assert sp.ssh(user, "echo in", key=key).stdout == "in\n"
+    told = pid.stat().st_mtime_ns
+    assert sp.rpc(*ask).ok()["changed"] is False and pid.stat().st_mtime_ns == told, "it hears no more of it"
 
 
 def test_a_record_that_was_half_written_goes_with_the_same_request_again(world):  # noqa: F811

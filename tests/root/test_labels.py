@@ -2,16 +2,14 @@
 """SELinux: what gets a label, and which. This kernel need not have a policy: it stores what it is given, and libselinux reads the
 one that stands below /etc. That a policy in force is content with them is shown by tests/vm."""
 
-import json
 import os
 import pathlib
 import stat
-import subprocess
 
 import pytest
 import sp
 import sp_site
-from sp_crash import KILLAT
+from sp_crash import kill_when
 
 CONTEXTS = """\
 /.*                     system_u:object_r:default_t:s0
@@ -64,30 +62,12 @@ def test_the_mount_points_of_a_jail_get_the_label_of_their_place(policy):
     assert label("/etc/passwd") == "etc_t"
 
 
-def cut_off(request, when):
-    """Kills the helper in front of the first call that changes something while `when` is true."""
-    (tell, told), (hear, heard) = os.pipe(), os.pipe()
-    with subprocess.Popen([KILLAT, "-w", f"{told},{hear}", "0", sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, pass_fds=(told, hear)) as run:
-        os.close(told)
-        os.close(hear)
-        run.stdin.write(json.dumps({"jsonrpc": "2.0", "id": "cut", "method": request[0], "params": request[1]}).encode())
-        run.stdin.close()
-        with open(tell, "r") as calls:
-            while calls.readline() and not when():
-                os.write(heard, b".")
-            run.kill()  # and with it, whom it traces (PTRACE_O_EXITKILL)
-            calls.read()
-        os.close(heard)
-        assert run.stdout.read() == b"", "it was never true"
-
-
 @pytest.mark.parametrize("rerun", ["domain.apply", "system.reconcile", "domain.remove"])
 def test_a_mount_point_that_was_made_and_not_labelled_is_finished_by_a_rerun(policy, rerun):
     user = account()
     request = ("domain.apply", {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "chroot", "jail": sp_site.JAIL})
     sp.rpc("jail.build", {"profiles": sp_site.JAIL["profiles"]}).ok()
-    cut_off(request, lambda: any(label(one.path) is None for one in directories(user)))
+    kill_when(request, lambda: any(label(one.path) is None for one in directories(user)))
     assert [one.name for one in directories(user) if label(one.path) is None]
     params = {"domain.apply": request[1], "domain.remove": {"domain": user.domain}}.get(rerun, {})
     sp.rpc(rerun, params).ok()
