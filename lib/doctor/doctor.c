@@ -100,9 +100,7 @@ int sp_finding_unseen(struct sp_visit *v, const char *check, const struct sp_err
 
 int sp_visit_has(const struct sp_visit *v, const char *path, struct sp_error *why)
 {
-    _cleanup_close_ int fd = sp_fsat_open(v->login->host->root_fd, path, O_PATH, 0, SP_FSAT_NONE, why);
-
-    return fd >= 0 ? 1 : sp_error_is_blind(why) ? -1 : 0;
+    return sp_fsat_look(v->login->host->root_fd, path, why);
 }
 
 bool sp_visit_sshd_is(const struct sp_visit *v, const char *keyword, const char *value)

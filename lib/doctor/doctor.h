@@ -91,7 +91,7 @@ int sp_finding_mend(struct sp_visit *v, const char *fmt, ...) __attribute__((for
 /* What could not be looked at is no word on what is there: unknown, and why. */
 int sp_finding_unseen(struct sp_visit *v, const char *check, const struct sp_error *why,
                       struct sp_error *err);
-/* 1: it is there; 0: it is not; -1 with `why`: nobody knows. */
+/* sp_fsat_look() at a path of the host. */
 int sp_visit_has(const struct sp_visit *v, const char *path, struct sp_error *why);
 
 /* A layer adds at least one finding (home: only where it stops); -1 only when out of memory. */

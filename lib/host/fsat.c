@@ -313,6 +313,13 @@ int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, st
     return fd < 0 ? -1 : sp_fsat_read_fd(fd, path, max, out, ret_st, err);
 }
 
+int sp_fsat_look(int dirfd, const char *path, struct sp_error *err)
+{
+    _cleanup_close_ int fd = sp_fsat_open(dirfd, path, O_PATH, 0, SP_FSAT_NONE, err);
+
+    return fd >= 0 ? 1 : sp_error_is_blind(err) ? -1 : 0;
+}
+
 bool sp_fsat_is_missing(int dirfd, const char *path)
 {
     _cleanup_close_ int fd = -1;

@@ -45,6 +45,10 @@ int sp_fsat_read(int dirfd, const char *path, size_t max, struct sp_buf *out, st
 int sp_fsat_read_fd(int fd, const char *path, size_t max, struct sp_buf *out, struct stat *ret_st,
                     struct sp_error *err);
 
+/* 1: it is there; 0: it is not, or something of another kind is in the way; -1 with err: nobody could look
+ * (sp_error_is_blind()). */
+int sp_fsat_look(int dirfd, const char *path, struct sp_error *err);
+
 /* True if path exists beneath dirfd without a link in the way; any failure is false. */
 bool sp_fsat_exists(int dirfd, const char *path);
 

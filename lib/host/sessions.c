@@ -234,13 +234,11 @@ static int look(struct sp_host *h, const char *user, uid_t uid, struct sp_procta
 /* loginctl(1): his manager runs without a login. 1; 0; -1: nobody knows. */
 static int lingers(struct sp_host *h, const char *user, struct sp_error *err)
 {
-    _cleanup_close_ int fd = -1;
     char path[160];
 
     if (sp_str_format(path, sizeof(path), "/var/lib/systemd/linger/%s", user) < 0)
         return 0;
-    fd = sp_fsat_open(h->root_fd, path, O_PATH, 0, SP_FSAT_NONE, err);
-    return fd >= 0 ? 1 : sp_error_is_blind(err) ? -1 : 0;
+    return sp_fsat_look(h->root_fd, path, err);
 }
 
 /* Somebody else who has the same uid, and whom another sshd serves. */

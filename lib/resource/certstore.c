@@ -27,20 +27,16 @@ void sp_cas_clear(struct sp_cas *c)
     *c = (struct sp_cas){0};
 }
 
-int sp_cas_look(struct sp_host *h, bool *ret, struct sp_error *err)
+int sp_cas_look(struct sp_host *h, struct sp_error *err)
 {
-    _cleanup_close_ int fd = sp_fsat_open(h->root_fd, SP_CA_TRUSTED, O_PATH, 0, SP_FSAT_NONE, err);
-
-    *ret = fd >= 0;
-    return fd < 0 && sp_error_is_blind(err) ? -1 : 0;
+    return sp_fsat_look(h->root_fd, SP_CA_TRUSTED, err);
 }
 
 bool sp_cas_exist(struct sp_host *h)
 {
     struct sp_error ignored;
-    bool exist;
 
-    return sp_cas_look(h, &exist, &ignored) < 0 || exist;
+    return sp_cas_look(h, &ignored) != 0;
 }
 
 static int read_ca(struct sp_host *h, unsigned number, struct sp_cas *c, struct sp_error *err)

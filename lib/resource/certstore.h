@@ -47,9 +47,9 @@ struct sp_cas {
 void sp_cas_clear(struct sp_cas *c);
 /* No directory is no CA. */
 int sp_cas_read(struct sp_host *h, struct sp_cas *ret, struct sp_error *err);
-/* Is there one, as far as sshd's drop-in is concerned? One look at a name. Where nobody can look the first
- * is an error, the second true. */
-int sp_cas_look(struct sp_host *h, bool *ret, struct sp_error *err);
+/* Is there one, as far as sshd's drop-in is concerned? One look at a name, as sp_fsat_look(). Where nobody
+ * can look the first is -1, the second true. */
+int sp_cas_look(struct sp_host *h, struct sp_error *err);
 bool sp_cas_exist(struct sp_host *h);
 
 /* Taken behind the account's lock. Returns the fd or -1. */

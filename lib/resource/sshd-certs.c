@@ -25,13 +25,11 @@ static const struct {
 /* A revocation list that is named and missing refuses every key; one that is not named refuses none. */
 int sp_sshd_certs_lines(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *err)
 {
-    bool exist;
+    int exist = sp_cas_look(c->host, err);
 
-    if (sp_cas_look(c->host, &exist, err) < 0)
-        return -1;
-    for (size_t i = 0; exist && i < SP_COUNT(settings); i++)
+    for (size_t i = 0; exist > 0 && i < SP_COUNT(settings); i++)
         sp_buf_printf(out, "\t%s %s\n", settings[i].keyword, settings[i].value);
-    return 0;
+    return exist < 0 ? -1 : 0;
 }
 
 static int not_so(const struct sp_ctx *c, const char *keyword, const char *is, const char *mend,
@@ -59,13 +57,11 @@ static bool lists(const char *list, const char *name)
 
 int sp_sshd_certs_expect(const struct sp_ctx *c, const struct sp_sshdconf *conf, struct sp_error *err)
 {
+    int exist = sp_cas_look(c->host, err);
     const char *is;
-    bool exist;
 
-    if (sp_cas_look(c->host, &exist, err) < 0)
-        return -1;
-    if (!exist)
-        return 0;
+    if (exist <= 0)
+        return exist;
     for (size_t i = 0; i < SP_COUNT(settings); i++) {
         is = sp_sshdconf_get(conf, settings[i].keyword);
         if (is == NULL ? !sp_streq(settings[i].value, "none") : !sp_streq(is, settings[i].value))

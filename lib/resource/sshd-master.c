@@ -24,7 +24,9 @@ static int read_pid(struct sp_host *h, struct sp_sshd_master *m, uint64_t *ret, 
         return sp_error_is_blind(err) ? -1 : 0;
     if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
-    return sp_str_to_u64(sp_buf_str(&text), INT32_MAX, ret) < 0 || *ret < 2 ? (int)(*ret = 0) : 0;
+    if (sp_str_to_u64(sp_buf_str(&text), INT32_MAX, ret) < 0 || *ret < 2)
+        *ret = 0;
+    return 0;
 }
 
 /* proc(5): the link of a program whose file was replaced or removed ends so. */
