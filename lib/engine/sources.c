@@ -6,6 +6,13 @@
 #include "engine/firewall.h"
 #include "model/json.h"
 
+const struct sp_cidr_list *sp_sources_of(const struct sp_domain *d, enum sp_shell shell)
+{
+    static const struct sp_cidr_list none = {0};
+
+    return shell != SP_SHELL_NONE ? &d->sources : &none;
+}
+
 /* Move the members of one array of `from` behind those of another of `to`. */
 static void join(cJSON *to, const char *behind, cJSON *from, const char *name)
 {
@@ -67,15 +74,13 @@ static int try_run(struct sp_engine *e, const char *user, const struct sp_run *r
 static int sync_others(struct sp_engine *e, const struct sp_params *p, const struct sp_account *a,
                        enum sp_shell shell, cJSON *into, struct sp_error *err)
 {
-    const struct sp_cidr_list none = {0};
-
     for (size_t i = 0; i < a->n_domains; i++) {
         const struct sp_domain *d = &a->domains[i];
         _cleanup_json_ cJSON *part = NULL;
 
         if (d->sources.n == 0 || sp_streq(d->name, p->domain))
             continue;
-        if (sync_list(e, p, d->name, shell != SP_SHELL_NONE ? &d->sources : &none, &part, err) < 0)
+        if (sync_list(e, p, d->name, sp_sources_of(d, shell), &part, err) < 0)
             return -1;
         sp_sources_join(into, part);
     }
@@ -121,9 +126,7 @@ int sp_sources_narrow(struct sp_engine *e, const char *user, const struct sp_run
 int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const struct sp_params *p,
                      cJSON *result, struct sp_error *err)
 {
-    const struct sp_cidr_list none = {0};
     const struct sp_domain *d = sp_account_find(&o->state.desired, p->domain);
-    bool open = d != NULL && o->state.desired.shell != SP_SHELL_NONE;
     _cleanup_json_ cJSON *part = NULL;
 
     if (d != NULL && p->shell != SP_SHELL_UNSET &&
@@ -131,7 +134,7 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
         return -1;
     if (d == NULL || (d->sources.n == 0 && !p->has_sources))
         return 0; /* removed, and narrowed already; or it never had any */
-    if (sync_list(e, p, p->domain, open ? &d->sources : &none, &part, err) < 0)
+    if (sync_list(e, p, p->domain, sp_sources_of(d, o->state.desired.shell), &part, err) < 0)
         return -1;
     sp_sources_join(result, part);
     return 0;
@@ -146,8 +149,7 @@ int sp_sources_rename(struct sp_engine *e, const struct sp_outcome *o, const str
 
     if (d == NULL || d->sources.n == 0 || sp_streq(now, p->domain))
         return 0;
-    if (sync_list(e, p, now, o->state.desired.shell != SP_SHELL_NONE ? &d->sources : &none, &added, err) <
-            0 ||
+    if (sync_list(e, p, now, sp_sources_of(d, o->state.desired.shell), &added, err) < 0 ||
         sync_list(e, p, p->domain, &none, &dropped, err) < 0)
         return -1;
     sp_sources_join(result, added);
@@ -168,7 +170,6 @@ static int add_unknown(const struct sp_domain *d, const struct sp_error *why, cJ
 int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const struct sp_domain *d,
                      cJSON *result, struct sp_error *err)
 {
-    const struct sp_cidr_list none = {0};
     _cleanup_json_ cJSON *part = cJSON_CreateObject();
     struct sp_error why;
 
@@ -176,8 +177,7 @@ int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const stru
         return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
     if (d->sources.n == 0)
         return 0;
-    if (sp_firewall_sync_sources(e->host, e->config, d->name,
-                                 a->shell != SP_SHELL_NONE ? &d->sources : &none,
+    if (sp_firewall_sync_sources(e->host, e->config, d->name, sp_sources_of(d, a->shell),
                                  SP_FIREWALL_DRY | SP_FIREWALL_FORCE, part, &why) < 0 &&
         add_unknown(d, &why, part, err) < 0)
         return -1;

@@ -12,6 +12,10 @@
 
 enum sp_sources_why { SP_SOURCES_APPLY, SP_SOURCES_REMOVE };
 
+/* What the firewall's list is to have of the domain: its sources, nothing while its account has the shell
+ * none. */
+const struct sp_cidr_list *sp_sources_of(const struct sp_domain *d, enum sp_shell shell);
+
 /* Before: what the domain had and will not have any more is taken out of the firewall's list. *ret_part is
  * what that changed, for sp_sources_join(); NULL if nothing was asked. `run` is the account's transaction
  * to come: one that would be refused (a stale if_generation) narrows nothing. */

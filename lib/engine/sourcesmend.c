@@ -31,13 +31,6 @@ static size_t count_of(const struct sp_fw_policy *stored, const char *domain)
     return n;
 }
 
-static const struct sp_cidr_list *list_of(const struct sp_account *a, const struct sp_domain *d)
-{
-    static const struct sp_cidr_list none = {0};
-
-    return a->shell != SP_SHELL_NONE ? &d->sources : &none;
-}
-
 static bool is_so(const struct sp_fw_policy *stored, const char *domain, const struct sp_cidr_list *want)
 {
     for (size_t i = 0; i < want->n; i++)
@@ -49,7 +42,8 @@ static bool is_so(const struct sp_fw_policy *stored, const char *domain, const s
 static bool all_so(const struct sp_fw_policy *stored, const struct sp_account *a)
 {
     for (size_t i = 0; i < a->n_domains; i++)
-        if (a->domains[i].sources.n > 0 && !is_so(stored, a->domains[i].name, list_of(a, &a->domains[i])))
+        if (a->domains[i].sources.n > 0 &&
+            !is_so(stored, a->domains[i].name, sp_sources_of(&a->domains[i], a->shell)))
             return false;
     return true;
 }
@@ -108,7 +102,7 @@ int sp_sources_mend(struct sp_engine *e, const struct sp_outcome *o, const struc
     for (size_t i = 0; i < s.desired.n_domains; i++) {
         const struct sp_domain *d = &s.desired.domains[i];
 
-        if (d->sources.n > 0 && tell(e, run, d->name, list_of(&s.desired, d), part, err) < 0)
+        if (d->sources.n > 0 && tell(e, run, d->name, sp_sources_of(d, s.desired.shell), part, err) < 0)
             return -1;
     }
     give(&part, ret_part);
