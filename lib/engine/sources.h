@@ -36,13 +36,23 @@ int sp_sources_widen(struct sp_engine *e, const struct sp_outcome *o, const stru
 int sp_sources_drift(struct sp_engine *e, const struct sp_account *a, const struct sp_domain *d,
                      cJSON *result, struct sp_error *err);
 
+struct sp_sources_owner {
+    const char *domain; /* "": given by firewall.set */
+    size_t n;           /* of the list's entries */
+};
+
 /* For a reconcile: the firewall's list as it was when that began. */
 struct sp_sources_look {
     struct sp_fw_policy stored;
+    struct sp_sources_owner *owners; /* owned, their names stored's; sorted by name */
+    size_t n_owners;
     bool unreadable; /* nothing is known of it, so nothing is held against it */
 };
 void sp_sources_look_clear(struct sp_sources_look *l);
 void sp_sources_look(struct sp_engine *e, struct sp_sources_look *ret);
+
+/* Is that list what the account's domains have? */
+bool sp_sources_stand(const struct sp_sources_look *l, const struct sp_account *a);
 
 /* Where that list is not what the account's domains have, it is made so. *ret_part is what that changed,
  * for sp_sources_join(); NULL: nothing. */

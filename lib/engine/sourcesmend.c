@@ -1,15 +1,50 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a request that was cut off between account and firewall left of the domains' sources, for a
  * reconcile. */
+#include "engine/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/firewall.h"
-#include "engine/sources.h"
 #include "model/json.h"
 
 void sp_sources_look_clear(struct sp_sources_look *l)
 {
+    free(l->owners);
     sp_fw_policy_clear(&l->stored);
+    *l = (struct sp_sources_look){0};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sp_sources_owner *x = a, *y = b;
+
+    return strcmp(x->domain, y->domain);
+}
+
+/* Once for all domains: each would else have the whole list looked through. */
+static int count_owners(struct sp_sources_look *l)
+{
+    const struct sp_fw_policy *p = &l->stored;
+
+    if (p->n == 0)
+        return 0;
+    l->owners = calloc(p->n, sizeof(*l->owners));
+    if (l->owners == NULL)
+        return -1;
+    for (size_t i = 0; i < p->n; i++)
+        l->owners[i] = (struct sp_sources_owner){p->v[i].owner, 1};
+    qsort(l->owners, p->n, sizeof(*l->owners), by_name);
+    for (size_t i = 0; i < p->n; i++) {
+        if (l->n_owners > 0 && by_name(&l->owners[l->n_owners - 1], &l->owners[i]) == 0)
+            l->owners[l->n_owners - 1].n++;
+        else
+            l->owners[l->n_owners++] = l->owners[i];
+    }
+    return 0;
 }
 
 /* A file that is broken is the firewall's own trouble, which is told there. */
@@ -19,32 +54,35 @@ void sp_sources_look(struct sp_engine *e, struct sp_sources_look *ret)
     uint64_t sum = 0;
 
     *ret = (struct sp_sources_look){0};
-    ret->unreadable = sp_fwstore_load(e->host, SP_FWSTORE_CURRENT, &ret->stored, &sum, &ignored) < 0;
+    ret->unreadable = sp_fwstore_load(e->host, SP_FWSTORE_CURRENT, &ret->stored, &sum, &ignored) < 0 ||
+                      count_owners(ret) < 0;
 }
 
-static size_t count_of(const struct sp_fw_policy *stored, const char *domain)
+static size_t count_of(const struct sp_sources_look *l, const char *domain)
 {
-    size_t n = 0;
+    const struct sp_sources_owner key = {.domain = domain}, *found = NULL;
 
-    for (size_t i = 0; i < stored->n; i++)
-        n += sp_streq(stored->v[i].owner, domain);
-    return n;
+    if (l->n_owners > 0)
+        found = bsearch(&key, l->owners, l->n_owners, sizeof(*l->owners), by_name);
+    return found != NULL ? found->n : 0;
 }
 
-static bool is_so(const struct sp_fw_policy *stored, const char *domain, const struct sp_cidr_list *want)
+static bool is_so(const struct sp_sources_look *l, const char *domain, const struct sp_cidr_list *want)
 {
     for (size_t i = 0; i < want->n; i++)
-        if (sp_fw_policy_find(stored, &want->v[i], domain) == NULL)
+        if (sp_fw_policy_find(&l->stored, &want->v[i], domain) == NULL)
             return false;
-    return count_of(stored, domain) == want->n;
+    return count_of(l, domain) == want->n;
 }
 
-static bool all_so(const struct sp_fw_policy *stored, const struct sp_account *a)
+bool sp_sources_stand(const struct sp_sources_look *l, const struct sp_account *a)
 {
-    for (size_t i = 0; i < a->n_domains; i++)
-        if (a->domains[i].sources.n > 0 &&
-            !is_so(stored, a->domains[i].name, sp_sources_of(&a->domains[i], a->shell)))
+    for (size_t i = 0; i < a->n_domains; i++) {
+        const struct sp_domain *d = &a->domains[i];
+
+        if (d->sources.n > 0 && !is_so(l, d->name, sp_sources_of(d, a->shell)))
             return false;
+    }
     return true;
 }
 
@@ -93,7 +131,7 @@ int sp_sources_mend(struct sp_engine *e, const struct sp_outcome *o, const struc
 
     /* An extra login has its owner's. */
     if (l->unreadable || o->user_missing || sp_extra_is(&o->state.desired.extra) ||
-        all_so(&l->stored, &o->state.desired))
+        sp_sources_stand(l, &o->state.desired))
         return 0;
     part = new_part(err);
     if (part == NULL || sp_engine_hold(e, o->user, run, &hold, err) < 0 ||
