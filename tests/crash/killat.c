@@ -11,8 +11,8 @@
  * -l  what each call is goes to FILE, a letter each: m changes something, u takes a name away, f makes a
  *     descriptor, x must not fail (it does not return), p is the loader's or the C library's (memory,
  *     identity), . is any other.
- * -w  waits in front of each call that changes something: its number and a newline go to descriptor OUT,
- * and it goes on when a byte comes from descriptor IN.
+ * -w  waits in front of each call that changes something: "NUMBER PID\n" goes to descriptor OUT, and
+ *     it goes on when a byte comes from descriptor IN; a ! says that this one is N.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -215,13 +215,14 @@ static void meet(struct sweep *s, pid_t pid, long nr)
 }
 
 /* Whoever looks on does so now: the one that is stopped is the only one that could change something. */
-static void wait_for_go(const struct sweep *s)
+static int is_chosen(const struct sweep *s, pid_t pid)
 {
-    char go;
+    char go = '.';
 
-    if (dprintf(s->tell, "%ld\n", s->calls) > 0)
+    if (dprintf(s->tell, "%ld %d\n", s->calls, (int)pid) > 0)
         while (read(s->hear, &go, 1) < 0 && errno == EINTR)
             ;
+    return go == '!';
 }
 
 static void on_call(struct sweep *s, pid_t pid)
@@ -235,12 +236,11 @@ static void on_call(struct sweep *s, pid_t pid)
         letter = letter_of((long)info.entry.nr);
         if (s->list != NULL)
             (void)fputc(letter, s->list);
-        if (++s->calls == s->kill_at && (s->error == 0 || (letter != 'x' && letter != 'p'))) {
+        if ((++s->calls == s->kill_at && (s->error == 0 || (letter != 'x' && letter != 'p'))) ||
+            (s->tell != 0 && s->killed == 0 && (letter == 'm' || letter == 'u') && is_chosen(s, pid))) {
             meet(s, pid, (long)info.entry.nr);
             return;
         }
-        if (s->tell != 0 && (letter == 'm' || letter == 'u'))
-            wait_for_go(s);
     } else if (s->failing == pid && info.op == PTRACE_SYSCALL_INFO_EXIT) {
         s->failing = 0;
         set_call(pid, 1, -(long)s->error);

@@ -15,6 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import typing
 import zlib
 
@@ -33,22 +34,39 @@ WIDTH = {"/bin/false": 0, "/usr/sbin/nologin": 0, sp.CHROOT_BASH: 1}
 WORDS = ("old", "between", "new", "broken", "unmet")  # unmet: that time there were not so many calls
 
 
+def message(method, params):
+    return json.dumps({"jsonrpc": "2.0", "id": "sweep", "method": method, "params": params}).encode()
+
+
+def held(argv, text, visit, *how, out=subprocess.PIPE):
+    """Runs a program under killat, held in front of each call that changes something; the one of which visit(number, pid) is true is its Nth."""
+    (tell, told), (hear, heard) = os.pipe(), os.pipe()
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(text)
+        stdin.seek(0)
+        child = subprocess.Popen([KILLAT, *how, "-w", f"{told},{hear}", "0", *argv], stdin=stdin, stdout=out, stderr=subprocess.PIPE,
+                                 pass_fds=(told, hear), cwd="/")
+    os.close(told)
+    os.close(hear)
+    try:
+        with open(tell, "r") as calls, open(heard, "wb", 0) as go:
+            for line in calls:
+                met = visit(*map(int, line.split()))
+                go.write(b"!" if met else b".")
+                if met:
+                    break
+        said = child.communicate(timeout=60)
+    except BaseException:
+        child.kill()  # and with it, whom it traces (PTRACE_O_EXITKILL)
+        child.communicate()
+        raise
+    return subprocess.CompletedProcess(argv, child.returncode, *said)
+
+
 def kill_when(request, when):
     """Kills the helper in front of the first call that changes something while `when` is true."""
-    (tell, told), (hear, heard) = os.pipe(), os.pipe()
-    with subprocess.Popen([KILLAT, "-w", f"{told},{hear}", "0", sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, pass_fds=(told, hear)) as run:
-        os.close(told)
-        os.close(hear)
-        run.stdin.write(json.dumps({"jsonrpc": "2.0", "id": "cut", "method": request[0], "params": request[1]}).encode())
-        run.stdin.close()
-        with open(tell, "r") as calls:
-            while calls.readline() and not when():
-                os.write(heard, b".")
-            run.kill()  # and with it, whom it traces (PTRACE_O_EXITKILL)
-            calls.read()
-        os.close(heard)
-        assert run.stdout.read() == b"", "it was never true"
+    done = held([sp.HELPER], message(*request), lambda number, pid: when())
+    assert b"killed=1" in done.stderr, ("it was never true", done)
 
 
 def line_names(content):
@@ -168,7 +186,7 @@ class Operation:
             step(world) if callable(step) else sp.rpc(step[0], step[1](world) if callable(step[1]) else step[1]).ok()
         if callable(self.params):
             self.params = self.params(world)
-        self.request = json.dumps({"jsonrpc": "2.0", "id": "sweep", "method": self.method, "params": self.params}).encode()
+        self.request = message(self.method, self.params)
         self.users = [world.user]
         self.old = self.look()
         host_state.standing = {os.path.basename(path) for path in self.old.files if os.path.dirname(path) == host_state.GENERATIONS}

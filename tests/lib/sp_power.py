@@ -26,7 +26,7 @@ import types
 import uuid
 
 import sp
-from sp_crash import KILLAT, TALLY, View, progress, share
+from sp_crash import TALLY, View, held, progress, share
 from sp_crash_host import OURS
 from sp_crash_operations import lists_stand
 from sp_safety import STORE
@@ -501,8 +501,8 @@ class Operation:
                 self.each()
             argv, text = self._argv(self.do)
             with open(answer, "wb") as out:
-                status, said = self._traced(argv, text, out, lambda number: cut(number, answer.stat().st_size > 0))
-            assert status == 0, (status, said, answer.read_text())
+                done = held(argv, text, lambda number, _: cut(number, answer.stat().st_size > 0), out=out)
+            assert done.returncode == 0, (done, answer.read_text())
             cut(-1, True)
         return cuts, images
 
@@ -514,24 +514,6 @@ class Operation:
         else:
             images[digest] = target
         return digest
-
-    @staticmethod
-    def _traced(argv, text, out, visit):
-        (tell, told), (hear, heard) = os.pipe(), os.pipe()
-        source = sp.WORK / "request"
-        source.write_bytes(text)
-        with open(source, "rb") as stdin:
-            child = subprocess.Popen([KILLAT, "-w", f"{told},{hear}", "0", *argv], stdin=stdin, stdout=out, stderr=subprocess.PIPE,
-                                     pass_fds=(told, hear), cwd="/")
-        os.close(told)
-        os.close(hear)
-        with open(tell, "r") as calls:
-            for line in calls:
-                visit(int(line))
-                os.write(heard, b".")
-        os.close(heard)
-        said = child.communicate(timeout=60)[1].decode()
-        return child.returncode, said
 
     # What a cut leaves
 

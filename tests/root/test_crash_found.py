@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 import sp
-from sp_crash import KILLAT, kill_when
+from sp_crash import KILLAT, held, kill_when, message
 from sp_crash_operations import OPERATIONS, world  # noqa: F401
 from sp_safety import STORE
 
@@ -184,7 +184,7 @@ def test_names_that_an_undone_adoption_left_go_with_the_next(world):  # noqa: F8
 def test_a_name_whose_account_cannot_be_looked_at_is_not_taken_for_nobodys(world):  # noqa: F811
     """Each descriptor that is asked for is refused once; the neighbour's domain stays attached."""
     world.reset()
-    request = json.dumps({"jsonrpc": "2.0", "id": "found", "method": "account.adopt", "params": {"panel": "generic", "undo": True}})
+    request = message("account.adopt", {"panel": "generic", "undo": True})
     letters = sp.WORK / "letters"
     sp.run([KILLAT, "-l", letters, "0", sp.HELPER], input=request, check=True)
     opened = [number for number, letter in enumerate(letters.read_text(), 1) if letter == "f"]
@@ -196,8 +196,7 @@ def test_a_name_whose_account_cannot_be_looked_at_is_not_taken_for_nobodys(world
 def test_mount_points_that_could_not_be_looked_at_are_not_left_out_of_a_plan(world):  # noqa: F811
     """A dry run changes nothing, so every fifth of its calls fails in turn: the plan is whole, or there is none."""
     user = begin(world, "chroot")
-    request = json.dumps({"jsonrpc": "2.0", "id": "found", "method": "domain.rebind", "params": {
-        "domain": user.domain, "document_root": f"{user.home}-other", "dry_run": True}})
+    request = message("domain.rebind", {"domain": user.domain, "document_root": f"{user.home}-other", "dry_run": True})
     letters = sp.WORK / "letters"
     whole = json.loads(sp.run([KILLAT, "-l", letters, "0", sp.HELPER], input=request, check=True).stdout)["result"]["changes"]
     assert [change["from"] for change in whole if change["resource"] == "mount_points"].count(None) == 1 and len(whole) > 2, whole
@@ -209,16 +208,10 @@ def test_mount_points_that_could_not_be_looked_at_are_not_left_out_of_a_plan(wor
 
 def test_a_helpers_child_that_dies_without_a_word_is_not_waited_for(world):  # noqa: F811
     """The one that holds a user namespace: its one write fails, and the helper waited at a pipe of which it had the other end itself."""
-    add = next(one for one in OPERATIONS if one.name == "user.add")
-    add.prepare(world)
-    writes = [number for number, letter in enumerate(add.letters, 1) if letter == "m"]
-    near = sorted({number + step for number in writes[4:len(writes) // 4] for step in (-1, 0, 1)})
-    for number in near * 5:  # helper and child take turns as they like: its number is not the same each time
-        answer = add.attempt(number, "-e", str(errno.EIO))[2].stdout
-        add.back()
-        if b"the process that makes a user namespace died" in answer:
-            return
-    raise AssertionError("that write was not met")
+    user, ours = begin(world, "chroot"), os.readlink("/proc/self/ns/user")
+    add = message("user.add", {"domain": user.domain, "user": "tech", "authorized_keys": [{"key": sp.keypair("tech").public}]})
+    done = held([sp.HELPER], add, lambda number, pid: os.readlink(f"/proc/{pid}/ns/user") != ours, "-e", str(errno.EIO))
+    assert b"the process that makes a user namespace died" in done.stdout, done
 
 
 def test_an_account_whose_state_cannot_be_looked_at_is_not_taken_for_one_that_is_known(world):  # noqa: F811
