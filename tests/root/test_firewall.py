@@ -316,13 +316,18 @@ def test_a_domains_sources_open_the_restricted_port_and_go_with_it(user):
     assert sp.rpc("firewall.get").ok()["sources"] == sources(sp.OUTSIDE4_B)
 
 
-def test_what_the_port_lacks_of_a_domains_sources_is_said_until_the_request_is_sent_again(user):
-    """The account is done, and the firewall was not told: as if the request had been cut off between them."""
+def told_to_the_account_alone(user):
+    """As if the request had been cut off in front of the firewall, whose policy is rubbish now. The request, and the policy that was."""
     restrict(sp.OUTSIDE4_B)
     params = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "bash", "sources": [sp.OUTSIDE4]}
     good = STATE.read_bytes()
     STATE.write_bytes(b"rubbish")
     assert sp.rpc("domain.apply", params).reason == "broken_state"
+    return params, good
+
+
+def test_what_the_port_lacks_of_a_domains_sources_is_said_until_the_request_is_sent_again(user):
+    params, good = told_to_the_account_alone(user)
     shown = sp.rpc("domain.get", {"domain": user.domain}).ok()
     assert not shown["in_force"] and "firewall" in shown["drift"][-1]["from"], shown  # what cannot be read is not in force
     STATE.write_bytes(good)
@@ -336,11 +341,7 @@ def test_what_the_port_lacks_of_a_domains_sources_is_said_until_the_request_is_s
 
 
 def test_a_reconcile_tells_the_port_what_a_request_that_was_cut_off_did_not(user):
-    restrict(sp.OUTSIDE4_B)
-    params = {"domain": user.domain, "user": user.name, "document_root": user.docroot, "shell": "bash", "sources": [sp.OUTSIDE4]}
-    good = STATE.read_bytes()
-    STATE.write_bytes(b"rubbish")
-    assert sp.rpc("domain.apply", params).reason == "broken_state"
+    _, good = told_to_the_account_alone(user)
     assert "error" in sp.rpc("system.reconcile").ok()["firewall"]  # what cannot be read is the firewall's trouble, not the account's
     STATE.write_bytes(good)
     change = {"resource": "firewall", "target": f"{sp.OUTSIDE4} of {user.domain}", "from": None, "to": "allowed"}

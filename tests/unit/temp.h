@@ -75,6 +75,27 @@ __attribute__((unused)) static void temp_put(struct temp_host *t, const char *pa
     (void)close(fd);
 }
 
+/* A directory, with those above it. */
+__attribute__((unused)) static void temp_make_dir(struct temp_host *t, const char *path)
+{
+    struct sp_error err;
+    int fd = sp_fsat_make_dirs(t->h.root_fd, path, 0755, &err);
+
+    if (fd < 0)
+        abort();
+    (void)close(fd);
+}
+
+/* A file whose directory may be missing, too. */
+__attribute__((unused)) static void temp_put_deep(struct temp_host *t, const char *path, const char *text)
+{
+    char dir[128];
+
+    (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+    temp_make_dir(t, dir);
+    temp_put(t, path, text, 0644);
+}
+
 /* Its content; the caller clears b. */
 __attribute__((unused)) static const char *temp_get(struct temp_host *t, const char *path, struct sp_buf *b)
 {

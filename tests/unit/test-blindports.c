@@ -9,18 +9,6 @@
 #include "host/spawn.h"
 #include "resource/sshports.h"
 
-/* A file of a directory that may be missing, too. */
-static void put(struct temp_host *t, const char *path, const char *text)
-{
-    char dir[128];
-    struct sp_error err;
-
-    (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, dir, 0755, &err);
-    assert_true(fd >= 0);
-    temp_put(t, path, text, 0644);
-}
-
 static unsigned port_of_units; /* where something listens, for process 1 */
 static int systemctl;          /* what starting it answers */
 
@@ -68,12 +56,12 @@ static void a_port_that_systemd_could_not_be_asked_for_is_not_left_out_without_a
     assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
     port_of_units = ntohs(at.sin_port);
     (void)snprintf(link, sizeof(link), "socket:[%llu]", (unsigned long long)st.st_ino);
-    put(t, "proc/1/fd/0", "");
+    temp_put_deep(t, "proc/1/fd/0", "");
     assert_int_equal(symlinkat(link, t->h.root_fd, "proc/1/fd/3"), 0);
     t->ops.spawn = spawn_for_ports;
     t->h.real = true; /* for the kernel's sockets */
     assert_int_equal(find_ports(t), 2);
-    put(t, "run/systemd/system/x", "");
+    temp_put_deep(t, "run/systemd/system/x", "");
     assert_int_equal(find_ports(t), 0);
     systemctl = EAGAIN;
     assert_int_equal(find_ports(t), 1);

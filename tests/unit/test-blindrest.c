@@ -154,18 +154,6 @@ static void a_key_that_goes_is_not_left_in_a_home_beside_roots_file(void **state
     assert_int_equal(plan_unread_by_sshd(t), 100);
 }
 
-/* A file of a directory that may be missing, too. */
-static void put(struct temp_host *t, const char *path, const char *text)
-{
-    char dir[128];
-    struct sp_error err;
-
-    (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-    _cleanup_close_ int fd = sp_fsat_make_dirs(t->h.root_fd, dir, 0755, &err);
-    assert_true(fd >= 0);
-    temp_put(t, path, text, 0644);
-}
-
 /* 1: it is read back as gone. */
 static int read_back_roots_file(struct temp_host *t)
 {
@@ -190,7 +178,7 @@ static void a_file_that_nobody_can_look_at_is_not_read_back_as_gone(void **state
     struct temp_host *t = *state;
 
     assert_int_equal(read_back_roots_file(t), 1);
-    put(t, "var/lib/sallyport/keys/site", "");
+    temp_put_deep(t, "var/lib/sallyport/keys/site", "");
     assert_int_equal(read_back_roots_file(t), 0);
     with_each_failing(t, read_back_roots_file, 1);
 }
@@ -210,13 +198,14 @@ static void who_may_linger_keeps_his_manager(void **state)
 {
     struct temp_host *t = *state;
 
-    put(t, "proc/40/status", "Name:\tsystemd\nState:\tS\nPPid:\t1\nUid:\t1000\t1000\t1000\t1000\n");
-    put(t, "proc/40/cgroup", "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n");
-    put(t, "proc/40/sessionid", "3");
-    put(t, "proc/40/loginuid", "1000");
+    temp_put_deep(t, "proc/40/status",
+                  "Name:\tsystemd\nState:\tS\nPPid:\t1\nUid:\t1000\t1000\t1000\t1000\n");
+    temp_put_deep(t, "proc/40/cgroup", "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n");
+    temp_put_deep(t, "proc/40/sessionid", "3");
+    temp_put_deep(t, "proc/40/loginuid", "1000");
     assert_int_equal(symlinkat("/usr/lib/systemd/systemd", t->h.root_fd, "proc/40/exe"), 0);
     assert_int_equal(count_sessions(t), 1);
-    put(t, "var/lib/systemd/linger/site", "");
+    temp_put_deep(t, "var/lib/systemd/linger/site", "");
     assert_int_equal(count_sessions(t), 0);
     with_each_failing(t, count_sessions, 1);
 }
@@ -230,9 +219,9 @@ static void a_journal_that_nobody_can_look_at_is_not_passed_over_for_a_file(void
 {
     struct temp_host *t = *state;
 
-    put(t, "run/systemd/journal/socket", "");
+    temp_put_deep(t, "run/systemd/journal/socket", "");
     assert_int_equal(is_journal(t), 0);
-    put(t, "usr/bin/journalctl", "");
+    temp_put_deep(t, "usr/bin/journalctl", "");
     assert_int_equal(is_journal(t), 1);
     with_each_failing(t, is_journal, 0);
 }
@@ -255,13 +244,13 @@ static void a_limit_is_not_left_out_because_nobody_could_look_for_slices(void **
 {
     struct temp_host *t = *state;
 
-    put(t, "run/systemd/system/x", "");
-    put(t, "sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n");
-    put(t, "etc/pam.d/common-session", "session optional pam_systemd.so\n");
+    temp_put_deep(t, "run/systemd/system/x", "");
+    temp_put_deep(t, "sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n");
+    temp_put_deep(t, "etc/pam.d/common-session", "session optional pam_systemd.so\n");
     assert_int_equal(slices_are_usable(t), 0);
     assert_int_equal(slice_lives(t), 0);
-    put(t, "etc/pam.d/sshd", "@include common-session\n");
-    put(t, "sys/fs/cgroup/user.slice/user-1000.slice/pids.max", "max\n");
+    temp_put_deep(t, "etc/pam.d/sshd", "@include common-session\n");
+    temp_put_deep(t, "sys/fs/cgroup/user.slice/user-1000.slice/pids.max", "max\n");
     assert_int_equal(slices_are_usable(t), 1);
     with_each_failing(t, slices_are_usable, 0);
     assert_int_equal(with_failing(SYS_read, EIO, slices_are_usable, t), 1);
@@ -302,7 +291,7 @@ static void what_a_cut_left_of_passwd_is_not_tidied_unseen(void **state)
 {
     struct temp_host *t = *state;
 
-    put(t, "etc/shadow", "root:");
+    temp_put_deep(t, "etc/shadow", "root:");
     with_each_failing(t, tidy, 1);
     assert_int_equal(tidy(t), 0);
 }
@@ -326,12 +315,12 @@ static void an_authority_that_nobody_can_look_at_is_not_missing(void **state)
     struct temp_host *t = *state;
 
     assert_int_equal(authorities_exist(t), 0);
-    put(t, &SP_CA_TRUSTED[1], KEY "\n");
+    temp_put_deep(t, &SP_CA_TRUSTED[1], KEY "\n");
     assert_int_equal(authorities_exist(t), 1);
     with_each_failing(t, authorities_exist, 0);
-    put(t, &SP_CA_DIR "/1.pub"[1], KEY "\n");
+    temp_put_deep(t, &SP_CA_DIR "/1.pub"[1], KEY "\n");
     assert_int_equal(is_in_agent(t), 1);
-    put(t, &SP_CA_DIR "/1"[1], "");
+    temp_put_deep(t, &SP_CA_DIR "/1"[1], "");
     assert_int_equal(is_in_agent(t), 0);
     with_each_failing(t, is_in_agent, 1);
 }
@@ -348,7 +337,7 @@ static void a_refresh_that_was_wished_for_is_not_missed(void **state)
     struct temp_host *t = *state;
 
     assert_int_equal(is_wished_for(t), 0);
-    put(t, "var/lib/sallyport/refresh.wanted", "");
+    temp_put_deep(t, "var/lib/sallyport/refresh.wanted", "");
     assert_int_equal(is_wished_for(t), 1);
     with_each_failing(t, is_wished_for, 0);
 }
@@ -372,10 +361,10 @@ static void a_map_that_nobody_can_look_at_is_not_gone(void **state)
 {
     struct temp_host *t = *state;
 
-    put(t, "etc/passwd", "root:x:0:0::/:\n");
-    put(t, "etc/group", "root:x:0:\n");
+    temp_put_deep(t, "etc/passwd", "root:x:0:0::/:\n");
+    temp_put_deep(t, "etc/group", "root:x:0:\n");
     assert_int_equal(plan_map_away(t), 0);
-    put(t, "run/sallyport/idmap/1000.1000-70000.70000", "");
+    temp_put_deep(t, "run/sallyport/idmap/1000.1000-70000.70000", "");
     assert_int_equal(plan_map_away(t), 1);
     with_each_failing(t, plan_map_away, 0);
 }
@@ -400,7 +389,7 @@ static void what_is_left_of_a_name_before_is_not_passed_over(void **state)
     struct sp_domain *d = NULL;
     struct sp_error err;
 
-    put(t, "etc/passwd", "root:x:0:0::/:\nafter:x:1000:1000::/home/after:/bin/false\n");
+    temp_put_deep(t, "etc/passwd", "root:x:0:0::/:\nafter:x:1000:1000::/home/after:/bin/false\n");
     assert_int_equal(sp_store_prepare(e.host, &err), 0);
     assert_int_equal(adopt_rest(t), 1);
     s.desired.uid = s.applied.uid = 1000;

@@ -16,15 +16,6 @@
 #include "host/fsat.h"
 #include "temp.h"
 
-static void make_dir(struct temp_host *t, const char *path)
-{
-    struct sp_error err;
-    int fd = sp_fsat_make_dirs(t->h.root_fd, path, 0755, &err);
-
-    assert_true(fd >= 0);
-    (void)close(fd);
-}
-
 static void put_elf(struct temp_host *t, const char *path, const struct elf_make *m)
 {
     struct elf_bytes b;
@@ -53,7 +44,7 @@ static int open_host(void **state)
     t = *state;
     assert_int_equal(fchmod(t->h.root_fd, 0755), 0);
     for (size_t i = 0; i < SP_COUNT(dirs); i++)
-        make_dir(t, dirs[i]);
+        temp_make_dir(t, dirs[i]);
     put_link(t, "usr/bin", "bin");
     put_link(t, "usr/lib", "lib");
     put_link(t, "usr/lib64", "lib64");
@@ -117,7 +108,7 @@ static void origin_and_inherited_rpath_are_followed(void **state)
     struct temp_host *t = *state;
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
 
-    make_dir(t, "usr/lib/app/deep");
+    temp_make_dir(t, "usr/lib/app/deep");
     put_elf(t, "usr/bin/app",
             &(struct elf_make){
                 .interp = "/lib64/ld.so", .rpath = "$ORIGIN/../lib/app", .needed = {"libone.so"}});
@@ -141,8 +132,8 @@ static void a_tree_that_is_shown_is_not_copied_but_what_it_needs_of_usr_is(void 
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
     char dest[PATH_MAX];
 
-    make_dir(t, "opt/tool/lib");
-    make_dir(t, "opt/tool/bin");
+    temp_make_dir(t, "opt/tool/lib");
+    temp_make_dir(t, "opt/tool/bin");
     put_elf(
         t, "opt/tool/bin/tool",
         &(struct elf_make){.interp = "/lib64/ld.so", .rpath = "$ORIGIN/../lib", .needed = {"libown.so"}});
@@ -214,8 +205,8 @@ static void what_others_may_not_read_is_never_taken(void **state)
     struct sp_error err = {0};
     const struct promise closed = {SP_PROFILE_PROGRAM, "closed", false};
 
-    make_dir(t, "etc/ssl/private");
-    make_dir(t, "etc/ssh");
+    temp_make_dir(t, "etc/ssl/private");
+    temp_make_dir(t, "etc/ssh");
     temp_put(t, "etc/ssl/private/key", "secret", 0644);
     temp_put(t, "etc/ssl/cert", "public", 0644);
     temp_put(t, "etc/ssl/half", "secret", 0640);
@@ -247,8 +238,8 @@ static void a_tree_takes_files_links_and_where_they_lead_but_no_devices(void **s
     struct temp_host *t = *state;
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
 
-    make_dir(t, "usr/share/tree/empty");
-    make_dir(t, "usr/share/other");
+    temp_make_dir(t, "usr/share/tree/empty");
+    temp_make_dir(t, "usr/share/other");
     temp_put(t, "usr/share/tree/file", "x", 0644);
     temp_put(t, "usr/share/other/in", "x", 0644);
     put_link(t, "../other", "usr/share/tree/to-dir");
@@ -310,7 +301,7 @@ static void a_hostile_file_in_a_tree_is_only_copied(void **state)
     struct temp_host *t = *state;
     _cleanup_(sp_manifest_clear) struct sp_manifest m = {0};
 
-    make_dir(t, "usr/share/tree");
+    temp_make_dir(t, "usr/share/tree");
     put_elf(t, "usr/share/tree/a.so",
             &(struct elf_make){.interp = "/opt/evil", .needed = {"../../etc/passwd", "/opt/x"}});
     temp_put(t, "usr/share/tree/b.so", "\177ELF\002\001", 0755);

@@ -58,14 +58,9 @@ static bool is_current(struct temp_host *t, const struct sp_buf *lines, size_t l
 
 static int open_host(void **state)
 {
-    struct sp_error err;
-    int fd;
-
     if (temp_open(state) < 0)
         return -1;
-    fd = sp_fsat_make_dirs(((struct temp_host *)*state)->h.root_fd, "usr/bin", 0755, &err);
-    assert_true(fd >= 0);
-    (void)close(fd);
+    temp_make_dir(*state, "usr/bin");
     temp_put(*state, "usr/bin/tool", "#!/nowhere\n", 0755);
     return 0;
 }

@@ -23,15 +23,6 @@ static int64_t fake_now(struct sp_host *h)
     return clock_now;
 }
 
-static void make_dir(struct temp_host *t, const char *path)
-{
-    struct sp_error err;
-    int fd = sp_fsat_make_dirs(t->h.root_fd, path, 0755, &err);
-
-    assert_true(fd >= 0);
-    (void)close(fd);
-}
-
 static int open_host(void **state)
 {
     struct temp_host *t;
@@ -42,9 +33,9 @@ static int open_host(void **state)
     clock_now = time(NULL);
     t->ops.now = fake_now;
     assert_int_equal(fchmod(t->h.root_fd, 0755), 0);
-    make_dir(t, "usr/bin");
-    make_dir(t, "usr/share/tree");
-    make_dir(t, "etc");
+    temp_make_dir(t, "usr/bin");
+    temp_make_dir(t, "usr/share/tree");
+    temp_make_dir(t, "etc");
     temp_put(t, "usr/bin/tool", "#!/nowhere\n", 04755);
     temp_put(t, "usr/share/tree/data", "data", 0644);
     temp_put(t, "usr/share/tree/odd", "odd", 0666);
@@ -188,7 +179,7 @@ static void what_is_retired_goes_after_its_grace_and_crash_leftovers_at_once(voi
     struct sp_error err = {0};
     char path[256];
 
-    make_dir(t, "var/lib/sallyport/gen/.tmp-build/usr");
+    temp_make_dir(t, "var/lib/sallyport/gen/.tmp-build/usr");
     temp_put(t, "usr/share/tree/odd", "other", 0644);
     two = ensure(t, true);
     assert_false(sp_fsat_exists(t->h.root_fd, "var/lib/sallyport/gen/.tmp-build"));

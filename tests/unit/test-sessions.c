@@ -66,11 +66,7 @@ static struct sp_sessions find(struct temp_host *t, const struct fake *f, size_t
 
 static void let_linger(struct temp_host *t)
 {
-    struct sp_error err;
-    _cleanup_close_ int dir = sp_fsat_make_dirs(t->h.root_fd, "var/lib/systemd/linger", 0755, &err);
-
-    assert_true(dir >= 0);
-    temp_put(t, "var/lib/systemd/linger/example", "", 0644);
+    temp_put_deep(t, "var/lib/systemd/linger/example", "");
 }
 
 static bool has(const struct sp_sessions *s, pid_t pid)
