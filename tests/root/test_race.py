@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The user exchanges, renames, links and mounts components of paths while root works on them. Nothing outside his own tree may change.
 
-SALLYPORT_RACE_ROUNDS: how many requests each race is made of. tests/race sets it, and has every attack on every component in every
-operation; without it a part of them runs."""
+A race is made of requests, and of rounds: a trap that was laid and taken away again while they ran. SALLYPORT_RACE_ROUNDS: how many
+rounds each race has at least. tests/race sets it, and has every attack on every component in every operation; without it a part of
+them runs, with ten requests each."""
 
 import collections
 import contextlib
@@ -22,8 +23,9 @@ import sp
 import sp_site
 from sp_safety import in_force, leftovers
 
-ROUNDS = int(os.environ.get("SALLYPORT_RACE_ROUNDS", "10"))
 WHOLE_FORM = "SALLYPORT_RACE_ROUNDS" in os.environ
+ROUNDS = int(os.environ.get("SALLYPORT_RACE_ROUNDS", "0"))
+REQUESTS = 1000 if WHOLE_FORM else 10  # at least
 SWAP = pathlib.Path(sp.__file__).with_name("swap.c")
 VICTIM, WHOLE = pathlib.Path("/srv/victim"), pathlib.Path("/srv/whole")
 POINTS = ("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "tmp", "usr", "var", "www", ".ssh")
@@ -301,11 +303,11 @@ def matrix():
 
 
 RACES.update(matrix())
-TALLY = {}  # race: (requests, those under attack, how often the trap was laid, and made anew, Counter of refusals, seconds)
+TALLY = {}  # race: (requests, those under attack, rounds, how often the trap was made anew, Counter of refusals, seconds)
 
 
 def table():
-    yield f"{'race':46}{'requests':>9}{'attacked':>9}{'traps':>10}{'anew':>8}{'seconds':>9}  refused by"
+    yield f"{'race':46}{'requests':>9}{'attacked':>9}{'rounds':>10}{'anew':>8}{'seconds':>9}  refused by"
     for race, (count, attacked, laid, anew, refusals, seconds) in TALLY.items():
         said = ", ".join(f"{reason} {n}" for reason, n in refusals.most_common())
         yield f"{race:46}{count:9}{attacked:9}{laid:10}{anew:8}{seconds:9.0f}  {said}"
@@ -323,10 +325,11 @@ def ask(requests):
 
 
 def attack_requests(race, user, operation, attack, loosened=None):
-    """ROUNDS requests, a few at a time. One counts as attacked if it was refused, or if the trap was laid meanwhile."""
+    """Requests, a few at a time, until there were enough of them and of rounds. One counts as attacked if it was refused, or if the
+    trap was laid meanwhile."""
     refusals, start, attacked, done, first = collections.Counter(), time.monotonic(), 0, 0, attack.count()
-    while done < ROUNDS or (attacked < done * SHARE and time.monotonic() - start < PATIENCE_S):
-        some = range(done + 1, done + 1 + min(BATCH // 2 if loosened else BATCH, max(ROUNDS - done, 2)))
+    while done < REQUESTS or attack.count()[0] - first[0] < ROUNDS or (attacked < done * SHARE and time.monotonic() - start < PATIENCE_S):
+        some = range(done + 1, done + 1 + min(BATCH // 2 if loosened else BATCH, REQUESTS))
         if loosened:
             loosened.again()
         laid, _ = attack.count()
