@@ -152,20 +152,16 @@ int sp_sources_forget_gone(struct sp_engine *e, const struct sp_run *run, const 
 {
     const struct sp_cidr_list none = {0};
     _cleanup_json_ cJSON *part = new_part(err);
-    const char *last = "";
 
     if (part == NULL)
         return -1;
-    for (size_t i = 0; i < l->stored.n; i++) {
-        const char *owner = l->stored.v[i].owner;
+    for (size_t i = 0; i < l->n_owners; i++) {
+        const char *owner = l->owners[i].domain;
         struct sp_error ignored;
         char user[SP_USER_SIZE];
 
-        if (owner[0] == '\0' || sp_streq(owner, last))
-            continue;
-        last = owner;
         /* One whose state cannot be read is not gone. */
-        if (sp_store_owner(e->host, owner, user, &ignored) == 0 && user[0] == '\0' &&
+        if (owner[0] != '\0' && sp_store_owner(e->host, owner, user, &ignored) == 0 && user[0] == '\0' &&
             tell(e, run, owner, &none, part, err) < 0)
             return -1;
     }

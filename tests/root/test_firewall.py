@@ -341,7 +341,7 @@ def test_what_the_port_lacks_of_a_domains_sources_is_said_until_the_request_is_s
 
 
 def test_a_reconcile_tells_the_port_what_a_request_that_was_cut_off_did_not(user):
-    _, good = told_to_the_account_alone(user)
+    params, good = told_to_the_account_alone(user)
     assert "error" in sp.rpc("system.reconcile").ok()["firewall"]  # what cannot be read is the firewall's trouble, not the account's
     STATE.write_bytes(good)
     change = {"resource": "firewall", "target": f"{sp.OUTSIDE4} of {user.domain}", "from": None, "to": "allowed"}
@@ -352,13 +352,16 @@ def test_a_reconcile_tells_the_port_what_a_request_that_was_cut_off_did_not(user
         assert told == [[{**change, "read_back": None if dry else "allowed"}]], answer
     assert sp.probe(sp.OUTSIDE4) == "open"
     assert sp.rpc("domain.get", {"domain": user.domain}).ok()["in_force"] and not sp.rpc("system.reconcile").ok()["changed"]
-    # As a rename leaves it that was cut off behind the account.
+    # As a rename leaves it that was cut off behind the account. Between its sources stands one of the admin's.
+    sp.rpc("domain.apply", {**params, "sources": [sp.OUTSIDE4, "192.0.2.9"]}).ok()
     stale = STATE.read_bytes()
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     STATE.write_bytes(stale)
     sp.run(["sallyport", "firewall", "restore"], check=True)
     assert sp.probe(sp.OUTSIDE4) == "open"
-    assert [(one["target"], one["to"]) for one in sp.rpc("system.reconcile").ok()["firewall"]["changes"]] == [(change["target"], None)]
+    for dry in (True, False):
+        changes = sp.rpc("system.reconcile", {"dry_run": dry}).ok()["firewall"]["changes"]
+        assert [(one["target"], one["to"]) for one in changes] == [(f"{source} of {user.domain}", None) for source in (sp.OUTSIDE4, "192.0.2.9")]
     assert shut(sp.OUTSIDE4) and STATE.read_bytes() == good
 
 
