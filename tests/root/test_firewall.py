@@ -352,8 +352,10 @@ def test_a_reconcile_tells_the_port_what_a_request_that_was_cut_off_did_not(user
         assert told == [[{**change, "read_back": None if dry else "allowed"}]], answer
     assert sp.probe(sp.OUTSIDE4) == "open"
     assert sp.rpc("domain.get", {"domain": user.domain}).ok()["in_force"] and not sp.rpc("system.reconcile").ok()["changed"]
-    # As a rename leaves it that was cut off behind the account. Between its sources stands one of the admin's.
+    # As a rename leaves it that was cut off behind the account. Between its sources stands another one's.
     sp.rpc("domain.apply", {**params, "sources": [sp.OUTSIDE4, "192.0.2.9"]}).ok()
+    other = sp.make_user()
+    sp_site.apply(other, shell="bash", sources=["192.0.2.5"]).ok()
     stale = STATE.read_bytes()
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     STATE.write_bytes(stale)
@@ -362,6 +364,7 @@ def test_a_reconcile_tells_the_port_what_a_request_that_was_cut_off_did_not(user
     for dry in (True, False):
         changes = sp.rpc("system.reconcile", {"dry_run": dry}).ok()["firewall"]["changes"]
         assert [(one["target"], one["to"]) for one in changes] == [(f"{source} of {user.domain}", None) for source in (sp.OUTSIDE4, "192.0.2.9")]
+    sp.rpc("domain.remove", {"domain": other.domain}).ok()
     assert shut(sp.OUTSIDE4) and STATE.read_bytes() == good
 
 
