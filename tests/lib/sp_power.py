@@ -26,6 +26,7 @@ import types
 import uuid
 
 import sp
+import sp_sandbox
 from sp_crash import TALLY, View, held, progress, share
 from sp_crash_host import OURS
 from sp_crash_operations import lists_stand
@@ -371,6 +372,9 @@ def boot():
     """What lay in memory is gone; what the boot puts in force again is."""
     _another_boot()
     shutil.rmtree("/run/sallyport", ignore_errors=True)
+    if sp_sandbox.listener:
+        sp_sandbox.stop_jail()
+        sp_sandbox.start_jail()
     sp.run(["nft", "flush", "ruleset"], check=True)
     if os.path.exists(f"{STORE}/firewall.json"):
         sp.run(["sallyport", "firewall", "restore"], check=True)
