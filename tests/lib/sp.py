@@ -92,6 +92,13 @@ def opened(pid):
     return names
 
 
+def outside_the_sandbox(why):
+    """A mark of a test that the sandbox of the unit cannot have (SALLYPORT_TEST_SANDBOX)."""
+    import pytest
+
+    return pytest.mark.skipif("SALLYPORT_TEST_SANDBOX" in os.environ, reason=why)
+
+
 def covers(*items):
     """Says which entries of the lists of attacks and known bugs a test shows: @sp.covers("jail 17", "panels symlink").
 

@@ -233,7 +233,7 @@ while True:
         in_force(user)
 
 
-@pytest.mark.skipif("SALLYPORT_TEST_SANDBOX" in os.environ, reason="strace would stop the shell that starts the sandbox")
+@sp.outside_the_sandbox("strace would stop the shell that starts it")
 @sp.covers("safety 36")
 @pytest.mark.parametrize("signal", ["STOP", "KILL"])
 def test_a_child_that_is_stopped_or_killed_holds_up_nobody_else(host, signal):

@@ -202,7 +202,7 @@ def test_a_firewalld_whose_rules_somebody_flushed_only_says_that_it_runs(firewal
 # iptables
 
 
-raw_socket = pytest.mark.skipif("SALLYPORT_TEST_SANDBOX" in os.environ, reason="the sandbox opens no raw socket, by which iptables-legacy is asked")
+raw_socket = sp.outside_the_sandbox("it opens no raw socket, by which iptables-legacy is asked")
 
 
 @pytest.mark.parametrize("kind", ["iptables", pytest.param("iptables-legacy", marks=raw_socket)])

@@ -157,7 +157,7 @@ def test_with_slices_a_drop_in_holds_them_and_goes_with_the_account(slices):
     assert not file.parent.exists()
 
 
-@pytest.mark.skipif("SALLYPORT_TEST_SANDBOX" in os.environ, reason="the systemctl of this file writes to cgroups itself, which the sandbox shuts")
+@sp.outside_the_sandbox("the systemctl of this file writes to cgroups itself, which the sandbox shuts")
 def test_living_sessions_get_the_new_limit_at_once(slices):
     user = sp.make_user()
     live = pathlib.Path(f"/sys/fs/cgroup/user.slice/user-{user.uid}.slice")

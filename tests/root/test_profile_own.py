@@ -138,6 +138,7 @@ def test_a_program_that_is_there_is_proved_though_it_may_be_lacking(host, own, u
     assert answer.reason == "not_in_force" and '"moody --version" ended with 7' in answer.error["message"], answer.body
 
 
+@sp.outside_the_sandbox("the proof is another unit's, which strace does not follow")
 def test_a_proof_is_not_passed_over_because_nobody_could_look_for_its_program(host, own, user):
     program("hollow", "exit 3")
     own("hollow", "program? hollow\nprove? hollow --version\n")
