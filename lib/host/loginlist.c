@@ -52,8 +52,7 @@ static size_t server_of(const struct sp_proctable *t, const unsigned char *marks
     return t->n;
 }
 
-static struct sp_login *add_login(struct sp_host *h, struct sp_logins *l, const char *user,
-                                  const struct sp_proc *first)
+static struct sp_login *add_login(struct sp_logins *l, const char *user, const struct sp_proc *first)
 {
     struct sp_login *grown = reallocarray(l->v, l->n + 1, sizeof(*grown)), *one;
 
@@ -61,7 +60,7 @@ static struct sp_login *add_login(struct sp_host *h, struct sp_logins *l, const 
         return NULL;
     l->v = grown;
     one = &grown[l->n++];
-    *one = (struct sp_login){.pid = first->pid, .since = sp_sessions_when(h, first->start)};
+    *one = (struct sp_login){.pid = first->pid, .since = sp_sessions_when(first->start)};
     (void)sp_str_format(one->id, sizeof(one->id), "%d-%" PRIu64, (int)first->pid, first->start);
     (void)sp_str_copy(one->user, sizeof(one->user), user);
     return one;
@@ -129,7 +128,7 @@ static int add_connected(struct sp_host *h, const struct sp_proctable *t, const 
         struct sp_login *l;
         if (!(marks[i] & SP_MARK_SERVER) || !sp_sessions_serves(t, marks, i))
             continue;
-        l = add_login(h, ret, user, &t->procs[i]);
+        l = add_login(ret, user, &t->procs[i]);
         if (l == NULL)
             return no_memory(err);
         l->connected = true;
@@ -151,8 +150,8 @@ static bool is_left(const struct sp_proctable *t, const unsigned char *marks, si
 }
 
 /* What is left of one audit session, named after the oldest of them. */
-static int add_left(struct sp_host *h, const struct sp_proctable *t, unsigned char *marks, const char *user,
-                    size_t first, struct sp_logins *ret, struct sp_error *err)
+static int add_left(const struct sp_proctable *t, unsigned char *marks, const char *user, size_t first,
+                    struct sp_logins *ret, struct sp_error *err)
 {
     uint32_t session = t->procs[first].session;
     struct sp_login *l;
@@ -161,7 +160,7 @@ static int add_left(struct sp_host *h, const struct sp_proctable *t, unsigned ch
         if (is_left(t, marks, i) && t->procs[i].session == session &&
             t->procs[i].start < t->procs[first].start)
             first = i;
-    l = add_login(h, ret, user, &t->procs[first]);
+    l = add_login(ret, user, &t->procs[first]);
     if (l == NULL)
         return no_memory(err);
     for (size_t i = 0; i < t->n; i++)
@@ -195,7 +194,7 @@ int sp_loginlist_add(struct sp_host *h, const struct sp_proctable *t, const char
     if (add_connected(h, t, marks, user, &peers, ret, err) < 0)
         return -1;
     for (size_t i = 0; i < t->n; i++)
-        if (is_left(t, marks, i) && add_left(h, t, marks, user, i, ret, err) < 0)
+        if (is_left(t, marks, i) && add_left(t, marks, user, i, ret, err) < 0)
             return -1;
     if (ret->n > before)
         qsort(ret->v + before, ret->n - before, sizeof(*ret->v), compare_since);

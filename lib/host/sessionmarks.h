@@ -24,7 +24,7 @@ size_t sp_sessions_pid(const struct sp_proctable *t, pid_t pid); /* its place, o
 /* Does this sshd serve anybody yet? One that still asks for a password is no login. */
 bool sp_sessions_serves(const struct sp_proctable *t, const unsigned char *marks, size_t server);
 /* When a process began, by its start in ticks, in seconds since the epoch. */
-int64_t sp_sessions_when(struct sp_host *h, uint64_t ticks);
+int64_t sp_sessions_when(uint64_t ticks);
 /* To each that is still the one that it was. */
 void sp_sessions_signal(struct sp_host *h, const struct sp_sessions *s, int sig);
 

@@ -17,6 +17,7 @@
 #include "host/sessionmarks.h"
 
 #define GRACE_MS 500
+#define SECOND_NS 1000000000LL
 
 void sp_sessions_clear(struct sp_sessions *s)
 {
@@ -285,14 +286,22 @@ int sp_sessions_find(struct sp_host *h, const char *user, uid_t uid, struct sp_s
     return find_but(h, user, uid, &nobody, ret, err);
 }
 
-/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess. */
-int64_t sp_sessions_when(struct sp_host *h, uint64_t ticks)
+static int64_t clock_ns(clockid_t which)
 {
-    struct timespec up = {0};
-    long hertz = sysconf(_SC_CLK_TCK);
+    struct timespec at = {0};
 
-    (void)clock_gettime(CLOCK_BOOTTIME, &up);
-    return h->ops->now(h) - up.tv_sec + (int64_t)(ticks / (uint64_t)(hertz > 0 ? hertz : 100));
+    (void)clock_gettime(which, &at);
+    return at.tv_sec * SECOND_NS + at.tv_nsec;
+}
+
+/* proc_pid_stat(5) counts from the boot; a clock that was set since makes it a guess. Whole seconds of the
+ * two clocks, which do not begin together, would say one second now and another later. */
+int64_t sp_sessions_when(uint64_t ticks)
+{
+    long hertz = sysconf(_SC_CLK_TCK);
+    int64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+
+    return (boot + (int64_t)ticks * (SECOND_NS / (hertz > 0 ? hertz : 100))) / SECOND_NS;
 }
 
 void sp_servers_clear(struct sp_servers *s)
@@ -317,7 +326,7 @@ int sp_sessions_servers(struct sp_host *h, const char *user, uid_t uid, struct s
     for (size_t i = 0; i < t.n; i++) {
         if (!(marks[i] & SP_MARK_SERVER))
             continue;
-        ret->began[ret->n] = sp_sessions_when(h, t.procs[i].start);
+        ret->began[ret->n] = sp_sessions_when(t.procs[i].start);
         ret->pids[ret->n++] = t.procs[i].pid;
     }
     return 0;
