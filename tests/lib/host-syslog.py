@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The syslog of tests/host: each datagram sent to /dev/log becomes one line of /var/log/syslog.test."""
+"""The syslog of tests/host: each datagram sent to /dev/log becomes one line of /var/log/syslog.test.
+
+A single NUL becomes none: it comes back when all that was sent before it is written (sp.syslog_lines).
+"""
+import contextlib
 import os
 import socket
 
@@ -9,6 +13,10 @@ os.chmod("/dev/log.new", 0o666)
 log = os.open("/var/log/syslog.test", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o640)
 os.rename("/dev/log.new", "/dev/log")
 while True:
+    message, sender = listener.recvfrom(65536)
+    if message == b"\0":
+        with contextlib.suppress(OSError):  # who asked may be gone
+            listener.sendto(message, sender)
+        continue
     # A line break inside a message would forge a second one; every other byte stays as it was sent.
-    message = listener.recv(65536).rstrip(b"\0\n")
-    os.write(log, message.replace(b"\n", b"\\n") + b"\n")
+    os.write(log, message.rstrip(b"\0\n").replace(b"\n", b"\\n") + b"\n")

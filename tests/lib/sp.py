@@ -15,8 +15,10 @@ import os
 import pathlib
 import pwd
 import re
+import resource
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -71,7 +73,7 @@ def run(argv, input=None, timeout=60, env=None, cwd=None, check=False, **more):
     return Result(done.returncode, out, err, done.stdout)
 
 
-def wait_for(question, timeout=10, what="it"):
+def wait_for(question, timeout=30, what="it"):
     """Asks until the answer is true, and returns that answer."""
     deadline = time.monotonic() + timeout * PATIENCE
     while True:
@@ -80,6 +82,12 @@ def wait_for(question, timeout=10, what="it"):
             return answer
         assert time.monotonic() < deadline, f"{what} did not happen within {timeout} s"
         time.sleep(0.02)
+
+
+def spent():
+    """Seconds of a processor that the programs of this test took so far: a busy host does not make it more."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def opened(pid):
@@ -119,6 +127,11 @@ _numbers = itertools.count(1)
 def unique(prefix="site"):
     """A name that no other test of this host has."""
     return f"{prefix}{next(_numbers)}"
+
+
+def free_port():
+    """A port that nobody here has: the kernel gives its clients higher ones."""
+    return 12000 + next(_numbers)
 
 
 def make_user(name=None, home=None, docroot=None, owner=None, shell="/bin/false", mode=0o750, groups=()):
@@ -248,8 +261,19 @@ def rpc(method, params=None, id="test", **more):
     return answer
 
 
+def _await_syslog():
+    """What was sent until now is written: tests/lib/host-syslog.py tells."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
+        asker.bind("")  # any name: there is an answer
+        asker.settimeout(10 * PATIENCE)
+        asker.sendto(b"\0", "/dev/log")
+        asker.recv(1)
+
+
 def syslog_lines(containing=""):
     """What was logged so far."""
+    if not os.path.islink("/dev/log"):  # a journal's
+        _await_syslog()
     text = SYSLOG.read_bytes().decode("utf-8", "surrogateescape") if SYSLOG.exists() else ""
     return [line for line in text.split("\n") if line and containing in line]
 
@@ -307,7 +331,7 @@ class Host:
         """sshd's log from byte `since` on (see mark)."""
         return self.sshd_log.read_bytes()[since:].decode("utf-8", "replace") if self.sshd_log.exists() else ""
 
-    def logged(self, text, since=0, timeout=10):
+    def logged(self, text, since=0, timeout=30):
         """Waits until sshd has logged this: it does so after the client is gone."""
         wait_for(lambda: text in self.log(since), timeout, f"{text!r} in sshd's log")
 

@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import time
 
+import sp_socket
+
 DIRECTORY = pathlib.Path("/run/sandbox")
 UNITS = pathlib.Path("/usr/lib/systemd/system")
 PANEL, JAIL = "sallyport@.service", "sallyport-jail@.service"
@@ -171,7 +173,7 @@ def start_jail():
     line = [*write(JAIL, DIRECTORY / "jail"), REAL, argument]
     listener = subprocess.Popen(["systemd-socket-activate", "--accept", "--inetd", "-l", JAIL_SOCKET, *line],
                                 cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": "/usr/bin"})
-    while not JAIL_SOCKET.is_socket():
+    while not sp_socket.listens(JAIL_SOCKET):
         assert listener.poll() is None
         time.sleep(0.02)
     JAIL_SOCKET.chmod(0o600)

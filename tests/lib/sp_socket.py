@@ -22,6 +22,11 @@ def setting(unit, name):
     return re.findall(rf"^{name}=(.*)$", (UNITS / unit).read_text(), re.M)[-1]
 
 
+def listens(path):
+    """It is there a moment before (__SO_ACCEPTCON)."""
+    return re.search(rf" 00010000 .* {path}$", pathlib.Path("/proc/net/unix").read_text(), re.M)
+
+
 @contextlib.contextmanager
 def listening(environment=(), program=None):
     """The socket, as sallyport.socket has it, in front of what sallyport@.service starts."""
@@ -34,7 +39,7 @@ def listening(environment=(), program=None):
                                 cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env={"PATH": "/usr/bin", **dict(one.split("=", 1) for one in environment)})
     try:
-        sp.wait_for(lambda: os.path.exists(PATH) or listener.poll() is not None, what="the socket")
+        sp.wait_for(lambda: listens(PATH) or listener.poll() is not None, what="the socket")
         shutil.chown(PATH, "root", setting("sallyport.socket", "SocketGroup"))
         os.chmod(PATH, int(setting("sallyport.socket", "SocketMode"), 8))
         yield listener

@@ -14,6 +14,15 @@ import time
 import sp
 
 
+def in_front(n, command):
+    """Waits until so many processes run this, all with the terminal: what is typed reaches them. 0: none is left, in front or not."""
+    def states():
+        lines = sp.run(["ps", "-eo", "stat=,args="], check=True).stdout.splitlines()
+        return [state for state, *args in (line.split(None, 1) for line in lines) if args == [command]]
+
+    sp.wait_for(lambda: len(found := states()) == n and all("+" in state and "T" not in state for state in found), what=f"{n} of {command}")
+
+
 class Terminal:
     """with Terminal(user) as term: term.expect(r"\\$ "); term.send("tty\\n"); term.expect(r"/dev/pts/\\d+")"""
 
@@ -64,7 +73,7 @@ class Terminal:
         self.screen += data.decode("utf-8", "replace")
         return bool(data)
 
-    def expect(self, pattern, timeout=10):
+    def expect(self, pattern, timeout=30):
         """Waits for a regular expression after what was matched last, and returns the match."""
         deadline = time.monotonic() + timeout * sp.PATIENCE
         alive = True
@@ -77,7 +86,7 @@ class Terminal:
             assert alive and left > 0, f"no {pattern!r} {'in time' if alive else 'before the end'} in:\n{self.screen}"
             alive = self._read(left)
 
-    def run(self, command, timeout=10):
+    def run(self, command, timeout=30):
         """Types a command at a prompt and returns what it printed."""
         # The number is put between the brackets by printf, so that the echo of the typed line does not match.
         number = time.monotonic_ns()
@@ -87,7 +96,7 @@ class Terminal:
         match = self.expect(rf"<{number}-(\d+)>", timeout)
         return self.screen[start:match.start()].replace("\r", "").rstrip("\n")
 
-    def wait(self, timeout=10):
+    def wait(self, timeout=30):
         """The exit status, once the program has ended by itself."""
         deadline = time.monotonic() + timeout * sp.PATIENCE
         while self._status is None:

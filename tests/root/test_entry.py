@@ -76,16 +76,16 @@ def test_other_files_of_the_caller_are_closed(site):
 
 
 def test_a_pipe_ends_when_the_shell_closes_it(site):
-    child = sp_jail.start(site, "echo x; exec >&- 2>&-; sleep 5", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = sp_jail.start(site, "echo x; exec >&- 2>&-; sleep 30", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     start = time.monotonic()
     assert child.stdout.read() == b"x\n" and child.stderr.read() == b""
-    assert time.monotonic() - start < 4 * sp.PATIENCE
+    assert time.monotonic() - start < 25 * sp.PATIENCE
     child.kill()
     child.wait()
 
 
 def test_a_background_job_holds_no_file_of_ours(site):
-    done = sp_jail.jail(site, "sleep 100 >/dev/null 2>&1 </dev/null & echo started", timeout=5)
+    done = sp_jail.jail(site, "sleep 100 >/dev/null 2>&1 </dev/null & echo started")
     assert done.stdout == "started\n"
 
 
@@ -300,12 +300,14 @@ def test_the_jail_ends_with_its_last_process(site, stay):
     assert sp_jail.inits(site)
     stay.terminate()
     stay.wait()
-    sp.wait_for(lambda: not sp_jail.inits(site), 3, "the end of the jail")
+    sp.wait_for(lambda: not sp_jail.inits(site), what="the end of the jail")
 
 
 def test_many_first_logins_at_once_make_one_jail(site):
-    many = [sp_jail.start(site, "readlink /proc/self/ns/pid; sleep 2", stdout=subprocess.PIPE, text=True) for _ in range(20)]
-    assert len({one.communicate(timeout=30)[0] for one in many}) == 1
+    many = [sp_jail.start(site, "readlink /proc/self/ns/pid; read", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(20)]
+    assert len({one.stdout.readline() for one in many}) == 1  # they stay until the last of them is in
+    for one in many:
+        one.communicate(timeout=30)
 
 
 def test_logins_that_come_and_go_never_fail(site):
@@ -316,13 +318,13 @@ def test_logins_that_come_and_go_never_fail(site):
 
 def test_nohup_outlives_the_login_and_is_killed_from_the_next(site):
     pid = sp_jail.jail(site, "nohup sleep 1001 >/dev/null 2>&1 </dev/null & echo $!").stdout.strip()
-    assert sp_jail.jail(site, f"kill -0 {pid} && kill {pid} && sleep 0.1; kill -0 {pid}").rc == 1
-    sp.wait_for(lambda: not sp_jail.inits(site), 3, "the end of the jail")
+    assert sp_jail.jail(site, f"kill {pid} && while kill -0 {pid}; do sleep 0.1; done").rc == 0
+    sp.wait_for(lambda: not sp_jail.inits(site), what="the end of the jail")
 
 
 def test_a_process_in_two_logins_talks(site, stay):
     assert sp_jail.jail(site, "kill -TERM $(pgrep -x sleep)").rc == 0
-    assert stay.wait(5) == -15
+    assert stay.wait(10) == -15
 
 
 @pytest.mark.parametrize("change", [
@@ -341,7 +343,7 @@ def test_what_changed_makes_a_new_jail(site, stay, change):
 def test_when_the_first_process_is_killed_the_next_login_makes_a_new_jail(site, stay):
     before = sp_jail.space(site)
     os.kill(sp_jail.inits(site)[0], signal.SIGKILL)
-    assert stay.wait(5) == -9
+    assert stay.wait(10) == -9
     assert sp_jail.space(site) != before
 
 
@@ -412,7 +414,7 @@ def test_a_held_flock_delays_and_does_not_shut_out(site):
     assert holder.stdout.readline() == "locked\n"
     start = time.monotonic()
     assert sp_jail.jail(site, "echo in").stdout == "in\n"
-    assert 9 < time.monotonic() - start < 15 * sp.PATIENCE
+    assert 9 < time.monotonic() - start < 20 * sp.PATIENCE
     holder.kill()
     holder.wait()
-    sp.wait_for(lambda: not sp_jail.inits(site), 3, "the end of the jail nobody joined")
+    sp.wait_for(lambda: not sp_jail.inits(site), what="the end of the jail nobody joined")

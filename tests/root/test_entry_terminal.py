@@ -5,13 +5,12 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 
 import sp
 import sp_jail
-from sp_terminal import Terminal
+from sp_terminal import Terminal, in_front
 from sp_jail_fixtures import *  # noqa: F403
 
 
@@ -26,13 +25,13 @@ def test_signals_are_passed_on(site, sent):
     child = sp_jail.start(site, f"trap 'exit 33' {sent.name[3:]}; echo ready; while :; do sleep 0.05; done", stdout=subprocess.PIPE)
     child.stdout.readline()
     child.send_signal(sent)
-    assert child.wait(5) == 33
+    assert child.wait(10) == 33
 
 
 def test_a_killed_supervisor_hangs_up_its_shell(site, stay):
     stay.kill()
-    sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 1, 5, "the end of the shell")
-    sp.wait_for(lambda: not sp_jail.inits(site), 8, "the end of the jail")
+    sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 1, what="the end of the shell")
+    sp.wait_for(lambda: not sp_jail.inits(site), 20, "the end of the jail")
 
 
 def test_the_supervisor_has_no_capability(site, stay):
@@ -40,11 +39,6 @@ def test_the_supervisor_has_no_capability(site, stay):
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert f"{name}:\t{0:016x}" in status
     assert "NoNewPrivs:\t1" in status
-
-
-def started(n, command):
-    """So many processes run this, and so have the terminal: bash gives it to them before they are that program."""
-    sp.wait_for(lambda: len(sp.run(["pgrep", "-x", "-f", command]).stdout.split()) == n, what=f"{n} of {command}")
 
 
 def interactive(term):
@@ -55,25 +49,24 @@ def interactive(term):
     # Asked again, since su may still be setting the terminal up behind the first prompt.
     sp.wait_for(lambda: term.resize(40, 100) or term.run("stty size") == "40 100", what="the resize")
     term.send("sleep 61\n")
-    started(1, "sleep 61")
+    in_front(1, "sleep 61")
     term.send("\x1a")
     term.expect("Stopped")
     assert "sleep 61" in term.run("jobs")
     assert term.run("bg").startswith("[1]+ sleep 61")
     term.send("fg\n")
-    term.expect("sleep 61")
-    time.sleep(0.3)
+    in_front(1, "sleep 61")
     term.send("\x03")
     term.send("echo ended=$?\n")
     term.expect("ended=130")
     term.send("cat | cat\n")
-    started(2, "cat")
+    in_front(2, "cat")
     term.send("\x1a")
     term.expect("Stopped")
     term.send("kill -KILL %%; wait; echo gone-$((40+4))\n")
     term.expect("gone-44")
     # That it ended bash may tell any number of times, and late; nothing of it runs or is stopped.
-    started(0, "cat")
+    in_front(0, "cat")
 
 
 def test_job_control_over_ssh(site):
@@ -109,25 +102,25 @@ def test_suspend_gives_the_terminal_back_to_the_outer_shell(site):
         term.send("suspend\n")
         term.expect("Stopped")
         term.send("fg; echo back=$?\n")
-        time.sleep(0.5)
+        term.expect(r"\$ ")
         term.send("exit 9\n")
         term.expect("back=9")
         term.send(f"{drop} -c 'sleep 62'\n")
-        time.sleep(0.5)
+        in_front(1, "sleep 62")
         term.send("\x1a")
         term.expect("Stopped")
+        term.expect("# ")
         term.send("fg\n")
-        time.sleep(0.5)
+        in_front(1, "sleep 62")
         term.send("\x03")
-        time.sleep(0.5)
+        term.expect("# ")
         term.send("echo int=$?\n")
         term.expect("int=130")
 
 
 def test_control_c_ends_a_command_on_a_terminal(site):
     with Terminal(site, command="sleep 63") as term:
-        sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 0, what="sleep")
-        time.sleep(0.3)
+        in_front(1, "sleep 63")
         term.send("\x03")
         assert term.wait() in (130, 255)
     sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 1, what="its end")
@@ -139,21 +132,18 @@ def test_a_lost_connection_hangs_up_the_shell(site):
         term.send("sleep 64\n")
         sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 0, what="sleep")
         os.kill(term.pid, signal.SIGKILL)
-    sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 1, 10, "its end")
-    sp.wait_for(lambda: not sp_jail.inits(site), 5, "the end of the jail")
+    sp.wait_for(lambda: sp.run(["pgrep", "-u", str(site.uid), "-x", "sleep"]).rc == 1, what="its end")
+    sp.wait_for(lambda: not sp_jail.inits(site), 20, "the end of the jail")
 
 
 def test_tmux_outlives_the_login_and_its_terminal_works(site):
     with Terminal(site) as term:
         term.expect(r"\$ ")
         term.send("tmux new-session -s work\n")
-        time.sleep(1)
+        term.expect(r"\[work\]")
         term.send("echo here-$((40+2)); tty\n")
         term.expect("here-42")
-        time.sleep(0.5)  # tmux takes keys that come at once for a paste
-        term.send("\x02")
-        time.sleep(0.2)
-        term.send("d")
+        term.send("tmux detach\n")
         term.expect("detached")
         term.send("exit\n")
         term.wait()
@@ -168,7 +158,7 @@ def test_tmux_outlives_the_login_and_its_terminal_works(site):
         term.expect("server exited")
         term.send("exit\n")
         term.wait()
-    sp.wait_for(lambda: not sp_jail.inits(site), 5, "the end of the jail")
+    sp.wait_for(lambda: not sp_jail.inits(site), 20, "the end of the jail")
 
 
 def test_a_login_without_a_terminal_works(site):

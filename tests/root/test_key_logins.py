@@ -25,8 +25,7 @@ def logging(host):
 @contextlib.contextmanager
 def session(user, key=None, password=None, options=()):
     with sp_site.session(user, key, options=options, password=password) as child:
-        # The line of the log arrives by itself.
-        sp.wait_for(lambda: any(f"Accepted {how} for {user.name} " in line for line in sp.syslog_lines() for how in ("publickey", "password")))
+        assert any(f"Accepted {how} for {user.name} " in line for line in sp.syslog_lines() for how in ("publickey", "password"))
         yield child
 
 
@@ -105,11 +104,11 @@ def test_a_login_by_password_outlives_the_keys(host):
 
 
 def test_reconcile_takes_an_expired_key_out_of_the_file_and_ends_its_logins(host):
-    user = sp_site.account("bash", keys=[SECOND])
-    soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    ask("keys.add", user, key=FIRST.public, expires_at=soon).ok()
+    user = sp_site.account("bash", keys=[FIRST, SECOND])
     keys = pathlib.Path(user.home) / ".ssh/authorized_keys"
     with session(user, FIRST) as first, session(user, SECOND) as second:
+        soon = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ask("keys.add", user, key=FIRST.public, expires_at=soon).ok()
         sp.wait_for(lambda: sp.ssh(user, "echo in", key=FIRST).rc != 0, 20, "the expiry")  # sshd itself
         assert FIRST.public.split()[1] in keys.read_text() and first.poll() is None
         sp.rpc("system.reconcile", {}).ok()

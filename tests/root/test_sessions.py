@@ -54,7 +54,7 @@ def login(user, key=FIRST, command="echo ready $SSH_CONNECTION; exec sleep 600",
     """A client with one command, and the source port that the server sees."""
     with sp_site.session(user, key, source, netns, options, command=command) as child:
         child.port = int(child.said[2])
-        sp.wait_for(lambda: any("Accepted publickey" in line and f"port {child.port} " in line for line in sp.syslog_lines()))
+        assert any(f"port {child.port} " in line for line in sp.syslog_lines("Accepted publickey"))
         yield child
 
 
@@ -83,6 +83,7 @@ def test_a_login_says_who_since_when_from_where_how_and_what_runs(site):
 def test_a_plain_shell_is_on_the_host_and_a_terminal_has_a_name(other):
     with Terminal(other, key=FIRST) as term:
         tty = term.run("tty").strip()
+        assert sp.syslog_lines(f"Accepted publickey for {other.name} ")
         one, = said(domain=other.domain)
         assert one["jailed"] is False and one["terminals"] == [tty.removeprefix("/dev/")] and "bash" in one["programs"]
         table = sallyport().stdout.splitlines()
