@@ -158,9 +158,10 @@ def test_an_account_has_no_access_before_its_first_day_and_reconcile_opens_it_th
 
 
 def test_an_accounts_keys_and_sessions_end_with_its_last_day(user):
-    ask("domain.apply", user, valid_until=stamp(5)).ok()
     with sp_site.session(user) as child:
+        ask("domain.apply", user, valid_until=stamp(3)).ok()
         sp.wait_for(lambda: not by_key(user), 20, "the last day")  # sshd itself: the key's expiry-time
+        assert child.poll() is None
         sp.rpc("system.reconcile", {}).ok()
         assert ended(child)
     assert not by_password(user)

@@ -585,4 +585,4 @@ def test_it_ends_in_a_moment_where_a_file_never_answers(case):
     keys_are_a_fifo(case)
     start = time.monotonic()
     case.ask()
-    assert time.monotonic() - start < 5 * sp.PATIENCE
+    assert time.monotonic() - start < 15 * sp.PATIENCE

@@ -165,7 +165,7 @@ def test_20_the_callers_own_address_is_found_through_sudo():
 
 @sp.covers("firewall 11")
 def test_11_a_hundred_rebuilds_under_load_leak_nothing():
-    sent, answered = flood(lambda: time.sleep(0.2))
+    sent, answered = flood(lambda: time.sleep(0.5))
     assert sent > 100 and answered > 0  # the measure itself works
     restrict(sp.OUTSIDE4_B)
     handles = table()
@@ -274,9 +274,10 @@ def test_the_same_again_and_a_dry_run_touch_nothing():
 def test_an_expiry_is_kept_by_the_kernel_and_can_be_changed():
     restrict(sp.OUTSIDE4_B)
     fw(add=[{"source": sp.OUTSIDE4, "expires_at": soon(3600)}]).ok()
-    changed = fw(add=[{"source": sp.OUTSIDE4, "expires_at": soon(2)}]).ok()
+    end = time.time() + 2
+    changed = fw(add=[{"source": sp.OUTSIDE4, "expires_at": soon(3)}]).ok()
     assert changed["changes"][0]["read_back"] == changed["changes"][0]["to"]
-    assert sp.probe(sp.OUTSIDE4) == "open"
+    assert sp.probe(sp.OUTSIDE4) == "open" or time.time() > end, "shut in its time"
     sp.wait_for(lambda: shut(sp.OUTSIDE4), what="the expiry")
     answer = sp.rpc("firewall.get").ok()
     assert answer["in_force"] and answer["sources"] == sources(sp.OUTSIDE4_B)
@@ -524,13 +525,13 @@ def test_19_a_foreign_set_of_a_hundred_thousand_does_not_slow_an_addition(host, 
     restrict(sp.OUTSIDE4)
 
     def addition(number):
-        best = 10.0
+        """The least that one costs."""
+        costs = []
         for again in range(5):
-            block = f"203.0.113.{number + again}"
-            begin = time.monotonic()
-            fw(add=sources(block)).ok()
-            best = min(best, time.monotonic() - begin)
-        return best
+            before = sp.spent()
+            fw(add=sources(f"203.0.113.{number + again}")).ok()
+            costs.append(sp.spent() - before)
+        return min(costs)
 
     alone = addition(10)
     sp.run(["nft", "add table ip foreign; add set ip foreign many { type ipv4_addr; }"], check=True)
@@ -541,7 +542,7 @@ def test_19_a_foreign_set_of_a_hundred_thousand_does_not_slow_an_addition(host, 
         done = sp.run(["nft", "-f", rules], timeout=120)
         assert done.rc == 0, done.stderr[-500:]
     beside = addition(30)
-    # nft itself needs 570 ms for this; ours does not look at others' sets.
+    # nft itself needs half a second for this; ours does not look at others' sets.
     assert beside < 2 * alone + 0.02, (alone, beside)
 
 

@@ -173,12 +173,6 @@ def server(family=socket.AF_INET, where=("127.0.0.1", 0)):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
 def tunnel(user, *arguments):
     """ssh -N with forwardings that the client accepts."""
@@ -212,21 +206,21 @@ def direct(user, address):
 
 def dynamic(user, address):
     """-D: a SOCKS5 proxy, asked for that address."""
-    port = free_port()
+    port = sp.free_port()
     ask = b"\5\1\0\1" + socket.inet_aton(address[0]) + address[1].to_bytes(2, "big")
     with tunnel(user, "-D", str(port)):
         return read_from(port, [(b"\5\1\0", 2), (ask, 10)]).decode()
 
 
 def local(user, address):
-    port = free_port()
+    port = sp.free_port()
     with tunnel(user, "-L", f"{port}:%s:%d" % address):
         return read_from(port).decode()
 
 
 def remote(user, address):
     """-R: the server's side listens."""
-    port = free_port()
+    port = sp.free_port()
     with tunnel(user, "-R", f"{port}:%s:%d" % address) as client:
         sp.wait_for(lambda: client.poll() is not None or sp.probe("127.0.0.1", port, None, "127.0.0.1") == "open",
                     what="an answer to -R")
@@ -240,14 +234,14 @@ POLICIES = {"none": set(), "local": {"-W", "-L", "-D"}, "all": set(WAYS)}
 @pytest.mark.parametrize("shell", ["chroot", "bash"])
 def test_jail_08_a_unix_socket_of_the_host_cannot_be_forwarded(host, shell, tmp_path):
     user = sp_site.account(shell, params={"forwarding": "all"})
-    port, path = free_port(), f"/run/{user.name}.sock"
+    port, path = sp.free_port(), f"/run/{user.name}.sock"
     with server(socket.AF_UNIX, path):
         os.chmod(path, 0o666)
         plain = sp.make_user(shell="/bin/bash")
         sp.put_key(plain)
         with tunnel(plain, "-L", f"{port}:{path}"):
             assert read_from(port) == b"hello from the host\n", "the test itself does not reach it"
-        port = free_port()
+        port = sp.free_port()
         mark = host.mark()
         with tunnel(user, "-L", f"{port}:{path}"):
             assert read_from(port) == b""
@@ -381,7 +375,7 @@ def test_jail_09_exceptions_stand_in_the_drop_in_while_somebody_has_them(host):
 
 def test_jail_09_a_forwarded_port_listens_on_loopback_only(host):
     user = sp_site.account("chroot", params={"forwarding": "all"})
-    port = free_port()
+    port = sp.free_port()
     with server() as address, tunnel(user, "-R", f"*:{port}:%s:%d" % address):
         sp.wait_for(lambda: sp.probe("127.0.0.1", port, None, "127.0.0.1") == "open", what="-R")
         assert sp.probe(port=port) == "refused"
@@ -392,9 +386,8 @@ def with_agent(user, command):
     agent = f"/run/agent.{user.name}"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL)
     try:
-        sp.wait_for(lambda: os.path.exists(agent), what="the agent")
         env = {**os.environ, "SSH_AUTH_SOCK": agent}
-        sp.run(["ssh-add", "-q", sp.keypair().path], env=env, check=True)
+        sp.wait_for(lambda: sp.run(["ssh-add", "-q", sp.keypair().path], env=env).rc == 0, what="the agent")
         argv = [word for word in sp.client("ssh") if word != "IdentityAgent=none"]
         argv = [word for i, word in enumerate(argv) if not (word == "-o" and i + 1 < len(argv) and argv[i + 1] == "-o")]
         return sp.run([*argv, "-A", "-T", "-l", user.name, "127.0.0.1", command], env=env)

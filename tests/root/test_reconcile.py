@@ -10,6 +10,7 @@ import time
 import pytest
 
 import sp
+from sp_crash import kill_when
 from sp_safety import STORE, get, in_force, managed
 
 DROPIN = pathlib.Path("/etc/ssh/sshd_config.d/10-sallyport.conf")
@@ -262,16 +263,9 @@ def test_reconcile_goes_on_where_one_account_fails(host):
 def test_reconcile_finishes_what_a_crash_left_half_done(site):
     """Pending is ours: it is rolled forward though it widens."""
     sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
-    killat = os.environ["SALLYPORT_BUILD"] + "/tests/killat"
-    request = sp.json.dumps({"jsonrpc": "2.0", "id": 1, "method": "domain.apply", "params": {"domain": site.domain, "shell": "bash"}})
-    calls = int(sp.run([killat, "0", sp.HELPER], input=request, check=True).stderr.split("calls=")[1].split()[0])
-    sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
-    for number in range(calls // 4, calls, calls // 40):
-        answer = sp.run([killat, str(number), sp.HELPER], input=request)
-        if get(site)["pending"]:
-            break
-        if answer.rc == 0:
-            sp.rpc("domain.apply", {"domain": site.domain, "shell": "none"}).ok()
+    state = pathlib.Path(STORE, f"state/{site.name}.json")
+    before = state.read_bytes()
+    kill_when(("domain.apply", {"domain": site.domain, "shell": "bash"}), lambda: state.read_bytes() != before)
     assert get(site)["pending"]
     reconcile()
     assert in_force(site)["shell"] == "bash"

@@ -171,21 +171,16 @@ def say(port, text):
         return client.makefile(encoding="utf-8").read()
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def test_vscode_3_its_server_outlives_the_login_and_is_reached_by_a_second_connections_port_forwarding(site):
     sp.run(["test", "-e", f"{site.home}/.vscode-server/bin/bin/code-server"], check=True)
-    start_it = "cd ~/.vscode-server && (setsid nohup bin/bin/code-server port >log 2>&1 </dev/null &); sleep 0.2; echo started"
+    start_it = "cd ~/.vscode-server && (setsid nohup bin/bin/code-server port >log 2>&1 </dev/null &); echo started"
     assert inside(site, start_it) == "started"
-    sp.wait_for(pathlib.Path(site.home, ".vscode-server/port").exists, what="the server's port")
+    port = pathlib.Path(site.home, ".vscode-server/port")
+    sp.wait_for(lambda: port.exists() and port.read_text().endswith("\n"), what="the server's port")
     sp.wait_for(lambda: not sp_site.processes(site, "sshd"), what="the end of the first login")
     # The second login finds it, by ps and by its pid.
     assert inside(site, "ps -eo args | grep '[c]ode-server port'") == "bin/bin/code-server port"
-    local = free_port()
+    local = sp.free_port()
     argv = sp.client("ssh", options=("ExitOnForwardFailure=yes",)) + ["-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{port_of(site)}", "-l", site.name, "127.0.0.1"]
     tunnel = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -201,7 +196,7 @@ def test_vscode_3_its_server_outlives_the_login_and_is_reached_by_a_second_conne
         tunnel.terminate()
         tunnel.communicate()
     # "Kill VS Code Server on Host"
-    assert inside(site, "pkill -f '[c]ode-server port'; sleep 0.3; ps -eo args | grep -c '[c]ode-server port'; true") == "0"
+    assert inside(site, "pkill -f '[c]ode-server port' && while ps -eo args | grep '[c]ode-server port'; do :; done >/dev/null; echo gone") == "gone"
     sp.wait_for(lambda: not sp_site.processes(site), what="the end of the jail")
 
 

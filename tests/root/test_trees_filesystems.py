@@ -66,11 +66,11 @@ def test_a_jail_is_built_used_and_removed_on_every_file_system(host, kind):
     sp.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "none", share], check=True)
     (share / "note").write_text("shared\n")
     sp_site.end(client)
-    sp.wait_for(lambda: not sp_site.jails(user), 10, "the end of the jail")
+    sp.wait_for(lambda: not sp_site.jails(user), 20, "the end of the jail")
     assert sp.ssh(user, f"cat {share}/note /share/note").stdout == "shared\nshared\n"
     sp.rpc("domain.remove", {"domain": user.domain}).ok()
     assert (share / "note").read_text() == "shared\n" and "usr" not in os.listdir(user.docroot)
-    sp.wait_for(lambda: not sp_site.jails(user), 10, "the end of the jail")
+    sp.wait_for(lambda: not sp_site.jails(user), 20, "the end of the jail")
     sp.run(["umount", share], check=True)
     sp.run(["umount", where], check=True)  # nothing of ours holds it
 

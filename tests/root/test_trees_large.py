@@ -79,7 +79,7 @@ def test_apply_status_reconcile_login_and_removal_do_not_notice_a_large_tree(hos
     assert highest < 40 and reads < 60 and calls < 3000, (highest, reads, calls)
     for method, params in (("domain.get", {"domain": user.domain}), ("keys.list", {"domain": user.domain})):
         _, seconds, highest, reads, calls = traced(method, params)
-        assert seconds < 1 * sp.PATIENCE and highest < 40 and reads < 30, (method, seconds, highest, reads)
+        assert seconds < 5 * sp.PATIENCE and highest < 40 and reads < 30, (method, seconds, highest, reads)
     start = time.monotonic()
     sp.rpc("system.reconcile", {}, timeout=60).ok()
     assert time.monotonic() - start < 10 * sp.PATIENCE

@@ -176,7 +176,7 @@ def test_names_in_a_home_that_is_the_document_root_are_as_the_manual_says(host):
     os.rmdir(f"{user.docroot}/bin")  # over FTP
     shutil.copytree(f"{user.docroot}/.local/bin", f"{user.docroot}/bin")
     sp.run(["chown", "-R", f"{user.uid}:{user.gid}", f"{user.docroot}/bin"], check=True)
-    deadline = time.monotonic() + 20  # the jail of the login before ends with its last process
+    deadline = time.monotonic() + 20 * sp.PATIENCE  # the jail of the login before ends with its last process
     while (done := sp.ssh(user, "~/bin/tool && echo more >~/bin/more && cat ~/bin/more")).rc != 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert done.stdout == "mine\nmore\n", done

@@ -4,7 +4,6 @@
 import contextlib
 import datetime
 import fcntl
-import os
 import pathlib
 import subprocess
 import time
@@ -55,17 +54,18 @@ def timers():
 def test_an_extra_login_that_is_over_is_ended_to_the_second_with_its_forwardings(site, timers):
     user = add(site, sp.unique("tech"), forwarding="local", expires_at=stamp(time.time() + 3600))
     assert timers() == [], "what is far off is left to the next reconcile"
-    end = int(time.time()) + 6
-    sp.rpc("user.add", {"domain": site.domain, "user": user.name, "expires_at": stamp(end)}).ok()  # made shorter
-    armed = [one for one in timers() if f"--unit=sallyport-end-{end}" in one]
-    assert armed and armed[0][-2:] == ["/usr/bin/sallyport", "reconcile"], timers()
-    calendar = next(word.split("=", 1)[1] for word in armed[0] if word.startswith("--on-calendar="))
-    told = sp.run(["systemd-analyze", "calendar", calendar], env={"PATH": "/usr/bin", "TZ": "UTC"})
-    assert told.rc == 0 and stamp(end).replace("T", " ").rstrip("Z") in told.stdout, told
     with forwarding(user) as connection:
+        end = int(time.time()) + 5
+        sp.rpc("user.add", {"domain": site.domain, "user": user.name, "expires_at": stamp(end)}).ok()  # made shorter
+        armed = [one for one in timers() if f"--unit=sallyport-end-{end}" in one]
+        assert armed and armed[0][-2:] == ["/usr/bin/sallyport", "reconcile"], timers()
+        calendar = next(word.split("=", 1)[1] for word in armed[0] if word.startswith("--on-calendar="))
+        told = sp.run(["systemd-analyze", "calendar", calendar], env={"PATH": "/usr/bin", "TZ": "UTC"})
+        assert told.rc == 0 and stamp(end).replace("T", " ").rstrip("Z") in told.stdout, told
         time.sleep(max(0.0, end - time.time()))
+        assert connection.poll() is None
         sp.run(armed[0][-2:], check=True)
-        assert connection.wait(5) != 0
+        assert connection.wait(15) != 0
     assert sp.run(["getent", "passwd", user.name]).rc == 2
 
 
@@ -83,18 +83,18 @@ def test_suspension_ends_a_forwarding_and_so_does_the_key_that_goes(site):
     user = add(site, sp.unique("tech"), forwarding="local")
     with forwarding(user) as connection:
         sp.rpc("account.suspend", {"user": user.name}).ok()
-        assert connection.wait(5) != 0
+        assert connection.wait(15) != 0
     sp.rpc("account.resume", {"user": user.name}).ok()
     with forwarding(user) as connection:
         sp.rpc("user.add", {"domain": site.domain, "user": user.name, "authorized_keys": []}).ok()
-        assert connection.wait(5) != 0
+        assert connection.wait(15) != 0
 
 
 def test_a_site_that_is_suspended_ends_the_forwardings_of_its_logins(site):
     user = add(site, sp.unique("tech"), forwarding="local")
     with forwarding(user) as connection:
         sp.rpc("account.suspend", {"domain": site.domain}).ok()
-        assert connection.wait(5) != 0
+        assert connection.wait(15) != 0
 
 
 @pytest.mark.parametrize("method", ["account.suspend", "password.lock"])
@@ -106,8 +106,7 @@ def test_what_is_done_to_a_login_is_done_under_its_owners_lock(site, method):
         slow = subprocess.Popen([sp.HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         slow.stdin.write(sp.json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"user": user.name}}).encode())
         slow.stdin.close()
-        holds = lambda: any(os.readlink(entry) == str(lock) for entry in os.scandir(f"/proc/{slow.pid}/fd"))
-        sp.wait_for(lambda: holds() or slow.poll() is not None, what="the owner's lock")
+        sp.wait_for(lambda: str(lock) in sp.opened(slow.pid) or slow.poll() is not None, what="the owner's lock")
         time.sleep(0.3)
         assert slow.poll() is None, "it did not wait"
     assert "result" in sp.json.loads(slow.stdout.read())
