@@ -94,8 +94,8 @@ int sp_userdb_group_gid(struct sp_host *h, const char *group, gid_t *ret, struct
 int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret, size_t *ret_n,
                       struct sp_error *err);
 
-/* The first group that has this gid, for telling people whose a file is. False: none has. */
-bool sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64]);
+/* The first group that has this gid, for telling people whose a file is. 1; 0: none has; -1. */
+int sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64], struct sp_error *err);
 
 /* Append a line "NAME:x:GID:" for each group of the user and for each that exists of `also`
  * (NULL-terminated): what a jail's /etc/group shows. No member is named. */

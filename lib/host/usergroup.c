@@ -277,17 +277,17 @@ int sp_userdb_gids_of(struct sp_host *h, const struct sp_user *user, gid_t **ret
     return 0;
 }
 
-bool sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64])
+int sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64], struct sp_error *err)
 {
     _cleanup_(sp_dbfile_clear) struct sp_dbfile f = SP_DBFILE_INIT;
     struct sp_slice fields[SP_PWLINE_FIELDS];
     struct sp_pwline line;
-    struct sp_error ignored;
     char text[16];
     uint32_t found;
 
-    if (look_at_group(h, &f, &ignored) != 0 || sp_str_format(text, sizeof(text), ":%u:", gid) < 0)
-        return false;
+    if (look_at_group(h, &f, err) != 0)
+        return -1;
+    (void)sp_str_format(text, sizeof(text), ":%u:", gid);
     if (f.index != NULL)
         return sp_pwindex_next(f.index, NULL, gid, 0, &line) &&
                sp_slice_copy(sp_pwline_name(line.text), ret, 64);
@@ -298,7 +298,7 @@ bool sp_userdb_group_name_of(struct sp_host *h, gid_t gid, char ret[64])
             found == gid)
             return sp_slice_copy(name, ret, 64);
     }
-    return false;
+    return 0;
 }
 
 static bool is_named(const char *const *names, const struct sp_slice *name)

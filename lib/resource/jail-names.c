@@ -2,6 +2,7 @@
 #include "resource/jail-names.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,8 +37,9 @@ int sp_jail_passwd(const struct sp_ctx *c, struct sp_buf *out, struct sp_error *
 
 /* Panels give document roots to groups of theirs (psaserv, www-data), of which the account is no member:
  * `ls -l` says whose. The names of the groups that own what he was given, behind those in `names`. A link
- * on the way could bring no more than the name of a group. */
-static void add_owners(const struct sp_ctx *c, const char **names, size_t n, char (*store)[64])
+ * on the way could bring no more than the name of a group. What is not there belongs to nobody. */
+static int add_owners(const struct sp_ctx *c, const char **names, size_t n, char (*store)[64],
+                      struct sp_error *err)
 {
     const char *paths[SP_ROOTS_MAX + 1];
     size_t n_paths = sp_account_roots(c->desired, paths);
@@ -47,15 +49,27 @@ static void add_owners(const struct sp_ctx *c, const char **names, size_t n, cha
     for (size_t i = 0; i < n_paths; i++) {
         struct stat st;
         size_t k = 0;
+        int named;
 
-        if (fstatat(c->host->root_fd, paths[i] + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_gid == 0 ||
-            st.st_gid == c->user->gid || !sp_userdb_group_name_of(c->host, st.st_gid, store[i]))
+        if (fstatat(c->host->root_fd, paths[i] + 1, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            (void)sp_fail(err, errno == ENOENT ? SP_E_NOT_FOUND : SP_E_IO, errno, "%s", paths[i]);
+            if (sp_error_is_blind(err))
+                return -1;
+            continue;
+        }
+        if (st.st_gid == 0 || st.st_gid == c->user->gid)
+            continue;
+        named = sp_userdb_group_name_of(c->host, st.st_gid, store[i], err);
+        if (named < 0)
+            return -1;
+        if (named == 0)
             continue;
         while (k < n && !sp_streq(names[k], store[i]))
             k++;
         if (k == n)
             names[n++] = store[i];
     }
+    return 0;
 }
 
 /* Different system's groups, in the order of their numbers: the order of a directory is nobody's. */
@@ -118,7 +132,8 @@ static int known_groups(const struct sp_ctx *c, struct sp_buf *out, struct sp_er
 
     sp_buf_puts(out, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
     memcpy(also, policy, sizeof(policy));
-    add_owners(c, also, SP_COUNT(policy), owners);
+    if (add_owners(c, also, SP_COUNT(policy), owners, err) < 0)
+        return -1;
     return sp_userdb_group_lines(c->host, c->user, also, out, err);
 }
 
@@ -133,7 +148,11 @@ static int seen_groups(const struct sp_ctx *c, enum sp_jail_look look, struct sp
         look_below(c->host->root_fd, roots[i], &seen);
     for (size_t i = 0; i < seen.n; i++) {
         char name[64];
-        if (sp_userdb_group_name_of(c->host, seen.v[i], name) && !has_name(out, name))
+        int named = sp_userdb_group_name_of(c->host, seen.v[i], name, err);
+
+        if (named < 0)
+            return -1;
+        if (named > 0 && !has_name(out, name))
             sp_buf_printf(out, "%s:x:%u:\n", name, seen.v[i]);
     }
     return sp_buf_ok(out) ? 0 : sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
@@ -148,6 +167,7 @@ int sp_jail_group(const struct sp_ctx *c, enum sp_jail_look look, struct sp_buf 
 static bool line_stands(const struct sp_ctx *c, const char *line, size_t len)
 {
     char text[128], name[64], right[128], *number;
+    struct sp_error ignored;
     uint64_t gid;
 
     if (len >= sizeof(text))
@@ -159,7 +179,7 @@ static bool line_stands(const struct sp_ctx *c, const char *line, size_t len)
         return false;
     text[len - 1] = '\0';
     return sp_str_to_u64(number + 3, SYSTEM_GID_MAX, &gid) == 0 &&
-           sp_userdb_group_name_of(c->host, (gid_t)gid, name) &&
+           sp_userdb_group_name_of(c->host, (gid_t)gid, name, &ignored) > 0 &&
            sp_str_format(right, sizeof(right), "%s:x:%llu", name, (unsigned long long)gid) == 0 &&
            sp_streq(right, text);
 }

@@ -11,6 +11,7 @@
 #include "host/slice.h"
 #include "host/userdb.h"
 #include "resource/certstore.h"
+#include "resource/jail-names.h"
 #include "resource/resource.h"
 
 static struct sp_config config_of(void)
@@ -402,6 +403,39 @@ static void what_is_left_of_a_name_before_is_not_passed_over(void **state)
     with_each_failing(t, adopt_rest, 1);
 }
 
+/* --- names in a jail --- */
+
+/* The lines that the jail's /etc/group has; 100: nobody knows whose his tree is. */
+static int count_groups(struct temp_host *t)
+{
+    struct sp_config config = config_of();
+    const struct sp_user user = {.name = "site", .uid = 1000, .gid = 1000, .home = "/" HOME};
+    _cleanup_(sp_account_clear) struct sp_account now = {0};
+    const struct sp_ctx c = {.host = &t->h, .config = &config, .user = &user, .desired = &now};
+    _cleanup_(sp_buf_clear) struct sp_buf text = {0};
+    struct sp_error err;
+    int n = 0;
+
+    if (add_domain(&now, NULL, &err) < 0)
+        return -1;
+    if (sp_jail_group(&c, SP_JAIL_NO_LOOK, &text, &err) < 0)
+        return strstr(err.text, "/var/www/site") != NULL ? 100 : -1;
+    for (const char *p = sp_buf_str(&text); (p = strchr(p, '\n')) != NULL; p++)
+        n++;
+    return n;
+}
+
+static void a_group_whose_tree_nobody_can_look_at_is_not_left_out(void **state)
+{
+    struct temp_host *t = *state;
+
+    temp_put_deep(t, "etc/group", "root:x:0:\nsite:x:1000:\n");
+    assert_int_equal(count_groups(t), 4); /* what is not there belongs to nobody */
+    assert_int_equal(with_failing(SYS_newfstatat, EACCES, count_groups, t), 255);
+    assert_int_equal(with_failing(SYS_newfstatat, EIO, count_groups, t), 100);
+    with_each_failing(t, count_groups, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +451,7 @@ int main(void)
         T(a_refresh_that_was_wished_for_is_not_missed),
         T(a_map_that_nobody_can_look_at_is_not_gone),
         T(what_is_left_of_a_name_before_is_not_passed_over),
+        T(a_group_whose_tree_nobody_can_look_at_is_not_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
