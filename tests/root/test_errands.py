@@ -161,4 +161,4 @@ def test_an_errand_that_nobody_waits_for_any_more_ends(own):
         sp.wait_for(lambda: run_with("sleep 17"), what="the proof")
         assert run_with("sallyport-helper.sandboxed --jail")
         helper.kill()
-    sp.wait_for(lambda: not run_with("sleep 17") and not run_with("sallyport-helper.sandboxed --jail"), what="the end of the errand")
+    sp.wait_for(lambda: not run_with("sleep 17") and not run_with("sallyport-helper.sandboxed --jail"), timeout=10, what="the end of the errand")
