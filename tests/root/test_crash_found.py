@@ -206,6 +206,7 @@ def test_mount_points_that_could_not_be_looked_at_are_not_left_out_of_a_plan(wor
         assert points == [change for change in whole if change["resource"] == "mount_points"], (number, answer)
 
 
+@sp.outside_the_sandbox("the jail's unit makes the namespace there")
 def test_a_helpers_child_that_dies_without_a_word_is_not_waited_for(world):  # noqa: F811
     """The one that holds a user namespace: its one write fails, and the helper waited at a pipe of which it had the other end itself."""
     user, ours = begin(world, "chroot"), os.readlink("/proc/self/ns/user")
