@@ -8,6 +8,8 @@
 #include "model/nftmatch.h"
 
 #define MAX_JUMPS 16
+#define MAX_CHAINS                                                                                         \
+    1000 /* that are walked through, counted each time: jumps that meet again are many ways */
 #define MAX_WORDS 96
 #define MAX_LINE 2048
 
@@ -18,6 +20,7 @@ struct walk {
     size_t len;
     const struct sp_nftverdict_packet *packet;
     char *where;
+    unsigned chains;
     bool definite;
 };
 
@@ -243,7 +246,8 @@ static unsigned target_fate(struct walk *w, const char *target, int depth)
         return ACCEPTED | DROPPED;
     if (find_policy(w, target, line) == NULL) /* LOG, MARK, ...: the next rule is asked */
         return GOES_ON;
-    return depth >= MAX_JUMPS ? ACCEPTED | DROPPED | GOES_ON : walk_chain(w, target, depth + 1);
+    return depth >= MAX_JUMPS || w->chains++ >= MAX_CHAINS ? ACCEPTED | DROPPED | GOES_ON
+                                                           : walk_chain(w, target, depth + 1);
 }
 
 static unsigned walk_chain(struct walk *w, const char *chain, int depth)

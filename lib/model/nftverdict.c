@@ -8,6 +8,8 @@
 #include "model/nftmatch.h"
 
 #define MAX_JUMPS 16 /* the kernel's own limit of nested chains */
+#define MAX_CHAINS                                                                                         \
+    1000 /* that are walked through, counted each time: jumps that meet again are many ways */
 
 /* What may become of the packet, several at once where a SP_MAYBE lies on the way. GOES_ON: the next rule
  * is asked, or the chain's end is reached; RETURNS: the rest of the chain is left out. */
@@ -16,6 +18,7 @@ enum fate { ACCEPTED = 1, DROPPED = 2, GOES_ON = 4, RETURNS = 8, ANYTHING = ACCE
 struct walk {
     struct sp_nftmatch ask;
     char *where;
+    unsigned chains;
     bool definite; /* `where` names a rule that drops it for sure */
 };
 
@@ -144,7 +147,7 @@ static unsigned walk_chain(struct walk *w, const char *chain, int depth)
     const cJSON *item = NULL;
     unsigned all = 0;
 
-    if (depth > MAX_JUMPS)
+    if (depth > MAX_JUMPS || w->chains++ >= MAX_CHAINS)
         return ANYTHING;
     cJSON_ArrayForEach(item, w->ask.items)
     {

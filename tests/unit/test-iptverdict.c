@@ -133,6 +133,16 @@ static void a_text_that_is_cut_anywhere_is_walked_all_the_same(void **state)
     assert_false(sp_iptverdict_in_use(saved, strlen(saved), "mangle", "INPUT"));
 }
 
+/* The kernel takes no loop, but ways that meet again and again: 3 to the power of 16 of them. */
+static void jumps_that_meet_again_have_an_end(void **state)
+{
+    const char *three = SAVED("ACCEPT", "-A INPUT -j INPUT\n-A INPUT -j INPUT\n-A INPUT -j INPUT\n");
+    char where[SP_NFTVERDICT_WHERE];
+
+    (void)state;
+    assert_int_equal(judge(three, "203.0.113.7", where), SP_NFT_CANNOT_TELL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +150,7 @@ int main(void)
         cmocka_unit_test(the_policy_and_the_rule_are_named),
         cmocka_unit_test(anybody_is_nobody_who_is_named),
         cmocka_unit_test(a_text_that_is_cut_anywhere_is_walked_all_the_same),
+        cmocka_unit_test(jumps_that_meet_again_have_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

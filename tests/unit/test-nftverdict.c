@@ -314,6 +314,11 @@ static void a_chain_that_calls_itself_ends(void **state)
     (void)state;
     assert_int_equal(judge(CHAIN("accept") RULE("{\"jump\":{\"target\":\"in\"}}"), NULL, where),
                      SP_NFT_CANNOT_TELL);
+    /* 3 to the power of 16 ways */
+    assert_int_equal(judge(CHAIN("accept") RULE("{\"jump\":{\"target\":\"in\"}}") RULE(
+                               "{\"jump\":{\"target\":\"in\"}}") RULE("{\"jump\":{\"target\":\"in\"}}"),
+                           NULL, where),
+                     SP_NFT_CANNOT_TELL);
 }
 
 static void our_own_table_is_left_out(void **state)
