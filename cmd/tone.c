@@ -54,16 +54,15 @@ void sp_progress(size_t done, size_t all, const char *what, void *last_ms)
 {
     char bar[BAR + 1] = "", text[128] = "";
     size_t filled = all > 0 ? done * BAR / all : 0;
-    int room = columns() - BAR - 24;
+    int room;
 
-    if (!isatty(STDERR_FILENO) || all < 2)
+    if (all < 2 || (done < all && !is_due(last_ms)) || !isatty(STDERR_FILENO))
         return;
     if (done >= all) {
         (void)fprintf(stderr, "\r\033[K");
         return;
     }
-    if (!is_due(last_ms))
-        return;
+    room = columns() - BAR - 24;
     for (size_t i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '.';
     (void)sp_str_format(text, sizeof(text), "%.*s", room > 0 && room < 100 ? room : 0, what);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,8 @@ struct order {
 struct sp_asuser_kept {
     pid_t pid; /* 0: none yet */
     int in, out;
+    bool takes_turns, pinned;
+    cpu_set_t before; /* the caller's processors, where he is pinned to one */
 };
 
 static void clear_ids(struct ids *i)
@@ -92,9 +95,16 @@ static void do_work(struct sp_host *mine, const struct sp_asuser *a, const struc
     r->len = bytes->len;
 }
 
+/* In one piece, since each write wakes the other end; in two where there is no memory left, to say so. */
 static int answer(int out, const struct reply *r, const struct sp_buf *bytes)
 {
-    return sp_write_all(out, r, sizeof(*r)) != 0 || sp_write_all(out, bytes->data, r->len) != 0 ? -1 : 0;
+    _cleanup_(sp_buf_wipe) struct sp_buf all = {0};
+
+    sp_buf_add(&all, r, sizeof(*r));
+    sp_buf_add(&all, bytes->data, r->len);
+    if (sp_buf_ok(&all))
+        return sp_write_all(out, all.data, all.len);
+    return sp_write_all(out, r, sizeof(*r)) != 0 ? -1 : sp_write_all(out, bytes->data, r->len);
 }
 
 static void begin_child(struct sp_host *mine)
@@ -238,8 +248,29 @@ static int run_once(struct sp_host *h, const struct sp_asuser *a, const struct i
 
 /* --- the child that is kept --- */
 
+static void pin(struct sp_asuser_kept *k)
+{
+    int here = sched_getcpu();
+    cpu_set_t one;
+
+    if (k->pinned || here < 0 || here >= CPU_SETSIZE ||
+        sched_getaffinity(0, sizeof(k->before), &k->before) != 0)
+        return;
+    CPU_ZERO(&one);
+    CPU_SET(here, &one);
+    k->pinned = sched_setaffinity(0, sizeof(one), &one) == 0;
+}
+
+static void unpin(struct sp_asuser_kept *k)
+{
+    if (k->pinned)
+        (void)sched_setaffinity(0, sizeof(k->before), &k->before);
+    k->pinned = false;
+}
+
 static void drop_kept(struct sp_asuser_kept *k)
 {
+    unpin(k);
     if (k->pid == 0)
         return;
     (void)close(k->in);
@@ -258,12 +289,16 @@ static int start_kept(struct sp_host *h, struct sp_error *err)
         return sp_fail(err, SP_E_IO, errno, "cannot make a pipe");
     orders = fds[0];
     to = fds[1];
+    if (h->users->takes_turns)
+        pin(h->users);
     pid = sp_child_fork(&way, err);
     if (pid < 0)
         return -1;
     if (pid == 0)
         kept_child(h, orders, way, self);
-    *h->users = (struct sp_asuser_kept){.pid = pid, .in = sp_steal_fd(&way), .out = sp_steal_fd(&to)};
+    h->users->pid = pid;
+    h->users->in = sp_steal_fd(&way);
+    h->users->out = sp_steal_fd(&to);
     return 0;
 }
 
@@ -298,12 +333,12 @@ static int take_in_time(int in, void *bytes, size_t len, long long until)
 static int order(const struct sp_asuser_kept *k, const struct sp_asuser *a, const struct ids *ids)
 {
     const struct order o = {.work = a->work, .user = *a->user, .n_gids = ids->n, .len = a->len};
+    _cleanup_(sp_buf_wipe) struct sp_buf all = {0};
 
-    return sp_write_all(k->out, &o, sizeof(o)) != 0 ||
-                   sp_write_all(k->out, ids->gids, ids->n * sizeof(*ids->gids)) != 0 ||
-                   sp_write_all(k->out, a->data, a->len) != 0
-               ? -1
-               : 0;
+    sp_buf_add(&all, &o, sizeof(o));
+    sp_buf_add(&all, ids->gids, ids->n * sizeof(*ids->gids));
+    sp_buf_add(&all, a->data, a->len);
+    return sp_buf_ok(&all) ? sp_write_all(k->out, all.data, all.len) : -1;
 }
 
 static int receive_kept(const struct sp_asuser_kept *k, const struct sp_asuser *a, struct reply *r,
@@ -340,6 +375,12 @@ void sp_asuser_keep(struct sp_host *h)
 {
     if (h->users == NULL) /* without memory each user gets a child of his own */
         h->users = calloc(1, sizeof(*h->users));
+}
+
+void sp_asuser_take_turns(struct sp_host *h)
+{
+    if (h->users != NULL)
+        h->users->takes_turns = true;
 }
 
 void sp_asuser_forget(struct sp_host *h)

@@ -39,5 +39,9 @@ int sp_asuser_run(struct sp_host *h, const struct sp_asuser *a, struct sp_buf *r
 struct sp_asuser_kept; /* asuser.c */
 void sp_asuser_keep(struct sp_host *h);
 void sp_asuser_forget(struct sp_host *h);
+/* From its first user on, until then, child and caller stay on one processor: of two that wait for each
+ * other thousands of times one is always idle, and to wake another processor takes longer than their work.
+ * The caller's threads are not touched, but those that he starts meanwhile. */
+void sp_asuser_take_turns(struct sp_host *h);
 
 #endif

@@ -102,26 +102,33 @@ static int path_of(const char *name, char ret[64], struct sp_error *err)
                : sp_fail(err, SP_E_INTERNAL, 0, "the name %s is too long", name);
 }
 
-int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err)
+static int look_at_whole(struct sp_host *h, const char *name, struct sp_dbkept *k, bool current,
+                         struct sp_dbfile *ret, struct sp_error *err)
 {
-    struct sp_dbkept *mine = kept(h, name);
     struct sp_dbfile fresh = SP_DBFILE_INIT;
-    char path[64];
 
-    if (mine == NULL)
-        return sp_dbfile_read(h, name, ret, err);
-    if (path_of(name, path, err) != 0)
-        return -1;
-    if (mine->in_part || !is_current(h, path, mine)) {
+    if (k->in_part || !current) {
         if (sp_dbfile_read(h, name, &fresh, err) != 0) {
             sp_dbfile_clear(&fresh);
             return -1;
         }
-        forget(mine);
-        mine->file = fresh;
+        forget(k);
+        k->file = fresh;
     }
-    lend(mine, ret);
+    lend(k, ret);
     return 0;
+}
+
+int sp_dbfile_look(struct sp_host *h, const char *name, struct sp_dbfile *ret, struct sp_error *err)
+{
+    struct sp_dbkept *k = kept(h, name);
+    char path[64];
+
+    if (k == NULL)
+        return sp_dbfile_read(h, name, ret, err);
+    if (path_of(name, path, err) != 0)
+        return -1;
+    return look_at_whole(h, name, k, is_current(h, path, k), ret, err);
 }
 
 static void add_lines(struct sp_dbkept *k, const char *bytes, size_t len, const char *text)
@@ -186,18 +193,20 @@ int sp_dbfile_look_for(struct sp_host *h, const char *name, const char *text, st
 {
     struct sp_dbkept *k = kept(h, name);
     char path[64];
+    bool current;
 
     if (k == NULL || text[0] == '\0')
         return sp_dbfile_look(h, name, ret, err);
     if (path_of(name, path, err) != 0)
         return -1;
-    if (!is_current(h, path, k))
+    current = is_current(h, path, k);
+    if (!current)
         forget(k);
     /* group is wanted as a whole by every request: whose groups are whose. */
     if ((k->in_part && sp_streq(k->part_of, text)) ||
         ((k->in_part || !k->file.exists) && sp_streq(name, "passwd") && read_part(h, path, text, k)))
         lend(k, ret);
-    else if (sp_dbfile_look(h, name, ret, err) != 0)
+    else if (look_at_whole(h, name, k, current, ret, err) != 0)
         return -1;
     if (!ret->exists || ret->index != NULL)
         return 0;

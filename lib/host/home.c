@@ -255,6 +255,7 @@ int sp_home_narrow(struct sp_host *h, const struct sp_user *u, const char *relat
 void sp_home_keep(struct sp_host *h)
 {
     sp_asuser_keep(h);
+    sp_asuser_take_turns(h);
     if (h->homes == NULL)
         h->homes = calloc(1, sizeof(*h->homes));
 }

@@ -88,21 +88,33 @@ static int is_foreign(const struct sp_sshd_line *l, void *data)
            (strcasecmp(l->keyword, "include") == 0 && strstr(l->value, "sshd_config.d/*.conf") == NULL);
 }
 
-static void proof_name(const struct sp_ctx *c, const char *user, digest out)
+/* What an answer about this kind of account goes by: as anybody's, and as this one's alone. */
+struct proof {
+    digest anybody, he;
+};
+
+static void name_for(const struct sp_ctx *c, SHA2_CTX sum, const char *user, digest out)
 {
     char kind[SP_USER_SIZE + 128];
-    SHA2_CTX sum;
 
-    SHA256Init(&sum);
-    sp_sshd_mix(c, c->config->sshd, &sum);
-    sp_sshd_mix_files(c, SP_SSHD_ALL_FILES, &sum);
-    sp_sshd_mix(c, "/etc/ssh/sshrc", &sum);
     (void)snprintf(kind, sizeof(kind), "3 %s %s %d %s %d %d %s", sp_shell_name(c->desired->shell),
                    sp_sshd_forwarding(c), (int)c->config->key_store,
                    sp_authentication_name(c->desired->access.authentication),
                    c->desired->access.password_locked, sp_ctx_shut(c), user);
     SHA256Update(&sum, (const uint8_t *)kind, strlen(kind));
     SHA256End(&sum, out);
+}
+
+static void name_proof(const struct sp_ctx *c, struct proof *ret)
+{
+    SHA2_CTX files;
+
+    SHA256Init(&files);
+    sp_sshd_mix(c, c->config->sshd, &files);
+    sp_sshd_mix_files(c, SP_SSHD_ALL_FILES, &files);
+    sp_sshd_mix(c, "/etc/ssh/sshrc", &files);
+    name_for(c, files, "", ret->anybody);
+    name_for(c, files, c->user->name, ret->he);
 }
 
 /* Our drop-in says nothing of who serves sftp: it is written after the answer. */
@@ -151,46 +163,44 @@ static bool has_wishes(const struct sp_account *a)
            a->access.password_locked;
 }
 
-static bool is_known(const struct sp_ctx *c, const struct sp_buf *proofs)
+static bool is_known(const struct sp_buf *proofs, const struct proof *p)
 {
-    digest anybody, he;
-
-    proof_name(c, "", anybody);
-    proof_name(c, c->user->name, he);
-    return strstr(sp_buf_str(proofs), anybody) != NULL || strstr(sp_buf_str(proofs), he) != NULL;
+    return strstr(sp_buf_str(proofs), p->anybody) != NULL || strstr(sp_buf_str(proofs), p->he) != NULL;
 }
 
 bool sp_sshd_is_proved(const struct sp_ctx *c)
 {
     _cleanup_(sp_buf_clear) struct sp_buf proofs = {0};
+    struct proof mine;
 
     if (!has_wishes(c->desired))
         return true;
     read_proofs(c, &proofs);
-    return is_known(c, &proofs);
+    name_proof(c, &mine);
+    return is_known(&proofs, &mine);
 }
 
 int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
 {
     _cleanup_(sp_buf_clear) struct sp_buf proofs = {0}, output = {0};
     struct sp_sshd_answer answer;
-    digest anybody, he, sftp;
+    struct proof mine;
+    digest sftp;
     bool personal;
 
     if (sp_ctx_absent(c) || c->user == NULL || !has_wishes(c->desired))
         return 0;
     read_proofs(c, &proofs);
-    if (is_known(c, &proofs))
+    name_proof(c, &mine);
+    if (is_known(&proofs, &mine))
         return 0;
-    proof_name(c, "", anybody);
-    proof_name(c, c->user->name, he);
     if (sp_sshd_effective(c->host, c->config, c->user->name, &output, err) < 0 ||
         sp_sshd_judge(c, sp_buf_str(&output), output.len, &answer, err) < 0)
         return -1;
     personal = sp_sshd_each_line(c, is_foreign, NULL) != 0 || answer.personal;
     sftp_name(c, answer.sftp, sftp);
     if (!answer.transient)
-        remember(c, &proofs, personal ? he : anybody, sftp);
+        remember(c, &proofs, personal ? mine.he : mine.anybody, sftp);
     return 0;
 }
 

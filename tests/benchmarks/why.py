@@ -48,6 +48,9 @@ REASONS = {
                                "mode it is also asked what listens, and what the firewalls of others do.",
     (12, "nothing to change"): "eight tenths are what any request takes: start-up, of which row 11 speaks, and a child that reads the JSON. "
                                "The rest asks what listens, what sshd is told and the number of the kernel's ruleset.",
+    (13, "an ed25519 certificate"): "on the goal: 0.55 to 0.605 in the runs of two days. Seven tenths of it are what any request takes: "
+                                    "start-up, of which row 11 speaks, and the child that reads the JSON. The rest is one fdatasync(2) of "
+                                    "the record, the signature, and a look at what sshd goes by.",
     (14, "64 callers"): "each request is a process of its own (Accept=yes, a guard), which takes 6 to 7 ms of a processor among 64: two are through "
                         "at 300 a second, were there no lock. But group, gshadow and passwd are changed under lckpwdf(3) in two steps; sampled, "
                         "57 of 64 helpers wait for it: there requests come one after the other. One process that changes the files for many "
@@ -68,5 +71,5 @@ def of_load(load):
     processors = os.cpu_count() or 1
     if load <= processors:
         return None
-    return f"load {load:.1f} on {processors} processors: where several processes take turns (4, 5, 6, 10, 13, 14) or threads share a work (3), " \
+    return f"load {load:.1f} on {processors} processors: where several processes take turns (4, 5, 6, 8, 10, 13, 14) or threads share a work (3), " \
         "ratios are worse than on a machine that has nothing else to do"

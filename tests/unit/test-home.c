@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -246,6 +247,30 @@ static void what_others_could_write_wants_another_file(void **state)
     sp_home_forget(&t->h);
 }
 
+static int processors(cpu_set_t *ret)
+{
+    CPU_ZERO(ret);
+    assert_int_equal(sched_getaffinity(0, sizeof(*ret), ret), 0);
+    return CPU_COUNT(ret);
+}
+
+static void many_homes_are_looked_at_on_one_processor(void **state)
+{
+    struct temp_host *t = *state;
+    cpu_set_t before, with, after;
+    int all = processors(&before);
+
+    sp_home_keep(&t->h);
+    assert_int_equal(processors(&with), all); /* nobody has been looked at */
+    assert_int_equal(read_code(t), SP_OK);
+    assert_int_equal(processors(&with), 1);
+    assert_int_equal(read_code(t), SP_OK);
+    assert_int_equal(processors(&with), 1);
+    sp_home_forget(&t->h);
+    assert_int_equal(processors(&after), all);
+    assert_true(CPU_EQUAL(&before, &after));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, home_open, temp_close)
 
 int main(void)
@@ -261,6 +286,7 @@ int main(void)
         T(the_owner_of_home_and_file_must_be_the_user_or_root),
         T(what_others_only_read_is_narrowed_as_it_is),
         T(what_others_could_write_wants_another_file),
+        T(many_homes_are_looked_at_on_one_processor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
