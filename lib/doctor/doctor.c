@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "doctor/doctor.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -141,16 +140,6 @@ void sp_doctor_where(const struct sp_visit *v, const char *keyword, char ret[SP_
     ret[0] = '\0';
     if (sp_sshd_where(&c, keyword, NULL, where))
         (void)snprintf(ret, SP_DOCTOR_WHERE, " (%s)", where);
-}
-
-int sp_doctor_check_address(const char *text, struct sp_error *err)
-{
-    unsigned char bytes[16];
-
-    if (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1)
-        return 0;
-    sp_fail(err, SP_E_INVALID, 0, "%.64s is no IPv4 or IPv6 address", text);
-    return sp_hint(err, "one address, as 203.0.113.7 or 2001:db8::7");
 }
 
 static void clear_visit(struct sp_visit *v)

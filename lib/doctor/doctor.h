@@ -78,9 +78,6 @@ int sp_doctor_examine(const struct sp_login *login, struct sp_findings *ret, str
 /* The first finding that stops the login, or NULL. */
 const struct sp_finding *sp_findings_first_stop(const struct sp_findings *f);
 
-/* Is this text an IPv4 or IPv6 address? SP_E_INVALID. */
-int sp_doctor_check_address(const char *text, struct sp_error *err);
-
 /* --- for the layers --- */
 
 int sp_finding_add(struct sp_visit *v, const char *check, enum sp_finding_state state, struct sp_error *err,

@@ -1,118 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* account.adopt: all accounts of a panel, as they are found; and the way back. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/adoption.h"
 #include "engine/methods.h"
-#include "model/json.h"
-
-#define NAMES_MAX 10000
-
-struct request {
-    const char *panel;         /* NULL: the one that is here; borrowed, like the others */
-    const char *document_root; /* a pattern instead of the preset's files */
-    const cJSON *names;
-    bool undo, dry, configuration;
-};
+#include "model/adoptrequest.h"
 
 static int no_memory(struct sp_error *err)
 {
     return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
 }
 
-static int read_panel(const cJSON *v, void *dst, struct sp_error *err)
-{
-    ((struct request *)dst)->panel = v->valuestring;
-    return sp_panel_check_name(v->valuestring, err);
-}
-
-static int read_root(const cJSON *v, void *dst, struct sp_error *err)
-{
-    struct sp_error ignored;
-
-    ((struct request *)dst)->document_root = v->valuestring;
-    if (sp_name_check_path(v->valuestring, &ignored) == 0)
-        return 0;
-    sp_fail(err, SP_E_INVALID, 0, "no absolute pattern");
-    return sp_hint(err,
-                   "such as /var/www/vhosts/* or /srv/www/*/htdocs: what the first * stands for is the "
-                   "domain");
-}
-
-static int read_names(const cJSON *v, void *dst, struct sp_error *err)
-{
-    const cJSON *one = NULL;
-    int n = 0;
-
-    ((struct request *)dst)->names = v;
-    cJSON_ArrayForEach(one, v)
-    {
-        struct sp_error ignored;
-        if (!cJSON_IsString(one) || (sp_name_check_domain(one->valuestring, &ignored) < 0 &&
-                                     sp_name_check_user(one->valuestring, &ignored) < 0)) {
-            sp_fail(err, SP_E_INVALID, 0, "neither a domain nor a user");
-            sp_hint(err, "name what the panel has, or nothing for all of it");
-            return sp_field(err, "[%d]", n);
-        }
-        if (++n > NAMES_MAX)
-            return sp_fail(err, SP_E_INVALID, 0, "more than %d names", NAMES_MAX);
-    }
-    return 0;
-}
-
-static int read_undo(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct request *)dst)->undo = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_dry(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct request *)dst)->dry = cJSON_IsTrue(v);
-    return 0;
-}
-
-static int read_configuration(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct request *)dst)->configuration = cJSON_IsTrue(v);
-    return 0;
-}
-
-static const struct sp_json_field fields[] = {
-    {"panel", SP_JSON_STRING, SP_JSON_OPTIONAL, read_panel},
-    {"document_root", SP_JSON_STRING, SP_JSON_OPTIONAL, read_root},
-    {"names", SP_JSON_ARRAY, SP_JSON_OPTIONAL, read_names},
-    {"undo", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_undo},
-    {"dry_run", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_dry},
-    {"configuration", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_configuration},
-    {NULL},
-};
-
-static int decode(const cJSON *raw, struct request *ret, struct sp_error *err)
-{
-    _cleanup_json_ cJSON *empty = cJSON_CreateObject();
-
-    if (empty == NULL)
-        return no_memory(err);
-    if (sp_json_decode(raw != NULL ? raw : empty, fields, ret, err) < 0)
-        return -1;
-    if (ret->document_root == NULL || sp_streq(ret->panel, "generic"))
-        return 0;
-    sp_fail(err, SP_E_INVALID, 0, "a pattern of one's own is for the panel generic");
-    sp_hint(err, "send \"panel\":\"generic\" (--from generic) with it");
-    return sp_field(err, "document_root");
-}
-
 /* A run over all accounts. */
 struct work {
     struct sp_adoption adoption;
-    const struct request *request;
+    const struct sp_adopt_request *request;
     struct sp_userlist users;
     struct sp_panels_sites sites;
     struct sp_adoption_batch *batch; /* owned: too large for the stack */
@@ -202,11 +106,11 @@ static int report_counts(const struct work *w, cJSON *result, struct sp_error *e
                : no_memory(err);
 }
 
-static int adopt(struct sp_engine *e, const struct request *r, const struct sp_panel *panel,
+static int adopt(struct sp_engine *e, const struct sp_adopt_request *r, const struct sp_panel *panel,
                  const char *name, cJSON *result, struct sp_error *err)
 {
     _cleanup_(work_clear) struct work w = {
-        .adoption = {.engine = e, .panel = panel, .name = name, .users = &w.users, .dry = r->dry},
+        .adoption = {.engine = e, .panel = panel, .name = name, .users = &w.users, .dry = r->dry_run},
         .request = r,
     };
 
@@ -243,14 +147,14 @@ static int show_configuration(const struct sp_engine *e, const struct sp_panel *
     return 0;
 }
 
-static int run(struct sp_engine *e, const struct request *r, cJSON *result, struct sp_error *err)
+static int run(struct sp_engine *e, const struct sp_adopt_request *r, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_panel_clear) struct sp_panel panel = {0};
     char name[SP_PANEL_SIZE] = "";
     int rc;
 
     if (r->undo)
-        return sp_adoption_undo(e, r->panel, r->names, r->dry ? SP_RUN_DRY : SP_RUN_APPLY, result, err);
+        return sp_adoption_undo(e, r->panel, r->names, r->dry_run ? SP_RUN_DRY : SP_RUN_APPLY, result, err);
     if ((r->panel != NULL ? sp_str_copy(name, sizeof(name), r->panel)
                           : sp_panels_detect(e->host, name, err)) < 0 ||
         sp_panels_load(e->host, name, &panel, err) < 0)
@@ -268,8 +172,8 @@ static int run(struct sp_engine *e, const struct request *r, cJSON *result, stru
 
 SP_METHOD(sp_account_adopt)
 {
-    struct request r = {0};
+    struct sp_adopt_request r = {0};
 
     (void)p;
-    return decode(raw, &r, err) < 0 ? -1 : run(e, &r, result, err);
+    return sp_adopt_request_decode(raw, &r, err) < 0 ? -1 : run(e, &r, result, err);
 }

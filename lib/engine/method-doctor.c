@@ -9,85 +9,9 @@
 #include "engine/check.h"
 #include "engine/fwstore.h"
 #include "engine/methods.h"
-#include "model/json.h"
+#include "model/doctorrequest.h"
 
 #define BATCH_MS 20000
-
-struct question {
-    char domain[SP_DOMAIN_SIZE], user[SP_USER_SIZE];
-    char from[64];
-    struct sp_key key;
-    bool has_key, fix;
-    int64_t port;
-};
-
-static void clear_question(struct question *q)
-{
-    sp_key_clear(&q->key);
-}
-
-static int read_domain(const cJSON *v, void *dst, struct sp_error *err)
-{
-    struct question *q = dst;
-
-    return sp_name_check_domain(v->valuestring, err) < 0
-               ? -1
-               : sp_str_copy(q->domain, sizeof(q->domain), v->valuestring);
-}
-
-static int read_user(const cJSON *v, void *dst, struct sp_error *err)
-{
-    struct question *q = dst;
-
-    return sp_name_check_user(v->valuestring, err) < 0
-               ? -1
-               : sp_str_copy(q->user, sizeof(q->user), v->valuestring);
-}
-
-static int read_from(const cJSON *v, void *dst, struct sp_error *err)
-{
-    struct question *q = dst;
-
-    if (sp_doctor_check_address(v->valuestring, err) < 0)
-        return -1;
-    return sp_str_copy(q->from, sizeof(q->from), v->valuestring);
-}
-
-/* Pasted, as everywhere else. */
-static int read_key(const cJSON *v, void *dst, struct sp_error *err)
-{
-    struct question *q = dst;
-    _cleanup_json_wiped_ cJSON *object = cJSON_CreateObject();
-
-    if (cJSON_AddStringToObject(object, "key", v->valuestring) == NULL)
-        return sp_fail(err, SP_E_NO_MEMORY, 0, "out of memory");
-    q->has_key = true;
-    if (sp_key_from_json(object, SP_KEY_PASTED, &q->key, err) == 0)
-        return 0;
-    return sp_field(err, "%s", "");
-}
-
-static int read_port(const cJSON *v, void *dst, struct sp_error *err)
-{
-    return sp_json_integer(v, 1, 65535, &((struct question *)dst)->port, err);
-}
-
-static int read_fix(const cJSON *v, void *dst, struct sp_error *err)
-{
-    (void)err;
-    ((struct question *)dst)->fix = cJSON_IsTrue(v);
-    return 0;
-}
-
-static const struct sp_json_field fields[] = {
-    {"domain", SP_JSON_STRING, SP_JSON_OPTIONAL, read_domain},
-    {"user", SP_JSON_STRING, SP_JSON_OPTIONAL, read_user},
-    {"from", SP_JSON_STRING, SP_JSON_OPTIONAL, read_from},
-    {"key", SP_JSON_STRING, SP_JSON_OPTIONAL, read_key},
-    {"port", SP_JSON_INTEGER, SP_JSON_OPTIONAL, read_port},
-    {"fix", SP_JSON_BOOL, SP_JSON_OPTIONAL, read_fix},
-    {NULL},
-};
 
 static int no_memory(struct sp_error *err)
 {
@@ -95,7 +19,7 @@ static int no_memory(struct sp_error *err)
 }
 
 /* The domain's account, or the user that was named. */
-static int find_user(struct sp_engine *e, struct question *q, struct sp_error *err)
+static int find_user(struct sp_engine *e, struct sp_doctor_request *q, struct sp_error *err)
 {
     struct sp_params p = {0};
     char owner[SP_USER_SIZE];
@@ -115,7 +39,7 @@ static int find_user(struct sp_engine *e, struct question *q, struct sp_error *e
 
 /* Safe is what reconcile would do for this account: what is loose or missing is put right, what somebody
  * tightened stays. */
-static int fix(struct sp_engine *e, const struct question *q, cJSON *result, struct sp_error *err)
+static int fix(struct sp_engine *e, const struct sp_doctor_request *q, cJSON *result, struct sp_error *err)
 {
     const struct sp_run run = {.flags = SP_RUN_THOROUGH | SP_RUN_KEEP_TIGHT};
     _cleanup_(sp_outcome_clear) struct sp_outcome o = {0};
@@ -127,7 +51,7 @@ static int fix(struct sp_engine *e, const struct question *q, cJSON *result, str
 }
 
 /* What stands on the host beside what was asked for. */
-static int add_drift(struct sp_engine *e, const struct question *q, const struct sp_finding *stop,
+static int add_drift(struct sp_engine *e, const struct sp_doctor_request *q, const struct sp_finding *stop,
                      cJSON *result, struct sp_error *err)
 {
     const struct sp_run run = {.flags = SP_RUN_DRY | SP_RUN_THOROUGH};
@@ -196,7 +120,7 @@ static int add_refusals(struct sp_engine *e, const char *user, cJSON *result, st
     return cJSON_AddStringToObject(result, "log_unknown", why.text) != NULL ? 0 : no_memory(err);
 }
 
-static int put_head(const struct question *q, cJSON *result, struct sp_error *err)
+static int put_head(const struct sp_doctor_request *q, cJSON *result, struct sp_error *err)
 {
     bool ok = cJSON_AddStringToObject(result, "user", q->user) != NULL;
 
@@ -248,7 +172,7 @@ static bool is_policy_read(struct sp_engine *e, struct sp_error *why)
     return sp_fwstore_load(e->host, SP_FWSTORE_CURRENT, &policy, &sum, why) == 0;
 }
 
-static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, struct sp_error *err)
+static int diagnose(struct sp_engine *e, struct sp_doctor_request *q, cJSON *result, struct sp_error *err)
 {
     _cleanup_(sp_state_clear) struct sp_state state = {0};
     _cleanup_(sp_findings_clear) struct sp_findings findings = {0};
@@ -280,16 +204,10 @@ static int diagnose(struct sp_engine *e, struct question *q, cJSON *result, stru
 
 SP_METHOD(sp_login_diagnose)
 {
-    _cleanup_(clear_question) struct question q = {0};
-    cJSON *none = NULL;
-    int status;
+    _cleanup_(sp_doctor_request_clear) struct sp_doctor_request q = {0};
 
     (void)p;
-    if (raw == NULL)
-        raw = none = cJSON_CreateObject();
-    status = sp_json_decode(raw, fields, &q, err);
-    cJSON_Delete(none);
-    if (status < 0 || find_user(e, &q, err) < 0)
+    if (sp_doctor_request_decode(raw, &q, err) < 0 || find_user(e, &q, err) < 0)
         return -1;
     return diagnose(e, &q, result, err);
 }

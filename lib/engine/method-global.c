@@ -8,6 +8,7 @@
 #include "engine/intake.h"
 #include "engine/methods.h"
 #include "host/fsat.h"
+#include "model/globalrequest.h"
 #include "model/json.h"
 #include "resource/globalkeys.h"
 #include "resource/logins.h"
@@ -40,45 +41,15 @@ SP_METHOD(sp_global_keys_list)
     return 0;
 }
 
-enum sort { DONE, DRY };
-
-/* The fields of a key, the group, and whether it is only asked what would be. */
-static int decode(struct sp_engine *e, const cJSON *raw, struct sp_key_list *ret, char group[SP_USER_SIZE],
-                  enum sort *ret_sort, struct sp_error *err)
+/* The key as a list of one, which may be had here, for a group that there is. */
+static int take_in(struct sp_engine *e, const struct sp_global_request *r, struct sp_key_list *ret,
+                   struct sp_error *err)
 {
-    _cleanup_json_ cJSON *copy = raw != NULL ? cJSON_Duplicate(raw, true) : cJSON_CreateObject();
-    _cleanup_json_ cJSON *named = cJSON_DetachItemFromObjectCaseSensitive(copy, "group");
-    _cleanup_json_ cJSON *dry = cJSON_DetachItemFromObjectCaseSensitive(copy, "dry_run");
-    _cleanup_(sp_key_clear) struct sp_key key = {0};
     gid_t gid = 0;
 
-    group[0] = '\0';
-    *ret_sort = cJSON_IsTrue(dry) ? DRY : DONE;
-    if (copy == NULL)
-        return no_memory(err);
-    if (dry != NULL && !cJSON_IsBool(dry)) {
-        sp_fail(err, SP_E_INVALID, 0, "must be true or false");
-        sp_hint(err, "true says what would be, and changes nothing");
-        return sp_field(err, "dry_run");
-    }
-    if (named != NULL && !cJSON_IsString(named)) {
-        sp_fail(err, SP_E_INVALID, 0, "a group is a name");
-        sp_hint(err, "name a group of the host's, or leave it out: then every managed account is meant");
-        return sp_field(err, "group");
-    }
-    if (named != NULL && (sp_name_check_user(named->valuestring, err) < 0 ||
-                          sp_str_copy(group, SP_USER_SIZE, named->valuestring) < 0))
-        return sp_field(err, "group");
-    if (sp_key_from_json(copy, SP_KEY_PASTED, &key, err) < 0 || sp_key_list_add(ret, &key, err) < 0 ||
-        sp_intake_check(e, ret, SP_INTAKE_KEY, err) < 0)
+    if (sp_key_list_add(ret, &r->key, err) < 0 || sp_intake_check(e, ret, SP_INTAKE_KEY, err) < 0)
         return -1;
-    if (key.rules.command[0] != '\0') {
-        /* One file for all accounts: it cannot leave out those for whom sshd's ForceCommand counts. */
-        sp_fail(err, SP_E_INVALID, 0, "a global key forces no command");
-        sp_hint(err, "give the key to each account with keys.add, or leave command out");
-        return sp_field(err, "command");
-    }
-    if (group[0] == '\0' || sp_userdb_group_gid(e->host, group, &gid, err) == 0)
+    if (r->group[0] == '\0' || sp_userdb_group_gid(e->host, r->group, &gid, err) == 0)
         return 0;
     return sp_field(err, "group");
 }
@@ -124,44 +95,42 @@ static int put_in_force(struct sp_engine *e, const struct sp_globals *g, bool *r
 }
 
 static int report(cJSON *result, const char *fingerprint, const char *from, const char *to, bool changed,
-                  enum sort sort, struct sp_error *err)
+                  bool dry, struct sp_error *err)
 {
     if (!cJSON_AddBoolToObject(result, "changed", changed) || !cJSON_AddArrayToObject(result, "changes") ||
         !cJSON_AddArrayToObject(result, "warnings"))
         return no_memory(err);
-    return changed
-               ? sp_report_first(result, "global_key", fingerprint, from, to, sort == DRY ? NULL : to, err)
-               : 0;
+    return changed ? sp_report_first(result, "global_key", fingerprint, from, to, dry ? NULL : to, err) : 0;
 }
 
 SP_METHOD(sp_global_keys_add)
 {
     _cleanup_(sp_globals_clear) struct sp_globals g = {0};
+    _cleanup_(sp_global_request_clear) struct sp_global_request r = {0};
     _cleanup_(sp_key_list_clear) struct sp_key_list keys = {0};
     const struct sp_ctx c = {.host = e->host, .config = e->config};
     _cleanup_close_ int lock = -1;
     struct sp_global_class *class;
-    char group[SP_USER_SIZE];
     bool there, changed;
-    enum sort sort;
 
     (void)p;
-    if (decode(e, raw, &keys, group, &sort, err) < 0 || sp_globals_conflict(&c, err) < 0)
+    if (sp_global_request_decode(raw, &r, err) < 0 || take_in(e, &r, &keys, err) < 0 ||
+        sp_globals_conflict(&c, err) < 0)
         return -1;
-    if (sort == DONE && (lock = sp_globals_lock(e->host, err)) < 0)
+    if (!r.dry_run && (lock = sp_globals_lock(e->host, err)) < 0)
         return -1;
     if (sp_globals_read(e->host, &g, err) < 0)
         return -1;
-    class = class_of(&g, group);
+    class = class_of(&g, r.group);
     if (class == NULL)
         return sp_fail(err, SP_E_INVALID, 0, "keys of more than %d groups", SP_GLOBAL_GROUPS_MAX - 1);
     if (is_there(class, &keys.v[0], &there, err) < 0)
         return -1;
     changed = !there;
     if (sp_key_list_add(&class->keys, &keys.v[0], err) < 0 ||
-        (sort == DONE && put_in_force(e, &g, &changed, err) < 0) ||
-        report(result, keys.v[0].key.fingerprint, "", group[0] != '\0' ? group : "every managed account",
-               changed, sort, err) < 0)
+        (!r.dry_run && put_in_force(e, &g, &changed, err) < 0) ||
+        report(result, keys.v[0].key.fingerprint, "",
+               r.group[0] != '\0' ? r.group : "every managed account", changed, r.dry_run, err) < 0)
         return -1;
     return sp_intake_warn(&keys, SP_INTAKE_KEY, result, err);
 }
@@ -265,7 +234,7 @@ SP_METHOD(sp_global_keys_remove)
     if (!p->dry_run && ((found ? put_in_force(e, &g, &changed, err) : finish(e, &g, &changed, err)) < 0 ||
                         end_sessions(e, fingerprint, &unknown, err) < 0))
         return -1;
-    if (report(result, fingerprint, "installed", "", found || changed, p->dry_run ? DRY : DONE, err) < 0)
+    if (report(result, fingerprint, "installed", "", found || changed, p->dry_run, err) < 0)
         return -1;
     return unknown == 0 ? 0 : warn_unknown(unknown, result, err);
 }

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A request: the strict scan, cJSON, the envelope and the parameters of every method. */
+#include <arpa/inet.h>
+
 #include "fuzz.h"
+#include "model/adoptrequest.h"
 #include "model/certrequest.h"
+#include "model/doctorrequest.h"
 #include "model/fwrequest.h"
+#include "model/globalrequest.h"
 #include "model/json.h"
+#include "model/panel.h"
 #include "model/request.h"
 
 /* What was accepted can be said again, and is accepted again. */
@@ -57,6 +63,62 @@ static void certificates(const cJSON *params)
     }
 }
 
+/* A name is a domain or a user, and a pattern an absolute path. */
+static void adoption(const cJSON *params)
+{
+    struct sp_adopt_request r = {0};
+    struct sp_error err = {0}, ignored;
+    const cJSON *one = NULL;
+    int n = 0;
+
+    if (sp_adopt_request_decode(params, &r, &err) < 0) {
+        fuzz_refused(&err);
+        return;
+    }
+    REQUIRE(r.panel == NULL || sp_panel_check_name(r.panel, &err) == 0);
+    REQUIRE(r.document_root == NULL || r.document_root[0] == '/');
+    cJSON_ArrayForEach(one, r.names)
+    {
+        n++;
+        REQUIRE(sp_name_check_domain(one->valuestring, &ignored) == 0 ||
+                sp_name_check_user(one->valuestring, &ignored) == 0);
+    }
+    REQUIRE(n <= SP_ADOPT_NAMES_MAX);
+}
+
+/* An address is handed to sshd -T as it is. */
+static void diagnosis(const cJSON *params)
+{
+    _cleanup_(sp_doctor_request_clear) struct sp_doctor_request r = {0};
+    unsigned char bytes[16];
+    struct sp_error err = {0};
+
+    if (sp_doctor_request_decode(params, &r, &err) < 0) {
+        fuzz_refused(&err);
+        return;
+    }
+    REQUIRE(r.domain[0] == '\0' || sp_name_check_domain(r.domain, &err) == 0);
+    REQUIRE(r.user[0] == '\0' || sp_name_check_user(r.user, &err) == 0);
+    REQUIRE(r.from[0] == '\0' || inet_pton(AF_INET, r.from, bytes) == 1 ||
+            inet_pton(AF_INET6, r.from, bytes) == 1);
+    REQUIRE(r.port >= 0 && r.port <= 65535);
+    REQUIRE(!r.has_key || sp_fingerprint_check(r.key.key.fingerprint, &err) == 0);
+}
+
+static void global_key(const cJSON *params)
+{
+    _cleanup_(sp_global_request_clear) struct sp_global_request r = {0};
+    struct sp_error err = {0};
+
+    if (sp_global_request_decode(params, &r, &err) < 0) {
+        fuzz_refused(&err);
+        return;
+    }
+    REQUIRE(r.group[0] == '\0' || sp_name_check_user(r.group, &err) == 0);
+    REQUIRE(r.key.rules.command[0] == '\0');
+    REQUIRE(sp_fingerprint_check(r.key.key.fingerprint, &err) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     _cleanup_json_ cJSON *json = NULL;
@@ -80,5 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     firewall(call.params);
     certificates(call.params);
+    adoption(call.params);
+    diagnosis(call.params);
+    global_key(call.params);
     return 0;
 }
