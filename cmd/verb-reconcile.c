@@ -15,6 +15,27 @@ static void show_changes(const char *user, const char *verb, const cJSON *change
     }
 }
 
+/* What is no account's. */
+static void show_host(const cJSON *r)
+{
+    const cJSON *certificates = sp_item(r, "certificates"), *c = NULL;
+
+    if (sp_number(r, "store_mended") > 0)
+        (void)printf("store: mended the rights of %d of its directories and files\n",
+                     (int)sp_number(r, "store_mended"));
+    if (sp_is_true(certificates, "trusted_mended"))
+        (void)printf("certificates: mended the list of trusted authorities\n");
+    if (sp_is_true(certificates, "revoked_mended"))
+        (void)printf("certificates: mended the list of revoked keys\n");
+    if (sp_is_true(r, "global_keys_mended"))
+        (void)printf("global keys: mended their files\n");
+    cJSON_ArrayForEach(c, sp_item(sp_item(r, "firewall"), "changes"))
+    {
+        (void)printf("firewall: mended %s: %s -> %s\n", sp_text_or(c, "target", "(absent)"),
+                     sp_text_or(c, "from", "(absent)"), sp_text_or(c, "to", "(absent)"));
+    }
+}
+
 static void show(const cJSON *r)
 {
     const cJSON *d = NULL, *jails = sp_item(r, "jails");
@@ -25,9 +46,7 @@ static void show(const cJSON *r)
         if (sp_text(d, "hint")[0] != '\0')
             (void)printf("  try: %s\n", sp_text(d, "hint"));
     }
-    if (sp_number(r, "directories_mended") > 0)
-        (void)printf("store: mended the rights of %d directories\n",
-                     (int)sp_number(r, "directories_mended"));
+    show_host(r);
     cJSON_ArrayForEach(d, sp_item(jails, "sets"))
     {
         if (sp_item(d, "error") != NULL)

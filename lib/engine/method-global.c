@@ -89,7 +89,7 @@ static int put_in_force(struct sp_engine *e, const struct sp_globals *g, bool *r
     const struct sp_ctx c = {.host = e->host, .config = e->config};
 
     if (sp_userdb_ensure_group(e->host, SP_GROUP_ALL, err) < 0 || sp_globals_save(e->host, g, err) < 0 ||
-        sp_globals_write(e->host, g, ret_changed, err) < 0)
+        sp_globals_write(e->host, g, SP_GLOBALS_MEND, ret_changed, err) < 0)
         return -1;
     return sp_sshd_write_dropin(&c, err);
 }
@@ -201,7 +201,9 @@ static int finish(struct sp_engine *e, const struct sp_globals *g, bool *ret_cha
 {
     if (sp_fsat_is_missing(e->host->root_fd, SP_GLOBAL_DIR))
         return 0;
-    return sp_globals_write(e->host, g, ret_changed, err) < 0 ? -1 : sp_sshd_tidy(e->host, e->config, err);
+    return sp_globals_write(e->host, g, SP_GLOBALS_MEND, ret_changed, err) < 0
+               ? -1
+               : sp_sshd_tidy(e->host, e->config, err);
 }
 
 static int warn_unknown(size_t n, cJSON *result, struct sp_error *err)
@@ -241,15 +243,16 @@ SP_METHOD(sp_global_keys_remove)
 
 int sp_reconcile_globals(struct sp_engine *e, enum sp_run_flags flags, cJSON *result, struct sp_error *err)
 {
+    enum sp_globals_how how = (flags & SP_RUN_DRY) != 0 ? SP_GLOBALS_LOOK : SP_GLOBALS_MEND;
     _cleanup_(sp_globals_clear) struct sp_globals g = {0};
     _cleanup_close_ int lock = -1;
     bool changed = false;
 
-    if (sp_fsat_is_missing(e->host->root_fd, SP_GLOBAL_DIR) || (flags & SP_RUN_DRY) != 0)
+    if (sp_fsat_is_missing(e->host->root_fd, SP_GLOBAL_DIR))
         return 0;
-    lock = sp_globals_lock(e->host, err);
-    if (lock < 0 || sp_globals_read(e->host, &g, err) < 0 ||
-        sp_globals_write(e->host, &g, &changed, err) < 0)
+    if (how == SP_GLOBALS_MEND && (lock = sp_globals_lock(e->host, err)) < 0)
+        return -1;
+    if (sp_globals_read(e->host, &g, err) < 0 || sp_globals_write(e->host, &g, how, &changed, err) < 0)
         return -1;
     return cJSON_AddBoolToObject(result, "global_keys_mended", changed) != NULL ? 0 : no_memory(err);
 }

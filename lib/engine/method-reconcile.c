@@ -133,9 +133,9 @@ static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, b
 {
     enum sp_store_mend how = (run->flags & SP_RUN_DRY) != 0 ? SP_STORE_LOOK : SP_STORE_MEND;
     struct sp_error why;
-    int dirs = 0;
+    int rights = 0;
 
-    if (sp_store_mend_dirs(e->host, how, &dirs, &why) < 0 && problem("store", &why, result, err) < 0)
+    if (sp_store_mend_rights(e->host, how, &rights, &why) < 0 && problem("store", &why, result, err) < 0)
         return -1;
     if (how == SP_STORE_MEND && sp_store_tidy_states(e->host, &why) < 0 &&
         problem("store", &why, result, err) < 0)
@@ -143,7 +143,7 @@ static int parts(struct sp_engine *e, const struct sp_run *run, cJSON *result, b
     if (how == SP_STORE_MEND && sp_userdb_tidy(e->host, &why) < 0 &&
         problem("account_files", &why, result, err) < 0)
         return -1;
-    if (dirs > 0 && !cJSON_AddNumberToObject(result, "directories_mended", dirs))
+    if (rights > 0 && !cJSON_AddNumberToObject(result, "store_mended", rights))
         return no_memory(err);
     if (sp_reconcile_certificates(e, run->flags, result, &why) < 0 &&
         problem("certificates", &why, result, err) < 0)
@@ -216,6 +216,21 @@ static int firewall(struct sp_engine *e, const struct sp_run *run, const struct 
     return 0;
 }
 
+static bool is_set(const cJSON *object, const char *name)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+/* What is no account's. */
+static bool hosts_part_changed(const cJSON *result)
+{
+    const cJSON *certificates = cJSON_GetObjectItemCaseSensitive(result, "certificates");
+
+    return cJSON_HasObjectItem(result, "store_mended") || is_set(result, "global_keys_mended") ||
+           is_set(certificates, "trusted_mended") || is_set(certificates, "revoked_mended") ||
+           is_set(cJSON_GetObjectItemCaseSensitive(result, "firewall"), "changed");
+}
+
 static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *result, struct sp_error *err)
 {
     struct sp_run run = {.flags = (p->dry_run ? SP_RUN_DRY : 0) | SP_RUN_THOROUGH |
@@ -247,10 +262,14 @@ static int reconcile(struct sp_engine *e, const struct sp_params *p, cJSON *resu
     if (!cJSON_AddNumberToObject(result, "accounts", t.accounts) ||
         !cJSON_AddNumberToObject(result, "mended", t.mended) ||
         !cJSON_AddNumberToObject(result, "kept", t.kept) ||
-        !cJSON_AddNumberToObject(result, "failed", t.failed) ||
-        !cJSON_AddBoolToObject(result, "changed", t.mended > 0 || refreshed))
+        !cJSON_AddNumberToObject(result, "failed", t.failed))
         return no_memory(err);
-    return firewall(e, &run, &t.sources, result, err);
+    if (firewall(e, &run, &t.sources, result, err) < 0)
+        return -1;
+    return cJSON_AddBoolToObject(result, "changed",
+                                 t.mended > 0 || refreshed || hosts_part_changed(result)) != NULL
+               ? 0
+               : no_memory(err);
 }
 
 static double now(void)

@@ -34,9 +34,10 @@ void sp_state_clear(struct sp_state *s);
 /* The directories of the store, with the modes of layout.h. */
 int sp_store_prepare(struct sp_host *h, struct sp_error *err);
 
-/* Those directories made what they must be, where somebody changed them. *ret_n: how many. */
+/* Those directories, and the files beside them, made what they must be, where somebody changed their owner
+ * or mode. *ret_n: how many. */
 enum sp_store_mend { SP_STORE_LOOK, SP_STORE_MEND };
-int sp_store_mend_dirs(struct sp_host *h, enum sp_store_mend how, int *ret_n, struct sp_error *err);
+int sp_store_mend_rights(struct sp_host *h, enum sp_store_mend how, int *ret_n, struct sp_error *err);
 
 /* What was being written when the power went. Under the account's lock: nobody is at it now. */
 void sp_store_tidy(struct sp_host *h, const char *user);

@@ -15,6 +15,7 @@
 #include "host/layout.h"
 #include "host/lock.h"
 #include "host/replace.h"
+#include "host/rootfile.h"
 #include "model/json.h"
 #include "resource/sshd-files.h"
 #include "resource/sshd.h"
@@ -59,7 +60,7 @@ int sp_globals_read(struct sp_host *h, struct sp_globals *ret, struct sp_error *
     const cJSON *item = NULL;
 
     *ret = g;
-    if (sp_fsat_read(h->root_fd, state_path, STATE_MAX_BYTES, &bytes, NULL, err) < 0)
+    if (sp_rootfile_read(h, state_path, STATE_MAX_BYTES, &bytes, err) < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (sp_json_parse_large(sp_buf_str(&bytes), bytes.len, STATE_MAX_BYTES, &json, err) < 0)
         return err->code == SP_E_NO_MEMORY
@@ -126,8 +127,8 @@ static int make_text(const struct sp_key_list *keys, int64_t now, struct sp_buf 
     return 0;
 }
 
-static int write_class(struct sp_host *h, int dir, const struct sp_global_class *class, bool *ret_changed,
-                       struct sp_error *err)
+static int write_class(struct sp_host *h, int dir, const struct sp_global_class *class,
+                       enum sp_globals_how how_far, bool *ret_changed, struct sp_error *err)
 {
     struct sp_replace how = {.mode = 0640, .uid = 0, .gid = 0};
     _cleanup_(sp_buf_clear) struct sp_buf want = {0}, have = {0};
@@ -144,7 +145,8 @@ static int write_class(struct sp_host *h, int dir, const struct sp_global_class 
         (!h->real || (st.st_uid == 0 && st.st_gid == how.gid && (st.st_mode & 07777) == 0640)))
         return 0;
     *ret_changed = true;
-    return sp_replace_at(h, dir, name, sp_buf_str(&want), want.len, &how, err);
+    return how_far == SP_GLOBALS_LOOK ? 0
+                                      : sp_replace_at(h, dir, name, sp_buf_str(&want), want.len, &how, err);
 }
 
 static bool is_wanted(const struct sp_globals *g, const char *file)
@@ -187,6 +189,7 @@ struct sweep {
     struct sp_host *host;
     const struct sp_globals *wanted;
     int dir;
+    enum sp_globals_how how;
     bool *changed;
     struct sp_error *err;
 };
@@ -198,20 +201,21 @@ static int sweep_file(const char *name, void *data)
     if (is_wanted(s->wanted, name))
         return 0;
     *s->changed = true;
-    return sp_replace_remove(s->host, s->dir, name, s->err);
+    return s->how == SP_GLOBALS_LOOK ? 0 : sp_replace_remove(s->host, s->dir, name, s->err);
 }
 
-int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_changed, struct sp_error *err)
+int sp_globals_write(struct sp_host *h, const struct sp_globals *g, enum sp_globals_how how,
+                     bool *ret_changed, struct sp_error *err)
 {
     _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_GLOBAL_DIR, SP_FSAT_NONE, err);
-    struct sweep s = {h, g, dir, ret_changed, err};
+    struct sweep s = {h, g, dir, how, ret_changed, err};
 
     if (dir < 0)
         return err->code == SP_E_NOT_FOUND ? 0 : -1;
     if (visit_files(h, sweep_file, &s, err) < 0)
         return -1;
     for (size_t i = 0; i < g->n; i++)
-        if (write_class(h, dir, &g->v[i], ret_changed, err) < 0)
+        if (write_class(h, dir, &g->v[i], how, ret_changed, err) < 0)
             return -1;
     return 0;
 }

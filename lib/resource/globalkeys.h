@@ -36,9 +36,10 @@ int sp_globals_read(struct sp_host *h, struct sp_globals *ret, struct sp_error *
 int sp_globals_save(struct sp_host *h, const struct sp_globals *g, struct sp_error *err);
 
 /* Make the files what the state says: expired keys out, owner and mode right, files of groups without keys
- * gone. */
-int sp_globals_write(struct sp_host *h, const struct sp_globals *g, bool *ret_changed,
-                     struct sp_error *err);
+ * gone. SP_GLOBALS_LOOK only says whether one would change. */
+enum sp_globals_how { SP_GLOBALS_LOOK, SP_GLOBALS_MEND };
+int sp_globals_write(struct sp_host *h, const struct sp_globals *g, enum sp_globals_how how,
+                     bool *ret_changed, struct sp_error *err);
 
 /* Append AuthorizedKeysFile for the drop-in: `own` is what it would be without global keys, "" for what the
  * host has. Nothing while there are no global keys and no own value. */

@@ -14,6 +14,7 @@
 #include "host/fsat.h"
 #include "host/layout.h"
 #include "host/replace.h"
+#include "host/rootfile.h"
 #include "host/spawn.h"
 #include "model/sshdconf.h"
 #include "resource/resource.h"
@@ -135,7 +136,7 @@ static void read_proofs(const struct sp_ctx *c, struct sp_buf *proofs)
 {
     struct sp_error ignored;
 
-    if (sp_fsat_read(c->host->root_fd, PROOFS, PROOFS_MAX_BYTES, proofs, NULL, &ignored) < 0)
+    if (sp_rootfile_read(c->host, PROOFS, PROOFS_MAX_BYTES, proofs, &ignored) < 0)
         sp_buf_clear(proofs);
 }
 

@@ -202,6 +202,29 @@ def test_12_what_somebody_did_to_the_table_is_repaired(harm):
     assert not reconcile()["changed"]
 
 
+def test_a_reconcile_says_what_it_did_to_the_port():
+    restrict(sp.OUTSIDE4_B)
+    assert "firewall" not in sp.run(["sallyport", "reconcile"], check=True).stdout
+    sp.run(["nft", "flush", "ruleset"], check=True)
+    dry = sp.run(["sallyport", "reconcile", "--dry-run"], check=True)
+    assert "firewall: mended table: missing -> restricted" in dry.stdout and not table(), dry
+    answer = sp.rpc("system.reconcile").ok()
+    assert answer["changed"] is True and answer["mended"] == 0
+    assert sp.rpc("system.reconcile").ok()["changed"] is False
+    sp.run(["nft", "flush", "ruleset"], check=True)
+    assert "firewall: mended table: missing -> restricted" in sp.run(["sallyport", "reconcile"], check=True).stdout
+
+
+def test_a_policy_that_others_could_write_is_roots_alone_again():
+    restrict(sp.OUTSIDE4_B)
+    for path in (STATE, LAST_GOOD):
+        pathlib.Path(path).chmod(0o666)
+    done = sp.run(["sallyport", "reconcile"], check=True)
+    assert "store: mended the rights of 2 of its directories and files" in done.stdout, done
+    assert all(pathlib.Path(path).stat().st_mode & 0o777 == 0o600 for path in (STATE, LAST_GOOD))
+    assert "store_mended" not in sp.rpc("system.reconcile").ok()
+
+
 @sp.covers("firewall 16")
 def test_16_removing_an_inner_block_leaves_the_outer_whole():
     sp.run(["ip", "-n", "outside", "addr", "replace", "10.1.0.5/32", "dev", "outside0"], check=True)

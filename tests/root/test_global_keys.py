@@ -2,6 +2,7 @@
 """Global keys through a real sshd: whom they open, whom they do not, and that no customer's file holds one."""
 
 import json
+import os
 import pathlib
 import time
 
@@ -196,6 +197,36 @@ def test_a_file_that_somebody_changed_is_mended(host, site):
     assert enters(site, planted)
     assert sp.rpc("system.reconcile").ok()["global_keys_mended"] is True
     assert not enters(site, planted) and enters(site, key)
+
+
+def test_a_dry_run_tells_of_a_file_that_somebody_changed(host, site):
+    add(sp.keypair("everywhere"))
+    (STORE / "all").chmod(0o666)
+    done = sp.run([SALLYPORT, "reconcile", "--dry-run"], check=True)
+    assert "global keys: mended their files" in done.stdout and (STORE / "all").stat().st_mode & 0o777 == 0o666, done
+    assert "global keys: mended their files" in sp.run([SALLYPORT, "reconcile"], check=True).stdout
+    assert (STORE / "all").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("loosen", [lambda path: path.chmod(0o666), lambda path: path.chmod(0o620),
+                                    lambda path: os.chown(path, 12345, 0)], ids=["all write", "a group writes", "a user's"])
+def test_a_state_that_others_could_write_gives_nobody_a_key(host, site, loosen):
+    """The directory lets everybody through: what stands there may be a customer's word."""
+    key, planted = sp.keypair("everywhere"), sp.keypair("planted")
+    add(key)
+    state, before = STORE / "state", (STORE / "state").read_text()
+    state.write_text(before.replace(key.public.split()[1], planted.public.split()[1]).replace(key.fingerprint, planted.fingerprint))
+    assert state.read_text() != before
+    loosen(state)
+    try:
+        problem, = sp.rpc("system.reconcile").ok()["problems"]
+        assert problem["part"] == "global_keys" and problem["reason"] == "broken_state" and str(state) in problem["error"], problem
+        assert not enters(site, planted) and enters(site, key)
+        refused(sp.rpc("global_keys.list"), "broken_state")
+    finally:
+        state.write_text(before)
+        sp.run(["sh", "-c", problem["hint"].partition("then: ")[2]], check=True)
+    assert "problems" not in sp.rpc("system.reconcile").ok() and verb("list")["keys"]
 
 
 def test_they_are_an_admins(host, site):
