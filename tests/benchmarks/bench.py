@@ -33,7 +33,7 @@ BARE = "namespaces, as many mounts, bash: nothing else"
 PEER_BWRAP = "bwrap in a bash script (as jailbash does)"
 
 
-# The goals of speed.md, one function each
+# The goals, one function each
 
 def goal_1():
     """A jail for one site. Ours is the whole request that makes it, durable; jk_init syncs nothing."""

@@ -18,7 +18,7 @@ def timed(what, work):
 
 
 def reconcile():
-    return json.loads(sp.run(["/usr/bin/time", "-f", "%e s, %M KiB", "-o", "/tmp/time", "sallyport", "reconcile", "--json"], timeout=3600).stdout)
+    return json.loads(sp.run(["sallyport", "reconcile", "--json"], timeout=3600).stdout)
 
 
 def main():

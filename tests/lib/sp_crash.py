@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the crash tests share: an operation with both its ends, what may stand between them (safety.md, "State"), and the ways
+"""What the crash tests share: an operation with both its ends, what may stand between them, and the ways
 in which one is disturbed. The operations themselves are in sp_crash_operations.py."""
 
 import collections

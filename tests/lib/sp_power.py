@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A power cut at every call that changes something, and what the host finds on its disks afterwards (safety.md, Tests 31).
+"""A power cut at every call that changes something, and what the host finds on its disks afterwards (tests/table, safety 31).
 
 What sallyport writes to lies on loop images. While killat holds the operation in front of a call, an image holds what the
 filesystem has given to its device so far and nothing of what waits in memory: its copy is the disk after a power cut at that

@@ -26,7 +26,7 @@ said "the timer of refresh fires" "$(fire sallyport-refresh)" success
 said "passwd has its label after usermod and us" "$(restorecon -nv /etc/passwd /etc/shadow /etc/group /etc/gshadow)" ''
 said "the doctor agrees" "$(admin 'sallyport doctor one.example; echo "status $?"' | tail -1)" 'status 0'
 
-# Process 1 listens on 2222, sshd_config speaks of 22: firewall.md, test 18.
+# Process 1 listens on 2222, sshd_config speaks of 22: tests/table, firewall 18.
 systemctl stop ssh
 mkdir -p /run/systemd/system/ssh.socket.d
 printf '[Socket]\nListenStream=\nListenStream=2222\n' >/run/systemd/system/ssh.socket.d/port.conf

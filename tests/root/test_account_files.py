@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Tests 13, 14, 35, 45 and 47: the account files, their lock, and hostile callers."""
+"""tests/table, safety 13, 14, 35, 45 and 47: the account files, their lock, and hostile callers."""
 
 import fcntl
 import json

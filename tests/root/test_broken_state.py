@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 32: state files as crashes, disks and editors leave them."""
+"""tests/table, safety 32: state files as crashes, disks and editors leave them."""
 
 import hashlib
 import json

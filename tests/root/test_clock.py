@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 44: the clock in 1970, beyond 2038 and backwards. What was asked for is kept, and nothing gets wider.
+"""tests/table, safety 44: the clock in 1970, beyond 2038 and backwards. What was asked for is kept, and nothing gets wider.
 
 libfaketime stands between the helper and its clock; sshd, the kernel and the tests have the real one.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Tests 28 to 30: SIGKILL and SIGTERM at every system call of an operation, and a second SIGKILL in its rerun.
+"""tests/table, safety 28 to 30: SIGKILL and SIGTERM at every system call of an operation, and a second SIGKILL in its rerun.
 tests/crash/sweep does it without gaps."""
 
 import sp

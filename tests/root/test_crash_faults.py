@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 40: each system call of an operation fails. The answer is true, what is in force is the old state, the new
+"""tests/table, safety 40: each system call of an operation fails. The answer is true, what is in force is the old state, the new
 one or a prefix of the plan, and one rerun converges. tests/crash/sweep does it without gaps."""
 
 import pytest

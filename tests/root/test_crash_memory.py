@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 41: each allocation of an operation fails once. It says so and what is in force is the old state or a prefix
+"""tests/table, safety 41: each allocation of an operation fails once. It says so and what is in force is the old state or a prefix
 of the plan, or it does without and succeeds. tests/crash/sweep does it without gaps."""
 
 import pathlib

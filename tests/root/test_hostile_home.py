@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Tests 8, 15, 18, 19, 20, 25: homes as an attacker, or a careless panel, leaves them."""
+"""tests/table, safety 8, 15, 18, 19, 20, 25: homes as an attacker, or a careless panel, leaves them."""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Tests 1 to 6: bytes that are no honest request are refused whole, and write nothing."""
+"""tests/table, safety 1 to 6: bytes that are no honest request are refused whole, and write nothing."""
 
 import json
 import pathlib

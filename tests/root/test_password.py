@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 9: passwords. They work, they are refused readably, and they stand in no log and no command line."""
+"""tests/table, safety 9: passwords. They work, they are refused readably, and they stand in no log and no command line."""
 
 import json
 import pathlib

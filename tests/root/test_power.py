@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Test 31: the power is cut in front of every call that changes something. The disks then hold the old state, the new one
+"""tests/table, safety 31: the power is cut in front of every call that changes something. The disks then hold the old state, the new one
 or a prefix of the plan; what was answered is there; one rerun converges. tests/crash/sweep --power does it without gaps."""
 
 import functools

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""system.reconcile (safety.md, State): what loosened is mended; what somebody tightened is reported and kept."""
+"""system.reconcile: what loosened is mended; what somebody tightened is reported and kept."""
 
 import fcntl
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""safety.md, Tests 5, 7, 10, 11, 12: what the requests say; and every method, from the published schema."""
+"""tests/table, safety 5, 7, 10, 11, 12: what the requests say; and every method, from the published schema."""
 
 import base64
 import json

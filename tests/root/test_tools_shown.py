@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a jail shows of the host beside its generation: trees outside of /usr, and servers' sockets. jail.md, test 35."""
+"""What a jail shows of the host beside its generation: trees outside of /usr, and servers' sockets (tests/table, jail 35)."""
 
 import contextlib
 import os
