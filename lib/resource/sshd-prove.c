@@ -200,8 +200,12 @@ int sp_sshd_prove(const struct sp_ctx *c, struct sp_error *err)
         return -1;
     personal = sp_sshd_each_line(c, is_foreign, NULL) != 0 || answer.personal;
     sftp_name(c, answer.sftp, sftp);
-    if (!answer.transient)
-        remember(c, &proofs, personal ? mine.he : mine.anybody, sftp);
+    if (answer.transient)
+        return 0;
+    /* What was put off: whether it can be synced is the request's, not the memory's. */
+    if (sp_sync_now(c->host, err) < 0)
+        return -1;
+    remember(c, &proofs, personal ? mine.he : mine.anybody, sftp);
     return 0;
 }
 

@@ -187,6 +187,13 @@ static int sudo_plan(const struct sp_ctx *c, struct sp_plan *p, struct sp_error 
     return wanted(c) ? add(c, p, WRITE, exists ? SP_NEUTRAL : SP_LOOSENS, err) : 0;
 }
 
+static int take_away_candidate(struct sp_host *h, struct sp_error *err)
+{
+    _cleanup_close_ int dir = sp_fsat_open_dir(h->root_fd, SP_STORE "/state", SP_FSAT_NONE, err);
+
+    return dir < 0 ? -1 : sp_replace_remove(h, dir, strrchr(candidate, '/') + 1, err);
+}
+
 /* visudo(8) reads it before sudo could: a file that sudo cannot parse would shut it for everybody. */
 static int check(const struct sp_ctx *c, const struct sp_buf *text, struct sp_error *err)
 {
@@ -212,13 +219,8 @@ static int check(const struct sp_ctx *c, const struct sp_buf *text, struct sp_er
         rc = sp_fail(err, SP_E_REJECTED, 0, "visudo refuses the commands: %s", said);
     }
     sp_spawn_clear(&s);
-    {
-        _cleanup_close_ int dir =
-            sp_fsat_open_dir(c->host->root_fd, SP_STORE "/state", SP_FSAT_NONE, &ignored);
-        if (dir >= 0)
-            (void)sp_replace_remove(c->host, dir, strrchr(candidate, '/') + 1, &ignored);
-    }
-    return rc;
+    /* It syncs what was put off before: a failure of that is the request's. */
+    return take_away_candidate(c->host, rc < 0 ? &ignored : err) < 0 ? -1 : rc;
 }
 
 static int write_file(const struct sp_ctx *c, struct sp_error *err)

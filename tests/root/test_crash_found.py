@@ -274,3 +274,17 @@ def test_a_password_costs_nobody_else_his_line_of_shadow(world):  # noqa: F811
     assert (sp.WORK / "one").read_text().count("\n") == 1 and len(after) > 5
     assert [line[:1] + line[3:] for line in after] == [line[:1] + line[3:] for line in before]
     assert [line for line in after if line[0] != user.name] == [line for line in before if line[0] != user.name]
+
+
+def test_what_visudo_was_shown_goes_where_a_directory_cannot_be_synced(world):  # noqa: F811
+    """It was taken away only after what had been put off was durable, and a failure of that was nobody's: the answer was success."""
+    sudo = next(one for one in OPERATIONS if one.name == "domain.apply sudo")
+    sudo.prepare(world)
+    last = max(number for number, letter in enumerate(sudo.letters, 1) if letter == "u")
+    met = 0
+    for number in [number for number, letter in enumerate(sudo.letters[:last], 1) if letter not in "xpf"][-40:]:
+        answer = json.loads(sudo.attempt(number, "-e", str(errno.EDQUOT))[2].stdout or "{}")
+        met += "error" in answer
+        assert "error" in answer or not pathlib.Path(STORE, "state/sudoers.check").exists(), (number, answer)
+        sudo.back()
+    assert met > 5, met
